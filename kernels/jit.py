@@ -1,0 +1,137 @@
+"""How every CPU kernel is compiled: one decorator around Numba, and the two thread pools kept in order.
+
+Importing this module imports Numba (about half a second), so it is imported by the kernels, never by `import minigrad`.
+
+- Kernels compile at their first call and are kept on disk beside their source (or, where that cannot be written, in the
+  user's cache folder). Numba files each compiled form under the argument types, its own version, the time and size
+  of the source file, and the name and features of the CPU; on another machine it compiles again, and never runs code made elsewhere.
+  It does not see a change in *another* file, so a kernel calls only jitted functions, and reads only globals, of its own file.
+- Numba's default for machines without TBB or OpenMP aborts the process when two Python threads run parallel
+  kernels at once (a prefetching loader is enough); we ask for a thread-safe layer instead.
+- OpenMP threads that wait by spinning slow everything after them down; they are told to sleep.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when Numba loads the OpenMP library
+
+import numba  # noqa: E402
+from numba.core import event  # noqa: E402
+
+if "NUMBA_THREADING_LAYER" not in os.environ:
+    numba.config.THREADING_LAYER = "threadsafe"  # TBB where it can be loaded, else OpenMP, never workqueue
+
+# Sums may be reordered, so that they vectorise; NaN, infinities and signed zeros' values stay as IEEE has them.
+REASSOCIATE = frozenset({"contract", "reassoc", "nsz", "arcp"})
+
+_OUR_PACKAGE = __name__.rpartition(".")[0]
+
+
+def jit(function: Callable | None = None, **options: Any) -> Any:
+    """Compile a function with Numba at its first call: `@jit`, or `@jit(parallel=True, fastmath=REASSOCIATE)`.
+
+    Defaults to `cache=True`, `nogil=True` (other Python threads run meanwhile) and NumPy's rules for division by zero.
+    `options` are `numba.njit`'s.
+    """
+    if function is None:
+        return lambda decorated: jit(decorated, **options)
+    settings = {"cache": True, "nogil": True, "error_model": "numpy"} | options
+    try:
+        return numba.njit(**settings)(function)
+    except RuntimeError:  # no folder can be written: neither beside the source nor in the user's cache
+        return numba.njit(**settings | {"cache": False})(function)
+
+
+class _Announcement(event.Listener):
+    """Says once a process on stderr that kernels are being compiled; loading them from the cache is silent."""
+
+    def on_start(self, event: Any) -> None:
+        dispatcher = event.data["dispatcher"]
+        if not dispatcher.py_func.__module__.startswith(_OUR_PACKAGE):
+            return  # somebody else's Numba function
+        numba.core.event.unregister("numba:compile", self)
+        kept = (
+            f"once; kept in {dispatcher.stats.cache_path}"
+            if dispatcher.stats.cache_path
+            else "at every start"
+        )
+        print(f"minigrad: compiling kernels for this machine ({kept})", file=sys.stderr, flush=True)
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Announcement())
+
+
+def get_num_threads() -> int:
+    """Number of threads the kernels use."""
+    return numba.get_num_threads()
+
+
+def set_num_threads(count: int) -> None:
+    """Let the kernels called from this Python thread, and NumPy's matrix products, use `count` threads.
+
+    At most as many as Numba started with (`numba.config.NUMBA_NUM_THREADS`, by default the CPU's count).
+    No result depends on it: reductions run over fixed partitions.
+    """
+    limit = numba.config.NUMBA_NUM_THREADS
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"set_num_threads: expected an int, got {type(count).__name__}")
+    if not 1 <= count <= limit:
+        raise RuntimeError(
+            f"set_num_threads: count must lie between 1 and {limit} on this machine, got {count}"
+        )
+    numba.set_num_threads(count)
+    for library in _blas_libraries():
+        if not _is_scipys(library):
+            library.set_num_threads(count)
+
+
+@cache
+def _blas_libraries() -> tuple:
+    import scipy.linalg.cython_blas  # noqa: F401  np.dot inside a kernel goes to SciPy's BLAS: load it, so that it is found
+    from threadpoolctl import ThreadpoolController
+
+    return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+def _is_scipys(library: Any) -> bool:
+    # The wheels of NumPy and SciPy carry an OpenBLAS each, in numpy.libs and scipy.libs; conda's share one library.
+    return "scipy.libs" in library.filepath or "scipy/.dylibs" in library.filepath
+
+
+_blas_lock = threading.Lock()
+_blas_users = 0
+_blas_restore: list[tuple[Any, int]] = []
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold the BLAS that kernels call (`np.dot` inside `prange`) to one thread, for all Python threads.
+
+    A kernel's own threads already occupy the cores; a BLAS that starts a team in each of them makes it 2 to 3 times slower.
+    """
+    global _blas_users, _blas_restore
+    with _blas_lock:
+        _blas_users += 1
+        if _blas_users == 1:
+            libraries = _blas_libraries()
+            called = [library for library in libraries if _is_scipys(library)] or list(libraries)
+            _blas_restore = [(library, library.get_num_threads()) for library in called]
+            for library in called:
+                library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0:
+                for library, threads in _blas_restore:
+                    library.set_num_threads(threads)
