@@ -1,0 +1,33 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends well, and vanishes when it does not.
+
+    The bytes go to a neighbour in the same folder (so that the rename stays within one file system), reach
+    the disk (fsync), and only then does `os.replace` swap the names: a reader sees the old file or the new
+    one, never half of it, whenever the power goes or Ctrl-C comes.
+    """
+    target = Path(os.path.realpath(path))  # a link keeps pointing where it did; its target is replaced
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot write {os.fspath(path)!r}: it is a folder")
+    neighbour = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        # "x" rather than tempfile: the new file gets the user's usual permissions, not 0600
+        with open(neighbour, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(neighbour, target)
+    finally:
+        neighbour.unlink(missing_ok=True)

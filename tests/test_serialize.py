@@ -1,0 +1,407 @@
+"""Saving and loading, judged by PyTorch, the safetensors library and the pickle module."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad.serialize import load, save
+from minigrad.serialize.files import atomic_write
+from minigrad.tensor import Tensor
+
+DTYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
+
+
+def assert_same(got, wanted):
+    """The same value: types of containers, values, dtypes, shapes."""
+    if isinstance(wanted, Tensor):
+        assert isinstance(got, Tensor)
+        assert got.dtype == wanted.dtype and got.shape == wanted.shape
+        np.testing.assert_array_equal(got.array, wanted.array)
+    elif isinstance(wanted, dict):
+        assert type(got) is type(wanted) and list(got) == list(wanted)
+        for key in wanted:
+            assert_same(got[key], wanted[key])
+    elif isinstance(wanted, (list, tuple)):
+        assert type(got) is type(wanted) and len(got) == len(wanted)
+        for g, w in zip(got, wanted, strict=True):
+            assert_same(g, w)
+    else:
+        assert type(got) is type(wanted) and got == wanted
+
+
+def state() -> dict[str, Tensor]:
+    arrays = {dtype: np.arange(6).reshape(2, 3).astype(dtype) for dtype in DTYPES}
+    arrays["scalar"] = np.array(3.5)
+    arrays["empty"] = np.empty((0, 3), np.float32)
+    arrays["fortran"] = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    arrays["strided"] = np.arange(24.0).reshape(4, 6)[1::2, ::3]
+    arrays["reversed"] = np.arange(5)[::-1]
+    arrays["expanded"] = np.broadcast_to(np.float32(2), (3, 2))
+    return {name: Tensor(array) for name, array in arrays.items()}
+
+
+def checkpoint() -> dict:
+    return {
+        "model": OrderedDict(state()),
+        "optimizer": {"state": {0: {"step": 7}}, "param_groups": [{"lr": 0.1, "betas": (0.9, 0.999)}]},
+        "numbers": [0, -1, 255, 2**31, -(2**31), 2**70, 0.1, float("inf"), True, False, None],
+        "text": ("", "héllo \N{SNOWMAN} \ud800", b"", b"\x00\xff bytes"),
+        "nothing": [{}, [], (), OrderedDict()],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".pth"])
+def test_state_dict_round_trip(tmp_path, suffix):
+    save(state(), tmp_path / f"m{suffix}")
+    got = load(tmp_path / f"m{suffix}")
+    for name, wanted in state().items():
+        assert_same(got[name], wanted)
+        got[name].array.fill(1)  # the memory belongs to the tensor and may be written
+
+
+def test_nested_round_trip_and_file_objects(tmp_path):
+    save(checkpoint(), tmp_path / "c.pt")
+    assert_same(load(str(tmp_path / "c.pt")), checkpoint())
+    buffer = io.BytesIO()
+    save(checkpoint(), buffer)
+    buffer.seek(0)
+    assert_same(load(buffer, map_location="cpu"), checkpoint())
+    with open(tmp_path / "m.safetensors", "wb") as file:
+        save(state(), file)
+    with open(tmp_path / "m.safetensors", "rb") as file:
+        assert_same(load(file)["float32"], state()["float32"])
+    assert (tmp_path / "m.safetensors").read_bytes()[8:9] == b"{"
+
+
+def test_saving_keeps_requires_grad_strides_and_shared_memory(tmp_path):
+    base = np.arange(24, dtype=np.float32).reshape(4, 6)
+    tied = Tensor(base)
+    original = {
+        "a": tied,
+        "again": tied,
+        "window": Tensor(base[1:, ::2]),
+        "t": Tensor(base.T),
+        "other": Tensor(base.copy()),
+    }
+    save({**original, "p": Tensor(np.ones(2), requires_grad=True)}, tmp_path / "s.pt")
+    got = load(tmp_path / "s.pt")
+    assert got["p"].requires_grad and not got["a"].requires_grad
+    for name in original:
+        assert got[name].array.strides == original[name].array.strides
+    got["a"].array[1, 2] = -1
+    assert got["window"].array[0, 1] == -1 and got["t"].array[2, 1] == -1 and got["again"].array[1, 2] == -1
+    assert got["other"].array[1, 2] == base[1, 2]
+    with zipfile.ZipFile(tmp_path / "s.pt") as archive:
+        assert (
+            sum(info.file_size for info in archive.infolist() if "/data/" in info.filename)
+            == 2 * base.nbytes + 16
+        )
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.tuples(inner, inner)
+            | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+        ),
+        max_leaves=10,
+    )
+)
+def test_plain_values_are_pickled_as_pickle_reads_them(value):
+    buffer = io.BytesIO()
+    save(value, buffer)
+    with zipfile.ZipFile(buffer) as archive:
+        assert_same(pickle.loads(archive.read("archive/data.pkl")), value)
+    buffer.seek(0)
+    assert_same(load(buffer), value)
+
+
+def test_torch_loads_what_we_save(tmp_path):
+    torch = pytest.importorskip("torch")
+    save(checkpoint(), tmp_path / "c.pt")
+    got = torch.load(tmp_path / "c.pt", weights_only=True)
+    for name, wanted in checkpoint()["model"].items():
+        tensor = got["model"][name]
+        assert str(tensor.dtype) == f"torch.{wanted.dtype}" and tuple(tensor.shape) == wanted.shape
+        np.testing.assert_array_equal(tensor.numpy(), wanted.array)
+    del got["model"]
+    wanted = checkpoint()
+    del wanted["model"]
+    assert_same(got, wanted)
+    assert isinstance(torch.load(tmp_path / "c.pt", weights_only=True, mmap=True), dict)
+
+
+def test_torch_keeps_our_sharing(tmp_path):
+    torch = pytest.importorskip("torch")
+    base = np.arange(6, dtype=np.float32).reshape(2, 3)
+    save([Tensor(base), Tensor(base.T), Tensor(base[1:])], tmp_path / "s.pt")
+    a, t, row = torch.load(tmp_path / "s.pt", weights_only=True)
+    assert t.stride() == (1, 3)
+    a[1, 0] = -1
+    assert t[0, 1] == -1 and row[0, 0] == -1
+
+
+@pytest.mark.parametrize("zip_format", [True, False])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_we_load_what_torch_saves(tmp_path, zip_format, protocol):
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Linear(2, 3))
+    base = torch.arange(24.0).reshape(4, 6)
+    value = {
+        "net": net.state_dict(),
+        "parameters": list(net.parameters()),
+        "views": [base, base.t(), base[1:, ::2], base[0, 0], base.narrow(0, 4, 0)],
+        "dtypes": {d: torch.arange(6).to(getattr(torch, d)) for d in DTYPES},
+        "half": torch.arange(6.0).bfloat16(),
+        "plain": [1, 2**40, 0.5, "x", b"y", None, True, (1, [2]), torch.Size([3, 4])],
+    }
+    torch.save(value, tmp_path / "t.pt", pickle_protocol=protocol, _use_new_zipfile_serialization=zip_format)
+    got = load(tmp_path / "t.pt")
+
+    def same(ours, theirs):
+        if theirs.dtype == torch.bfloat16:
+            theirs = theirs.float()
+        assert str(theirs.dtype) == f"torch.{ours.dtype}" and ours.requires_grad == theirs.requires_grad
+        np.testing.assert_array_equal(ours.array, theirs.detach().numpy())
+
+    assert list(got["net"]) == list(value["net"])
+    for name in value["net"]:
+        same(got["net"][name], value["net"][name])
+    for key in ("parameters", "views"):
+        for ours, theirs in zip(got[key], value[key], strict=True):
+            same(ours, theirs)
+    for name in DTYPES:
+        same(got["dtypes"][name], value["dtypes"][name])
+    same(got["half"], value["half"])
+    assert got["plain"] == [1, 2**40, 0.5, "x", b"y", None, True, (1, [2]), (3, 4)]
+    assert np.shares_memory(got["views"][0].array, got["views"][1].array)
+
+
+def test_safetensors_library_reads_ours_and_bfloat16_widens(tmp_path):
+    from safetensors.numpy import load_file
+
+    save(state(), tmp_path / "m.safetensors")
+    for name, array in load_file(tmp_path / "m.safetensors").items():
+        assert_same(Tensor(array), state()[name])
+    header = b'{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
+    (tmp_path / "b.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f\x00\xc0")
+    assert_same(load(tmp_path / "b.safetensors"), {"w": Tensor(np.array([1, -2], np.float32))})
+
+
+class Evil:
+    """Its pickle would make a file when read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def zip_with(program: bytes, **members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", program)
+        for name, content in members.items():
+            archive.writestr(f"archive/data/{name.strip('_')}", content)
+    return buffer.getvalue()
+
+
+def tensor_program(count, offset, size, stride) -> bytes:
+    """A pickle with one tensor of a storage `0`."""
+
+    def plain(value):
+        return pickle.dumps(value, 2)[2:-1]
+
+    storage = (
+        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\n" + plain("0") + plain("cpu") + plain(count) + b"tQ"
+    )
+    geometry = b"".join(map(plain, (offset, size, stride, False)))
+    return b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + storage + geometry + b"}tR."
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("container", [lambda x: x, lambda x: {"state_dict": [x]}])
+def test_code_is_refused_by_name(tmp_path, protocol, container):
+    program = pickle.dumps(container(Evil(tmp_path / "made")), protocol)
+    (tmp_path / "evil.pt").write_bytes(zip_with(program))
+    with pytest.raises(RuntimeError, match=r"evil.pt.*(open|instruction)"):
+        load(tmp_path / "evil.pt")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.",
+        b"\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.",
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v3\n)R.",
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}X\x08\x00\x00\x00__code__K\x01sb.",  # BUILD
+        b"\x80\x02ccollections\nOrderedDict\n)\x81.",  # NEWOBJ
+        b"\x80\x02ctorch\nFloatStorage\nK\x01\x85R.",  # a storage is no function
+        b"\x80\x02X\x01\x00\x00\x00aX\x01\x00\x00\x00b\x85R.",  # nor is a string
+        b"\x80\x02\x82\x01.",  # an extension code
+        b"\x80\x02ios\nsystem\n(X\x02\x00\x00\x00lso.",
+        b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x03\x00\x00\x00hex\x86R.",
+        b"\x80\x02(X\x06\x00\x00\x00moduletQ.",
+    ],
+)
+def test_instructions_that_build_no_plain_value_are_refused(program):
+    with pytest.raises(RuntimeError, match=r"^load: 'BytesIO' .+") as caught:
+        load(io.BytesIO(zip_with(program)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("count", "offset", "size", "stride"),
+    [
+        (4, 0, (5,), (1,)),
+        (4, 3, (2,), (1,)),
+        (4, 0, (2, 2), (4, 1)),
+        (4, -1, (2,), (1,)),
+        (4, 2, (2,), (-1,)),
+        (4, 5, (0,), (1,)),
+        (4, 0, (2, 2), (1,)),
+        (5, 0, (2,), (1,)),  # the storage itself is shorter than said
+        (-1, 0, (0,), (1,)),
+    ],
+)
+def test_tensors_never_reach_outside_their_storage(count, offset, size, stride):
+    good = load(io.BytesIO(zip_with(tensor_program(4, 1, (2,), (2,)), _0=np.arange(4, dtype="f4").tobytes())))
+    assert good.array.tolist() == [1, 3]
+    bad = zip_with(tensor_program(count, offset, size, stride), _0=np.arange(4, dtype="f4").tobytes())
+    with pytest.raises(RuntimeError, match="storage|tensor"):
+        load(io.BytesIO(bad))
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_truncated_files_are_one_clear_error(tmp_path, suffix):
+    save(state(), tmp_path / f"m{suffix}")
+    whole = (tmp_path / f"m{suffix}").read_bytes()
+    for length in (0, 1, 7, 9, 60, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "cut").write_bytes(whole[:length])
+        with pytest.raises(RuntimeError, match="cut") as caught:
+            load(tmp_path / "cut")
+        assert "\n" not in str(caught.value)
+
+
+def test_truncated_and_foreign_legacy_files(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({"w": torch.ones(3)}, tmp_path / "l.pt", _use_new_zipfile_serialization=False)
+    whole = (tmp_path / "l.pt").read_bytes()
+    for length in (5, 20, 100, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(RuntimeError, match="broken or truncated"):
+            load(io.BytesIO(whole[:length]))
+    with pytest.raises(RuntimeError, match="not one that torch.save wrote"):
+        load(io.BytesIO(pickle.dumps([1, 2])))
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "l.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(RuntimeError, match=r"state_dict\(\)"):
+        load(tmp_path / "l.pt")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_damaged_files_fail_with_runtime_error_only(data):
+    buffer = io.BytesIO()
+    save({"w": Tensor(np.arange(3.0)), "n": [1, "x", None]}, buffer)
+    content = bytearray(buffer.getvalue())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        load(io.BytesIO(bytes(content)))
+    except RuntimeError as error:
+        assert str(error).startswith("load: ") and "\n" not in str(error)
+
+
+class Model:
+    def state_dict(self):
+        return {}
+
+
+BAD_SAVES = [
+    ({"a": {"b": Tensor(np.ones(1))}}, "m.safetensors", TypeError, "'a'.*\\.pt"),
+    ({"epoch": 3}, "m.safetensors", TypeError, "'epoch'.*int.*\\.pt"),
+    ({3: Tensor(np.ones(1))}, "m.safetensors", TypeError, "str keys"),
+    ([Tensor(np.ones(1))], "m.safetensors", TypeError, "dict of tensors, got list"),
+    (Model(), "m.safetensors", TypeError, r"state_dict\(\)"),
+    (Model(), "m.pt", TypeError, r"obj is a Model.*state_dict\(\)"),
+    ({"a": [0, {1, 2}]}, "m.pt", TypeError, r"obj\['a'\]\[1\] is a set"),
+    ({"a": np.ones(2)}, "m.pt", TypeError, "ndarray.*tensor first"),
+    ({"a": Tensor(np.ones(2, complex))}, "m.pt", TypeError, "complex128"),
+    ({"a": Tensor(np.ones(2, complex))}, "m.safetensors", TypeError, "complex128"),
+    ({}, "m.ckpt", ValueError, r"m.ckpt.*\.safetensors.*\.pt or \.pth"),
+    ({}, "m", ValueError, "suffix"),
+    ({}, "nowhere/m.pt", RuntimeError, "folder .*nowhere"),
+    ({}, 3, TypeError, "path"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("obj", "name", "error", "words"), BAD_SAVES)
+def test_bad_saves_say_what_fits_and_leave_nothing(tmp_path, obj, name, error, words):
+    with pytest.raises(error, match=words) as caught:
+        save(obj, tmp_path / name if isinstance(name, str) else name)
+    assert "\n" not in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_container_in_itself_is_refused(tmp_path):
+    loop: list = [1]
+    loop.append({"again": loop})
+    with pytest.raises(ValueError, match="contains itself"):
+        save(loop, tmp_path / "m.pt")
+
+
+def test_bad_loads(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file .*gone.pt"):
+        load(tmp_path / "gone.pt")
+    with pytest.raises(TypeError, match="path or a binary file, got int"):
+        load(3)
+    with pytest.raises(TypeError, match="'rb'"):
+        load(io.StringIO("x"))
+    with pytest.raises(ValueError, match="weights_only"):
+        load(tmp_path / "gone.pt", weights_only=False)
+    with pytest.raises(RuntimeError, match="neither a safetensors file nor"):
+        load(io.BytesIO(b"hello, world"))
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("readme", "x")
+    with pytest.raises(RuntimeError, match="not one that torch.save wrote"):
+        load(tmp_path / "other.zip")
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / "m.pt"
+    save([1], path)
+    with pytest.raises(TypeError):
+        save([object()], path)
+    with pytest.raises(KeyboardInterrupt), atomic_write(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert load(path) == [1] and os.listdir(tmp_path) == ["m.pt"]
+
+
+def test_atomic_write_follows_links_and_keeps_usual_permissions(tmp_path):
+    (tmp_path / "real.pt").touch()
+    (tmp_path / "link.pt").symlink_to("real.pt")
+    save([2], tmp_path / "link.pt")
+    assert (tmp_path / "link.pt").is_symlink() and load(tmp_path / "real.pt") == [2]
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "real.pt").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    with pytest.raises(IsADirectoryError):
+        save([1], _folder(tmp_path / "folder.pt"))
+
+
+def _folder(path):
+    path.mkdir()
+    return path
