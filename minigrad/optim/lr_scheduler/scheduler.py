@@ -1,0 +1,117 @@
+"""LRScheduler: what all schedules share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from minigrad.optim.optimizer import Optimizer
+
+
+class LRScheduler:
+    """Base class: counts the steps and writes into each parameter group what `get_lr` says.
+
+    Where a schedule can be told as a factor on the learning rate that is in force, `get_lr` tells it so: then
+    two schedules on one optimizer multiply, and a change made by hand is kept. `closed_form_lr` tells the
+    same schedule as a function of the epoch; it is what counts when an epoch is jumped to.
+
+    Attributes:
+        last_epoch: the number of steps taken, which PyTorch calls epochs, whatever they are.
+        base_lrs: the learning rate that each group had at the start ("initial_lr" in the group).
+
+    Args:
+        last_epoch: -1 to begin; otherwise the epoch to go on from, with an optimizer whose state was loaded.
+    """
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
+        check_optimizer(optimizer)
+        self.optimizer = optimizer
+        for i, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", group["lr"])
+            elif "initial_lr" not in group:
+                raise KeyError(
+                    f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with "
+                    f"last_epoch = {last_epoch}: load the optimizer's state first, or begin "
+                    "with last_epoch = -1"
+                )
+        self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self.start()
+
+    def start(self) -> None:
+        """Set the first learning rate."""
+        self._step_count = 0
+        self.step()
+
+    def get_lr(self) -> list[float]:
+        """The learning rate of each group at `last_epoch`, from the one in force (to read: `get_last_lr`)."""
+        raise NotImplementedError(f"{type(self).__name__} must define get_lr")
+
+    def closed_form_lr(self) -> list[float]:
+        """The learning rate of each group at `last_epoch`, from `base_lrs`."""
+        return self.get_lr()
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rate of each group that the last step set."""
+        return self._last_lr
+
+    def step(self, epoch: int | None = None) -> None:
+        """Go on by one epoch, or to the given one. Call it after `optimizer.step()`."""
+        # A user's optimizer with its own `step` does not tell whether it was called.
+        tells = type(self.optimizer).step is Optimizer.step
+        if self._step_count == 1 and tells and not self.optimizer._has_stepped:
+            warnings.warn(
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the first value of the "
+                "learning rate schedule is skipped",
+                stacklevel=2,
+            )
+        self._step_count += 1
+        if epoch is None:
+            self.last_epoch += 1
+            self._set_lr(self.get_lr())
+        else:
+            self.jump(epoch)
+
+    def jump(self, epoch: int) -> None:
+        """Set the learning rate of an epoch, whichever was before it."""
+        self.last_epoch = epoch
+        self._set_lr(self.closed_form_lr())
+
+    def _set_lr(self, values: list[float]) -> None:
+        for group, lr in zip(self.optimizer.param_groups, values, strict=True):
+            group["lr"] = lr
+        self._last_lr = current_lr(self.optimizer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the optimizer, by attribute name; the names are PyTorch's."""
+        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a `state_dict` of this class, of minigrad's or of PyTorch's scheduler."""
+        self.__dict__.update(state_dict)
+
+
+def current_lr(optimizer: Optimizer) -> list[float]:
+    """The learning rate in force, by group."""
+    return [group["lr"] for group in optimizer.param_groups]
+
+
+def check_optimizer(optimizer: Optimizer) -> None:
+    """Refuse what is no Optimizer."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+
+
+def for_each_group(name: str, optimizer: Optimizer, value: Any) -> list:
+    """`value` itself if it is a list with an entry for each group, else as many copies of it."""
+    groups = len(optimizer.param_groups)
+    if not isinstance(value, Sequence):
+        return [value] * groups
+    if len(value) != groups:
+        raise ValueError(
+            f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
+            f"param_groups has {groups}."
+        )
+    return list(value)

@@ -1,0 +1,89 @@
+"""RMSprop: steps divided by the root of a running mean of squared gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minigrad.optim.optimizer import Optimizer, check_not_negative
+from minigrad.tensor import Tensor
+
+
+class RMSprop(Optimizer):
+    """RMSprop: the gradient, divided by its own recent root mean square.
+
+    With gradient g:
+
+        g <- g + weight_decay * p
+        v <- alpha * v + (1 - alpha) * g^2
+        r <- sqrt(v) + eps                         (centered: sqrt(v - a^2) + eps, a the running mean of g)
+        p <- p - lr * g / r                        (momentum: b <- momentum * b + g / r;  p <- p - lr * b)
+
+    Hinton, Srivastava and Swersky, "Neural networks for machine learning", lecture 6e (2012); the centered
+    form is that of Graves, "Generating sequences with recurrent neural networks" (2013).
+    """
+
+    _parameter_shaped = ("square_avg", "grad_avg", "momentum_buffer")
+
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        check_not_negative("learning rate", lr)
+        check_not_negative("epsilon value", eps)
+        check_not_negative("momentum value", momentum)
+        check_not_negative("weight_decay value", weight_decay)
+        check_not_negative("alpha value", alpha)
+        defaults = {
+            "lr": lr,
+            "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "centered": centered,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        alpha, momentum = group["alpha"], group["momentum"]
+        for param in params:
+            state, p = self.state[param], param.array
+            g = -param.grad.array if group["maximize"] else param.grad.array
+            if not state:
+                state["step"] = Tensor(np.zeros((), np.float32))
+                state["square_avg"] = Tensor(np.zeros_like(p))
+            if momentum > 0 and "momentum_buffer" not in state:
+                state["momentum_buffer"] = Tensor(np.zeros_like(p))
+            if group["centered"] and "grad_avg" not in state:
+                state["grad_avg"] = Tensor(np.zeros_like(p))
+            state["step"].array[...] += 1
+            v = state["square_avg"].array
+
+            if group["weight_decay"] != 0:
+                g = g + group["weight_decay"] * p
+            v *= alpha
+            v += (1 - alpha) * g * g
+            root = np.sqrt(v)
+            if group["centered"]:
+                a = state["grad_avg"].array
+                a += (1 - alpha) * (g - a)
+                root = np.sqrt(v - a * a)
+            root += group["eps"]
+            if momentum > 0:
+                b = state["momentum_buffer"].array
+                b *= momentum
+                b += g / root
+                p -= group["lr"] * b
+            else:
+                p -= group["lr"] * g / root

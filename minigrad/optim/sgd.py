@@ -1,0 +1,84 @@
+"""Stochastic gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minigrad.kernels.dispatch import implementation
+from minigrad.optim.optimizer import Optimizer, alike, check_not_negative
+from minigrad.tensor import Tensor
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum (heavy ball, or Nesterov's).
+
+    With gradient g and momentum mu, weight decay being added to the gradient (an L2 penalty):
+
+        g <- g + weight_decay * p
+        v <- mu * v + (1 - dampening) * g          (v = g at the first step)
+        p <- p - lr * v                            (Nesterov: p - lr * (g + mu * v))
+
+    Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013), writes v
+    with the learning rate inside; here, as in PyTorch, it stands outside, so that a change of lr acts at
+    once.
+
+    Args:
+        maximize: climb instead of descend.
+    """
+
+    _parameter_shaped = ("momentum_buffer",)
+
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        check_not_negative("learning rate", lr)
+        check_not_negative("momentum value", momentum)
+        check_not_negative("weight_decay value", weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        has_momentum = group["momentum"] != 0
+
+        def is_first_step(param: Tensor) -> bool:
+            return has_momentum and self.state[param].get("momentum_buffer") is None
+
+        for part in alike(params, is_first_step):
+            first_step = is_first_step(part[0])
+            buffers = []
+            for param in part if has_momentum else ():
+                if first_step:
+                    self.state[param]["momentum_buffer"] = Tensor(np.empty_like(param.array))
+                buffers.append(self.state[param]["momentum_buffer"].array)
+            implementation("optimizer", part[0].array).sgd(
+                [param.array for param in part],
+                [param.grad.array for param in part],
+                buffers,
+                group["lr"],
+                group["momentum"],
+                group["dampening"],
+                group["weight_decay"],
+                group["nesterov"],
+                group["maximize"],
+                first_step,
+            )
