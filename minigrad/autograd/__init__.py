@@ -1,0 +1,23 @@
+"""The tape: what is recorded in the forward pass, and the backward pass over it."""
+
+from minigrad.autograd.anomaly import detect_anomaly, set_detect_anomaly
+from minigrad.autograd.backward import backward, grad
+from minigrad.autograd.checkpoint import checkpoint
+from minigrad.autograd.function import Function
+from minigrad.autograd.fused import FusedFunction
+from minigrad.autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+
+__all__ = [
+    "Function",
+    "FusedFunction",
+    "backward",
+    "checkpoint",
+    "detect_anomaly",
+    "enable_grad",
+    "grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]

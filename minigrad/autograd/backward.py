@@ -1,0 +1,274 @@
+"""The backward pass: from the results back to the leaves, every node once, after all that it contributed to.
+
+Read `backward_pass`. The rest of the file prepares its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from minigrad.autograd.anomaly import anomaly
+from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
+from minigrad.autograd.grad_mode import set_grad_enabled
+from minigrad.tensor import Tensor
+
+
+def backward_pass(
+    roots: Sequence[Edge],
+    gradients: Sequence[Tensor],
+    retain_graph: bool,
+    create_graph: bool,
+    targets: Sequence[Edge] | None = None,
+) -> list[Tensor | None]:
+    """Carry `gradients` from `roots` towards the leaves.
+
+    Without `targets` every leaf's `.grad` is added to; with them nothing is, and their gradients are returned.
+
+    A tensor that is used twice gets two gradients, and the derivative is their sum. So a node may run only when
+    all its children (the operations that used its output) have: `waiting` counts those that have not. Running
+    nodes in the order of their last child is a topological order, found without recursion.
+    """
+    waiting = children_counts([node for node, _ in roots], targets)
+    wanted = set(targets or ())
+    captured: dict[Edge, Tensor] = {}
+    arrived: dict[Node, list] = {}
+    for (node, slot), gradient in zip(roots, gradients, strict=True):
+        if node in waiting:
+            deliver(arrived, node, slot, gradient, fresh=False)
+    ready = [node for node, children in waiting.items() if children == 0]
+    with set_grad_enabled(create_graph):
+        while ready:
+            node = ready.pop()
+            incoming = arrived.pop(node, None)
+            outgoing: Iterable[Tensor | None] = [None] * len(node.edges)
+            if incoming is not None:
+                outputs = apply_hooks(node, incoming)
+                for slot, (gradient, _) in enumerate(incoming):
+                    if gradient is not None and (node, slot) in wanted:
+                        captured[node, slot] = outputs[slot]
+                if isinstance(node, AccumulateGrad):
+                    if targets is None:
+                        node.accumulate(outputs[0], fresh=incoming[0][1] and not node.hooks[0])
+                elif any([parent in waiting for parent, _ in node.edges]):
+                    outgoing = node.run(outputs)
+                    if anomaly.enabled and anomaly.check_nan:
+                        check_nan(node, outgoing)
+            for slot, ((parent, parent_slot), gradient) in enumerate(zip(node.edges, outgoing, strict=True)):
+                if parent not in waiting:
+                    continue
+                if gradient is not None:
+                    deliver(arrived, parent, parent_slot, gradient, node.fresh_gradients, source=(node, slot))
+                waiting[parent] -= 1
+                if waiting[parent] == 0:
+                    ready.append(parent)
+            if not retain_graph:
+                node.release()
+    return [captured.get(edge) for edge in targets or ()]
+
+
+def children_counts(roots: Sequence[Node], targets: Sequence[Edge] | None) -> dict[Node, int]:
+    """The nodes that the pass visits, each with the number of edges that lead to it from visited ones.
+
+    With `targets` only nodes on a path to one of them are visited. Every node is asked first whether its saved
+    values are still good, so that a pass that must fail does so before it has changed anything.
+    """
+    parents: dict[Node, list[Node]] = {}
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node in parents:
+            continue
+        parents[node] = [parent for parent, _ in node.edges if parent is not None]
+        stack.extend(parents[node])
+    if targets is None:
+        visited = parents.keys()
+    else:
+        children: dict[Node, list[Node]] = {node: [] for node in parents}
+        for node, its_parents in parents.items():
+            for parent in its_parents:
+                children[parent].append(node)
+        visited = set()
+        stack = [node for node, _ in targets if node in parents]
+        while stack:
+            node = stack.pop()
+            if node not in visited:
+                visited.add(node)
+                stack.extend(children[node])
+    waiting = {node: 0 for node in parents if node in visited}
+    for node in waiting:
+        for parent in parents[node]:
+            if parent in waiting:
+                waiting[parent] += 1
+        if targets is None or any([parent in waiting for parent in parents[node]]):
+            node.check_usable()
+    return waiting
+
+
+def deliver(arrived: dict, node: Node, slot: int, gradient: Tensor, fresh: bool, source=None) -> None:
+    """Add a gradient to those that have arrived at an output of `node`.
+
+    The one place where a gradient gets its tensor's shape (summed over what broadcasting repeated) and dtype.
+    `fresh` travels with it: nobody else holds its array.
+    """
+    shape, dtype, _ = node.outputs[slot]
+    if gradient.array.shape != shape:
+        gradient, fresh = sum_to_shape(gradient, shape, source), True
+    if gradient.array.dtype != dtype:
+        gradient, fresh = gradient.to(dtype), True
+    slots = arrived.get(node)
+    if slots is None:
+        slots = arrived[node] = [(None, False)] * len(node.outputs)
+    before = slots[slot][0]
+    slots[slot] = (gradient, fresh) if before is None else (before + gradient, True)
+
+
+def sum_to_shape(gradient: Tensor, shape: tuple[int, ...], source=None) -> Tensor:
+    """`gradient` summed over the dimensions in which a tensor of `shape` was broadcast."""
+    added = gradient.ndim - len(shape)
+    wrong = added < 0 or any(
+        [want not in (1, got) for want, got in zip(shape, gradient.shape[max(added, 0) :], strict=False)]
+    )
+    if wrong:
+        origin = f"{source[0].name()} returned an invalid gradient at index {source[1]}" if source else "backward"
+        raise RuntimeError(f"{origin}: got {list(gradient.shape)} but expected shape compatible with {list(shape)}")
+    repeated = [d for d in range(gradient.ndim) if d < added or (shape[d - added] == 1 and gradient.shape[d] != 1)]
+    if repeated:
+        gradient = gradient.sum(repeated, keepdim=True)
+    return gradient.reshape(shape)
+
+
+def apply_hooks(node: Node, incoming: list) -> list[Tensor | None]:
+    """The gradients that arrived, after the hooks on their tensors; `retain_grad` keeps them here."""
+    gradients = [gradient for gradient, _ in incoming]
+    for slot, hooks in (node.hooks or {}).items():
+        for hook in list(hooks.values()):
+            if gradients[slot] is not None:
+                replaced = hook(gradients[slot])
+                if replaced is not None:
+                    gradients[slot] = replaced
+    for slot, reference in (node.retained or {}).items():
+        tensor = reference()
+        if tensor is not None and gradients[slot] is not None:
+            kept = gradients[slot] if tensor.grad is None else tensor.grad + gradients[slot]
+            tensor.grad = kept
+    return gradients
+
+
+def check_nan(node: Node, gradients: Iterable[Tensor | None]) -> None:
+    """Anomaly mode: stop at the first operation whose backward makes a NaN, and show its forward call."""
+    for index, gradient in enumerate(gradients):
+        if gradient is not None and bool((gradient.array != gradient.array).any()):
+            where = "".join(node.trace.format()[-1:]) if node.trace else "  (recorded outside anomaly mode)\n"
+            raise RuntimeError(
+                f"Function '{node.name()}' returned nan values in its {index}th output. "
+                f"Its forward was called at:\n{where.rstrip()}"
+            )
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Add the gradients of `tensors`, weighted by `grad_tensors`, to the leaves' `.grad`.
+
+    `grad_tensors` may be left out for scalars (it is 1 then). The graph is freed on the way unless
+    `retain_graph`; `create_graph` records the pass, so that its results can be differentiated again. With
+    `inputs` only those tensors' `.grad` is added to. RuntimeError if a saved value was changed or freed.
+    """
+    roots, gradients = _prepare("backward", tensors, grad_tensors)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        backward_pass(roots, gradients, retain_graph, create_graph)
+        return
+    inputs = _as_sequence(inputs)
+    if not inputs:
+        raise RuntimeError("backward: `inputs` argument cannot be empty")
+    edges = _target_edges("backward", inputs)
+    results = backward_pass(roots, gradients, retain_graph, create_graph, edges)
+    with set_grad_enabled(create_graph):
+        for tensor, gradient in zip(inputs, results, strict=True):
+            if gradient is not None:
+                AccumulateGrad(tensor).accumulate(gradient, fresh=False)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of `outputs` with respect to `inputs`; nothing is accumulated.
+
+    An input that the outputs do not depend on is a RuntimeError, or None with `allow_unused`, or zeros with
+    `materialize_grads`.
+    """
+    if allow_unused is False and materialize_grads:
+        raise ValueError("grad: expected allow_unused to be True or not passed when materialize_grads=True")
+    inputs = _as_sequence(inputs)
+    if not inputs:
+        raise ValueError("grad requires non-empty inputs.")
+    roots, gradients = _prepare("grad", outputs, grad_outputs)
+    edges = _target_edges("grad", inputs)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    results = backward_pass(roots, gradients, retain_graph, create_graph, edges)
+    for index, (tensor, result) in enumerate(zip(inputs, results, strict=True)):
+        if result is not None:
+            continue
+        if materialize_grads:
+            results[index] = Tensor(np.zeros_like(tensor.array))
+        elif not allow_unused:
+            raise RuntimeError(
+                f"grad: input {index} of shape {list(tensor.shape)} appears to not have been used in the graph. "
+                "Set allow_unused=True if this is the desired behavior."
+            )
+    return tuple(results)
+
+
+def _prepare(operation: str, tensors, grad_tensors) -> tuple[list[Edge], list[Tensor]]:
+    """The edges that a pass starts from and the gradients it starts with, checked."""
+    tensors = _as_sequence(tensors)
+    grad_tensors = [None] * len(tensors) if grad_tensors is None else _as_sequence(grad_tensors)
+    if len(grad_tensors) != len(tensors):
+        raise RuntimeError(f"{operation}: got {len(tensors)} tensors and {len(grad_tensors)} gradients")
+    edges, gradients = [], []
+    for index, (tensor, gradient) in enumerate(zip(tensors, grad_tensors, strict=True)):
+        if not tensor.requires_grad:
+            raise RuntimeError(
+                f"{operation}: element {index} of tensors does not require grad and does not have a grad_fn"
+            )
+        if gradient is None:
+            if tensor.numel() != 1:
+                raise RuntimeError(
+                    f"{operation}: grad can be implicitly created only for scalar outputs, got shape "
+                    f"{list(tensor.shape)}; pass a gradient of that shape"
+                )
+            gradient = Tensor(np.ones_like(tensor.array, subok=False))
+        elif not isinstance(gradient, Tensor):
+            raise TypeError(f"{operation}: gradients can be either Tensors or None, got {type(gradient).__name__}")
+        elif gradient.shape != tensor.shape:
+            raise RuntimeError(
+                f"{operation}: Mismatch in shape: grad_output[{index}] has a shape of {list(gradient.shape)} "
+                f"and output[{index}] has a shape of {list(tensor.shape)}."
+            )
+        edges.append(gradient_edge(tensor))
+        gradients.append(gradient)
+    return edges, gradients
+
+
+def _target_edges(operation: str, inputs: Sequence[Tensor]) -> list[Edge]:
+    for index, tensor in enumerate(inputs):
+        if not tensor.requires_grad:
+            raise RuntimeError(f"{operation}: input {index} does not require grad")
+    return [gradient_edge(tensor) for tensor in inputs]
+
+
+def _as_sequence(tensors) -> Sequence:
+    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)

@@ -1,0 +1,101 @@
+"""Gradient checkpointing: trade time for memory by running a segment's forward once more in its backward.
+
+Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minigrad.autograd.backward import children_counts, grad
+from minigrad.autograd.function import AccumulateGrad, Function
+from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled
+from minigrad.generator import default_generator
+from minigrad.tensor import Tensor
+
+
+class Checkpoint(Function):
+    """``function(*args)`` without its tape; `leaves` are the parameters that it reaches for by itself."""
+
+    @staticmethod
+    def forward(ctx, outputs, rerun, args, count, *tensors):
+        ctx.rerun, ctx.args, ctx.count = rerun, args, count
+        ctx.save_for_backward(*tensors)
+        detached = tuple([output.detach() for output in outputs])
+        ctx.mark_non_differentiable(*[d for d, o in zip(detached, outputs, strict=True) if not o.requires_grad])
+        return detached
+
+    @staticmethod
+    def backward(ctx, *grad_outputs):
+        tensors = ctx.saved_tensors
+        inputs, leaves = tensors[: ctx.count], tensors[ctx.count :]
+        if not is_grad_enabled():
+            # The segment's own tape ends at its inputs: what lies before them is the outer pass's affair.
+            inputs = tuple([_cut(t) if isinstance(t, Tensor) else t for t in inputs])
+        with enable_grad():
+            outputs = ctx.rerun(*_fill(ctx.args, inputs))
+        needs = ctx.needs_input_grad[4:]
+        wanted = [t for t, need in zip((*inputs, *leaves), needs, strict=True) if need]
+        pairs = [(o, g) for o, g in zip(outputs, grad_outputs, strict=True) if o.requires_grad]
+        gradients = iter(
+            grad(
+                [output for output, _ in pairs],
+                wanted,
+                [gradient for _, gradient in pairs],
+                create_graph=is_grad_enabled(),
+                allow_unused=True,
+            )
+        )
+        return None, None, None, None, *[next(gradients) if need else None for need in needs]
+
+
+def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, preserve_rng_state: bool = True, **kwargs):
+    """``function(*args, **kwargs)``, whose saved values are dropped and computed again when backward needs them.
+
+    Random numbers are drawn again as they were (`preserve_rng_state`). Works with `autograd.grad`, `inputs=`
+    and `create_graph`, so that PyTorch's re-entrant variant has no advantage left: `use_reentrant` may be given,
+    and changes nothing.
+    """
+    state = default_generator.get_state()
+
+    def rerun(*arguments):
+        now = default_generator.get_state()
+        if preserve_rng_state:
+            default_generator.set_state(state)
+        try:
+            result = function(*arguments, **kwargs)
+        finally:
+            if preserve_rng_state:
+                default_generator.set_state(now)
+        return result if isinstance(result, tuple) else (result,)
+
+    if not is_grad_enabled():
+        return function(*args, **kwargs)
+    tensors = [_cut(a) if isinstance(a, Tensor) else a for a in args]
+    result = function(*tensors, **kwargs)
+    outputs = result if isinstance(result, tuple) else (result,)
+    inputs = tuple([a for a in args if isinstance(a, Tensor)])
+    detached = Checkpoint.apply(outputs, rerun, args, len(inputs), *inputs, *_leaves(outputs, exclude=tensors))
+    return detached if isinstance(result, tuple) else detached[0]
+
+
+def _leaves(outputs: tuple, exclude: list) -> list[Tensor]:
+    """The leaves that the tape of `outputs` ends in, in the order in which the tape names them."""
+    roots = [output._node for output in outputs if output.requires_grad and output._node is not None]
+    nodes = children_counts(roots, None)
+    leaves = [node.variable for node in nodes if isinstance(node, AccumulateGrad)]
+    return [leaf for leaf in leaves if not any([leaf is tensor for tensor in exclude])]
+
+
+def _cut(tensor: Tensor) -> Tensor:
+    """`tensor` as a leaf of its own."""
+    leaf = tensor.detach()
+    leaf._requires_grad = tensor.requires_grad
+    return leaf
+
+
+def _fill(args: tuple, tensors: tuple) -> list:
+    """`args` with its tensors replaced by `tensors`, in order."""
+    rest = iter(tensors)
+    return [next(rest) if isinstance(a, Tensor) else a for a in args]

@@ -1,0 +1,326 @@
+"""An operation: its forward, its backward, and the node of the tape that joins them.
+
+Calling ``Mul.apply(x, y)`` makes a node, runs `forward` with it as `ctx`, and lets the result point to the node.
+The node points to the nodes that made `x` and `y`: the tape is nothing but these pointers, from the results
+back to the leaves. The engine's own operations are written exactly as a user writes hers.
+"""
+
+from __future__ import annotations
+
+import traceback
+import weakref
+from numbers import Number
+from typing import Any, ClassVar
+
+from minigrad.autograd.anomaly import anomaly
+from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled, state
+from minigrad.device import array_module
+from minigrad.tensor import Tensor
+
+Edge = tuple["Node | None", int]  # the node that made a tensor, and which of its outputs the tensor was
+NO_EDGE: Edge = (None, 0)
+
+
+class Node:
+    """One recorded operation: what it saved, and an edge for each input that needs a gradient."""
+
+    __slots__ = ("_released", "_saved", "edges", "hooks", "outputs", "retained", "trace")
+
+    fresh_gradients: ClassVar[bool] = False  # its gradients are new arrays: a leaf may keep one without a copy
+
+    def __init__(self) -> None:
+        self.edges: tuple[Edge, ...] = ()
+        self.outputs: tuple[tuple[tuple[int, ...], Any, Any], ...] = ()  # shape, dtype, array module of each
+        self.hooks: dict[int, dict[int, Any]] | None = None  # output slot -> hooks on that gradient
+        self.retained: dict[int, weakref.ref] | None = None  # output slot -> tensor that wants its gradient kept
+        self.trace: traceback.StackSummary | None = None  # where forward was called, in anomaly mode
+        self._saved: tuple = ()
+        self._released = False
+
+    def name(self) -> str:
+        """PyTorch's name of the node, ``MulBackward0`` for `Mul`."""
+        return f"{type(self).__name__}Backward0"
+
+    @property
+    def next_functions(self) -> tuple[Edge, ...]:
+        """The edges towards the leaves, one for each argument of forward."""
+        return self.edges
+
+    def check_usable(self) -> None:
+        """Raise RuntimeError if a saved value was freed or overwritten since forward."""
+
+    def run(self, gradients: list[Tensor]) -> tuple[Tensor | None, ...]:
+        """The gradients of the inputs from those of the outputs."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Free what was saved for backward."""
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+class AccumulateGrad(Node):
+    """Where the tape ends: adds what arrives to a leaf's `.grad`."""
+
+    __slots__ = ("__weakref__", "variable")
+
+    def __init__(self, variable: Tensor):
+        super().__init__()
+        self.variable = variable
+        self.outputs = (_metadata(variable.array),)
+        if variable.grad_hooks is None:
+            variable.grad_hooks = {}
+        self.hooks = {0: variable.grad_hooks}  # the leaf's own, for this node comes and goes with the graph
+
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+    def accumulate(self, gradient: Tensor, fresh: bool) -> None:
+        """Add `gradient` to the leaf's; `fresh` says that nobody else holds its array."""
+        leaf = self.variable
+        if is_grad_enabled():  # create_graph: the sum itself is differentiable
+            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+        elif leaf.grad is None:
+            leaf.grad = Tensor(gradient.array if fresh else gradient.array.copy())
+        elif leaf.grad.requires_grad:
+            leaf.grad = leaf.grad + gradient
+        else:
+            leaf.grad.array += gradient.array
+            leaf.grad._bump_version()
+
+
+def gradient_edge(tensor: Tensor) -> Edge:
+    """Where the gradient of `tensor` goes: to the node that made it, or into the leaf itself."""
+    if not tensor.requires_grad:
+        return NO_EDGE
+    if tensor._node is not None:
+        return tensor._node, tensor._slot
+    # The leaf holds its end of the tape weakly, so that a dropped graph leaves nothing behind.
+    accumulator = tensor._accumulator and tensor._accumulator()
+    if accumulator is None:
+        accumulator = AccumulateGrad(tensor)
+        tensor._accumulator = weakref.ref(accumulator)
+    return accumulator, 0
+
+
+def _metadata(array) -> tuple[tuple[int, ...], Any, Any]:
+    return array.shape, array.dtype, array_module(array)
+
+
+class Saved:
+    """A tensor kept for backward, with the version it had: a later write into it is noticed."""
+
+    __slots__ = ("counter", "slot", "tensor", "version")
+
+    def __init__(self, tensor: Tensor):
+        self.tensor, self.counter, self.version = tensor, tensor._version, tensor._version.value
+        self.slot: int | None = None
+
+    def becomes_output(self, slot: int) -> None:
+        """The tensor is the node's own output: keep its array only, for with its node it would be a cycle."""
+        self.tensor, self.slot = self.tensor._alias(), slot
+
+    def check(self, node: Node) -> None:
+        """Raise RuntimeError if the tensor has been written into since."""
+        if self.tensor._version is not self.counter or self.counter.value != self.version:
+            raise RuntimeError(
+                f"{node.name()}: one of the variables needed for gradient computation has been modified by an inplace "
+                f"operation: a tensor of shape {list(self.tensor.shape)} is at version "
+                f"{self.tensor._version.value}; expected version {self.version}"
+            )
+
+    def unpack(self, node: Node) -> Tensor:
+        """The tensor as it was saved."""
+        self.check(node)
+        if self.slot is None:
+            return self.tensor
+        output = self.tensor._alias()
+        output._requires_grad, output._node, output._slot = True, node, self.slot
+        return output
+
+
+class Function(Node):
+    """An operation with its derivative; subclass it with static methods `forward` and `backward`.
+
+    ``forward(ctx, *args)`` gets tensors and plain values and returns a Tensor or a tuple of them; it is not
+    recorded. ``backward(ctx, *grad_outputs)`` returns one gradient, or None, for each argument of forward.
+    It is recorded when a graph of the gradient is wanted, so written in differentiable operations it gives
+    higher orders too. A gradient may have the shape that broadcasting gave: the engine sums it down.
+    As in PyTorch, ``forward(*args)`` with ``setup_context(ctx, inputs, output)`` is understood as well.
+    """
+
+    is_view: ClassVar[bool] = False  # the output shares its input's memory, if the arrays allow it
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.needs_input_grad: tuple[bool, ...] = ()
+        self._materialize = True
+        self._dirty: tuple[Tensor, ...] = ()
+        self._non_differentiable: tuple[Tensor, ...] = ()
+
+    __slots__ = ("__dict__", "__weakref__", "_dirty", "_materialize", "_non_differentiable", "needs_input_grad")
+
+    @staticmethod
+    def forward(ctx, *args):
+        raise NotImplementedError("Function: a subclass must define forward as a static method")
+
+    @staticmethod
+    def backward(ctx, *grad_outputs):
+        raise NotImplementedError("Function: a subclass must define backward as a static method to be differentiable")
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        raise NotImplementedError
+
+    def save_for_backward(self, *tensors: Tensor | float | None) -> None:
+        """Keep inputs or outputs for backward; they are checked against in-place changes and freed when used.
+
+        None and Python numbers (an operand may be one) are kept as they are.
+        """
+        for tensor in tensors:
+            if not (tensor is None or isinstance(tensor, Tensor | Number)):
+                raise TypeError(f"save_for_backward can only save tensors, but got {type(tensor).__name__}")
+        self._saved = tuple([Saved(tensor) if isinstance(tensor, Tensor) else tensor for tensor in tensors])
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """What `save_for_backward` kept; RuntimeError if it was freed or has changed since."""
+        self._check_not_released()
+        return tuple([saved.unpack(self) if isinstance(saved, Saved) else saved for saved in self._saved])
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Say that these outputs have no gradient."""
+        self._non_differentiable = tensors
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Say that forward wrote into these inputs; it must return them."""
+        self._dirty = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """False: backward sees None, not zeros, for an output whose gradient is zero."""
+        self._materialize = value
+
+    @classmethod
+    def apply(cls, *args):
+        """Run forward; if an argument requires grad and this thread records, put the operation on the tape."""
+        ctx = cls()
+        recording = state.enabled
+        needs = []
+        for argument in args:
+            if isinstance(argument, Tensor):
+                needs.append(recording and argument.requires_grad)
+            else:
+                needs.append(False)
+        ctx.needs_input_grad = tuple(needs)
+        recording = True in needs
+        state.enabled, before = False, state.enabled
+        try:
+            if cls.setup_context is Function.setup_context:
+                result = cls.forward(ctx, *args)
+            else:
+                result = cls.forward(*args)
+                cls.setup_context(ctx, args, result)
+        finally:
+            state.enabled = before
+        outputs = result if isinstance(result, tuple) else (result,)
+        if ctx._dirty or any([output is argument for output in outputs for argument in args]):
+            outputs = ctx._aliases(args, outputs)
+        if cls.is_view:
+            _link_view(cls, args, outputs[0])
+        if recording:
+            ctx._record(args, outputs)
+        return outputs if isinstance(result, tuple) else outputs[0]
+
+    def _record(self, args: tuple, outputs: tuple) -> None:
+        """Point this node at its inputs' nodes, and the outputs at this node."""
+        self.edges = tuple(
+            [gradient_edge(a) if need else NO_EDGE for a, need in zip(args, self.needs_input_grad, strict=True)]
+        )
+        self.outputs = tuple([_metadata(o.array) if isinstance(o, Tensor) else ((), None, None) for o in outputs])
+        if anomaly.enabled:
+            self.trace = traceback.extract_stack()[:-2]
+        for slot, output in enumerate(outputs):
+            if not isinstance(output, Tensor) or output.dtype.kind != "f":
+                continue
+            if any([output is tensor for tensor in self._non_differentiable]):
+                continue
+            for saved in self._saved:
+                if isinstance(saved, Saved) and saved.tensor is output:
+                    saved.becomes_output(slot)
+            output._requires_grad, output._node, output._slot = True, self, slot
+
+    def _aliases(self, args: tuple, outputs: tuple) -> tuple:
+        """Outputs that are inputs: written ones take the new history, others are handed on as a new tensor."""
+        for tensor in self._dirty:
+            if tensor._base is not None:
+                raise RuntimeError(f"{self.name()}: mark_dirty on a view is not supported; write into its base")
+            if tensor.requires_grad and tensor._node is None and state.enabled:
+                raise RuntimeError(
+                    f"{self.name()}: a leaf tensor that requires grad is being used in an in-place operation"
+                )
+            tensor._bump_version()
+        return tuple(
+            [
+                output._alias() if any([output is a for a in args]) and not any([output is d for d in self._dirty])
+                else output
+                for output in outputs
+            ]
+        )
+
+    def check_usable(self) -> None:
+        self._check_not_released()
+        for saved in self._saved:
+            if isinstance(saved, Saved):
+                saved.check(self)
+
+    def _check_not_released(self) -> None:
+        if self._released:
+            raise RuntimeError(
+                f"{self.name()}: trying to backward through the graph a second time, but its saved values were freed "
+                "the first time; pass retain_graph=True to the first backward"
+            )
+
+    def run(self, gradients: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+        if self._materialize:
+            gradients = [
+                Tensor(xp.zeros(shape, dtype)) if gradient is None and dtype is not None else gradient
+                for gradient, (shape, dtype, xp) in zip(gradients, self.outputs, strict=True)
+            ]
+        result = type(self).backward(self, *gradients)
+        if not isinstance(result, tuple):
+            result = (result,)
+        if len(result) != len(self.edges):
+            raise RuntimeError(
+                f"function {self.name()} returned an incorrect number of gradients "
+                f"(expected {len(self.edges)}, got {len(result)})"
+            )
+        return result
+
+    def release(self) -> None:
+        if self._saved or self.__dict__:
+            self._saved = ()
+            self.__dict__.clear()
+            self._released = True
+
+
+def _link_view(cls: type[Function], args: tuple, output: Tensor) -> None:
+    """Let a view remember its base and how it is taken from it, so that a write into one reaches the other."""
+    source = args[0]
+    if _owner(output.array) is not _owner(source.array):
+        return  # the arrays did not allow a view: this is a copy
+    outer, rest = source._replay, args[1:]
+
+    def replay(base: Tensor) -> Tensor:
+        with enable_grad():
+            return cls.apply(base if outer is None else outer(base), *rest)
+
+    output._version, output._replay = source._version, replay
+    output._base = source if source._base is None else source._base
+    output._base_node = output._base._node
+
+
+def _owner(array):
+    return array if array.base is None else array.base
+
+

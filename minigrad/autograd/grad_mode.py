@@ -1,0 +1,96 @@
+"""Whether operations are recorded: `no_grad`, `enable_grad`, `set_grad_enabled`, `inference_mode`.
+
+The mode belongs to the calling thread, as PyTorch's does: a loader's thread cannot switch off a training loop's.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+
+class GradMode(threading.local):
+    """This thread's mode. The engine reads `state.enabled` at every operation."""
+
+    enabled: bool = True
+
+
+state = GradMode()
+
+
+def is_grad_enabled() -> bool:
+    """True if operations of this thread are being recorded."""
+    return state.enabled
+
+
+class _Mode:
+    """A grad mode as a context manager and as a function decorator."""
+
+    enabled: bool
+
+    def __call__(self, function):
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            before = state.enabled
+            state.enabled = self.enabled
+            try:
+                return function(*args, **kwargs)
+            finally:
+                state.enabled = before
+
+        return wrapped
+
+    def __enter__(self) -> None:
+        self._before = state.enabled
+        state.enabled = self.enabled
+
+    def __exit__(self, *exc_info) -> None:
+        state.enabled = self._before
+
+
+class no_grad(_Mode):
+    """Run without recording: results do not require grad."""
+
+    enabled = False
+
+    def __new__(cls, function=None):
+        # `@no_grad` without parentheses, which PyTorch allows too.
+        mode = super().__new__(cls)
+        return mode if function is None else mode(function)
+
+
+class enable_grad(no_grad):
+    """Record, also inside `no_grad`."""
+
+    enabled = True
+
+
+class set_grad_enabled(_Mode):
+    """Set the mode: at once as a function, until its end as a context manager."""
+
+    def __init__(self, mode: bool):
+        self.enabled = bool(mode)
+        self._before = state.enabled
+        state.enabled = self.enabled
+
+    def __call__(self, function):
+        state.enabled = self._before  # as a decorator it governs the function, not the code around it
+        return super().__call__(function)
+
+    def __enter__(self) -> None:
+        state.enabled = self.enabled
+
+
+class inference_mode(_Mode):
+    """As `no_grad` (`inference_mode(False)`: as it was). The engine keeps no books that it could save here."""
+
+    def __new__(cls, mode=True):
+        instance = super().__new__(cls)
+        if callable(mode):
+            instance.enabled = False
+            return instance(mode)
+        return instance
+
+    def __init__(self, mode: bool = True):
+        self._mode = bool(mode)
+        self.enabled = not self._mode and state.enabled

@@ -1,0 +1,93 @@
+"""Writing into tensors while the tape runs: the one door for every in-place operation.
+
+A write changes values that other operations may have saved, so the version that views and bases share is
+counted up and a stale saved value is noticed. And it changes history: what was written came from somewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd.function import Function
+from minigrad.autograd.grad_mode import state
+from minigrad.tensor import Tensor
+
+EVERYWHERE = Ellipsis
+
+
+class Overwrite(Function):
+    """`base` after `value` was written to ``replay(base)[index]``, the array being written already.
+
+    The gradient of what was overwritten is zero; that of `value` is what stands in its place.
+    """
+
+    @staticmethod
+    def forward(ctx, base, value, replay, index):
+        ctx.replay, ctx.index, ctx.array = replay, index, base.array
+        ctx.mark_dirty(base)
+        return base
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        # The mask lies in memory as the base does, so that what was a view of the base is one of the mask.
+        mask = Tensor(np.zeros_like(ctx.array, dtype=bool))
+        ctx.replay(mask).array[ctx.index] = True
+        return grad_output.masked_fill(mask, 0), ctx.replay(grad_output)[_as_tensors(ctx.index)], None, None
+
+
+def write(target: Tensor, value: Tensor, index: Any = EVERYWHERE) -> Tensor:
+    """``target[index] = value`` on the array and on the tape; `index` holds arrays, slices and integers.
+
+    Raises RuntimeError, before anything is written, for a leaf that requires grad and for memory that
+    several elements share (an expanded tensor).
+    """
+    check_writable(target)
+    recording = state.enabled and (target.requires_grad or value.requires_grad)
+    if recording and value.requires_grad and target.array.dtype.kind != "f":
+        raise RuntimeError(f"in-place write: a {target.dtype} tensor cannot take a value that requires grad")
+    source = value.array
+    if index is not EVERYWHERE and np.may_share_memory(source, target.array):
+        source = source.copy()
+    target.array[index] = source
+    if not recording:
+        target._bump_version()
+    elif target._base is not None:
+        Overwrite.apply(target._base, value, target._replay, index)
+    elif index is not EVERYWHERE or not value.requires_grad:
+        Overwrite.apply(target, value, _itself, index)
+    else:
+        # All of it was written: the history is the value's, as if the target had been computed so.
+        target._bump_version()
+        adopted = value if value.shape == target.shape and value.dtype == target.dtype else _fit(value, target)
+        target._requires_grad, target._node, target._slot = adopted.requires_grad, adopted._node, adopted._slot
+    return target
+
+
+def check_writable(target: Tensor) -> None:
+    """Raise RuntimeError if an in-place operation on `target` is not allowed."""
+    if state.enabled:
+        base = target if target._base is None else target._base
+        if base.requires_grad and base._node is None:
+            which = "a leaf Variable" if base is target else "a view of a leaf Variable"
+            raise RuntimeError(f"{which} that requires grad is being used in an in-place operation.")
+    if not target.array.flags.writeable:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "location, or its memory is read-only. Please clone() the tensor before performing the operation."
+        )
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _as_tensors(index):
+    """An index as `Tensor.__getitem__` takes it."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple([Tensor(part) if isinstance(part, np.ndarray) else part for part in parts])
+
+
+def _fit(value: Tensor, target: Tensor) -> Tensor:
+    return value.to(target.dtype).expand(target.shape)

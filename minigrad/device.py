@@ -1,0 +1,84 @@
+"""Where arrays live: devices, and the array module (NumPy or CuPy) that an array belongs to."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+
+class device:
+    """A device as PyTorch names it: ``device("cpu")``, ``device("cuda")``, ``device("cuda", 1)``, ``device("cuda:1")``."""
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: str | device, index: int | None = None):
+        if isinstance(type, device):
+            type, index = type.type, type.index if index is None else index
+        if not isinstance(type, str):
+            raise TypeError(f"device: expected a string such as 'cpu' or 'cuda:0', got {type!r}")
+        name, _, number = type.partition(":")
+        if number:
+            if index is not None:
+                raise RuntimeError(f"device: {type!r} names an index already, but index={index} was given too")
+            if not number.isdecimal():
+                raise RuntimeError(f"device: invalid device string {type!r}; expected 'cpu', 'cuda' or 'cuda:N'")
+            index = int(number)
+        if name not in ("cpu", "cuda"):
+            raise RuntimeError(f"device: expected a device of type 'cpu' or 'cuda', got {type!r}")
+        self.type, self.index = name, index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type={self.type!r}{index})"
+
+
+CPU = device("cpu")
+
+
+def array_module(array) -> ModuleType:
+    """The module whose functions work on `array`: NumPy, or CuPy for an array on a GPU."""
+    if isinstance(array, np.ndarray):
+        return np
+    import cupy
+
+    return cupy
+
+
+def device_of(array) -> device:
+    """The device that `array` lies on."""
+    if isinstance(array, np.ndarray):
+        return CPU
+    return device("cuda", array.device.id)
+
+
+def to_device(array, where: device | str | None):
+    """`array` on the device `where` (None: where it is), without a copy if it is there already."""
+    if where is None:
+        return array
+    where = device(where)
+    if where.type == "cpu":
+        return array if isinstance(array, np.ndarray) else array.get()
+    return _cupy().asarray(array)
+
+
+def _cupy() -> ModuleType:
+    """CuPy, or the one line that says why there is none."""
+    try:
+        import cupy
+    except ImportError as error:
+        raise RuntimeError(
+            "device 'cuda': CuPy is not installed; pip install 'minigrad[cuda13]' (or 'minigrad[cuda12]' for CUDA 12)"
+        ) from error
+    if not cupy.cuda.is_available():
+        raise RuntimeError("device 'cuda': CuPy is installed, but it finds no NVIDIA driver or no GPU")
+    return cupy

@@ -1,0 +1,85 @@
+"""Data types: NumPy's, under PyTorch's names, with PyTorch's promotion rules."""
+
+from __future__ import annotations
+
+import numpy as np
+
+float16 = np.dtype("float16")
+float32 = np.dtype("float32")
+float64 = np.dtype("float64")
+uint8 = np.dtype("uint8")
+int8 = np.dtype("int8")
+int16 = np.dtype("int16")
+int32 = np.dtype("int32")
+int64 = np.dtype("int64")
+bool_ = np.dtype("bool")
+
+SUPPORTED = frozenset((float16, float32, float64, uint8, int8, int16, int32, int64, bool_))
+
+# Kinds in rising order: an operand of a higher kind decides the result's kind.
+_RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+_default = float32
+
+
+def get_default_dtype() -> np.dtype:
+    """The floating-point type that Python floats become: float32 until `set_default_dtype`."""
+    return _default
+
+
+def set_default_dtype(dtype) -> None:
+    """Make `dtype` (float32 or float64) the type that Python floats become."""
+    global _default
+    dtype = np.dtype(dtype)
+    if dtype not in (float32, float64):
+        raise TypeError(f"set_default_dtype: only float32 and float64 are supported as the default, got {dtype}")
+    _default = dtype
+
+
+def check_dtype(operation: str, dtype) -> np.dtype:
+    """`dtype` as a NumPy dtype that the engine has; TypeError with what would fit otherwise."""
+    # PyTorch programs pass float, int and bool themselves: float is the default dtype there.
+    dtype = _default if dtype is float else np.dtype(dtype)
+    if dtype not in SUPPORTED:
+        raise TypeError(f"{operation}: dtype {dtype} is not supported; use one of {sorted(map(str, SUPPORTED))}")
+    return dtype
+
+
+def is_floating_point(dtype: np.dtype) -> bool:
+    """True for float16, float32 and float64."""
+    return dtype.kind == "f"
+
+
+def promote_types(first, second) -> np.dtype:
+    """The smallest type that holds both kinds, as `torch.promote_types`: int64 with float32 is float32."""
+    first, second = np.dtype(first), np.dtype(second)
+    if first == second:
+        return first
+    if _RANK[first.kind] != _RANK[second.kind]:
+        return max(first, second, key=lambda dtype: _RANK[dtype.kind])
+    return np.promote_types(first, second)
+
+
+def result_type(*operands) -> np.dtype:
+    """The type of an arithmetic result over arrays and Python numbers, as `torch.result_type`.
+
+    Arrays with dimensions come first, then 0-d arrays, then Python numbers: a later class changes the type
+    only if its kind (bool < integer < floating) is higher, and a Python number then brings the default type.
+    """
+    dtypes: list[np.dtype | None] = [None, None, None]
+    for operand in operands:
+        if isinstance(operand, bool):
+            dtype, priority = bool_, 2
+        elif isinstance(operand, int):
+            dtype, priority = int64, 2
+        elif isinstance(operand, float):
+            dtype, priority = _default, 2
+        else:
+            dtype, priority = operand.dtype, 0 if operand.ndim else 1
+        known = dtypes[priority]
+        dtypes[priority] = dtype if known is None else promote_types(known, dtype)
+    result = None
+    for dtype in dtypes:
+        if dtype is not None and (result is None or _RANK[dtype.kind] > _RANK[result.kind]):
+            result = dtype
+    return result

@@ -1,0 +1,90 @@
+"""Random number generators: a seed and a position in Philox's stream, the same numbers on every device.
+
+Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") computes the block at any position of
+its stream directly from the position. So a draw is three numbers (seed, offset, length): it can be
+made again for the backward pass, or by any number of threads, without storing it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+
+from minigrad.device import device as as_device
+from minigrad.tensor import Tensor
+
+
+class Generator:
+    """A stream of random numbers with a seed; `manual_seed` starts it over."""
+
+    def __init__(self, device: as_device | str = "cpu"):
+        self.device = as_device(device)
+        self._lock = threading.Lock()
+        self.manual_seed(67280421310721)  # PyTorch's default seed
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream of `seed` (any integer of at most 64 bits)."""
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+            raise TypeError(f"manual_seed: expected an int, got {type(seed).__name__}")
+        if not -(2**63) <= seed < 2**64:
+            raise ValueError(f"manual_seed: the seed must fit into 64 bits, got {seed}")
+        self._seed, self._offset = int(seed) % 2**64, 0
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed that the stream was started with."""
+        return self._seed
+
+    def seed(self) -> int:
+        """Start a stream that nobody can foresee, and return its seed."""
+        self.manual_seed(int.from_bytes(os.urandom(8), "little"))
+        return self._seed
+
+    def get_state(self) -> Tensor:
+        """Seed and position, as a uint8 tensor that can be stored."""
+        return Tensor(np.array([self._seed, self._offset], np.uint64).view(np.uint8))
+
+    def set_state(self, state: Tensor) -> Generator:
+        """Go back to where `get_state` was called."""
+        if not isinstance(state, Tensor) or state.dtype != np.uint8 or state.numel() != 16:
+            raise TypeError("set_state: expected the uint8 tensor of 16 bytes that get_state returned")
+        seed, offset = np.ascontiguousarray(state.array).view(np.uint64).tolist()
+        self._seed, self._offset = seed, offset
+        return self
+
+    def reserve(self, blocks: int) -> tuple[int, int]:
+        """Take the next `blocks` four-word blocks of the stream: (seed, offset of the first)."""
+        with self._lock:
+            offset = self._offset
+            self._offset = (offset + blocks) % 2**64
+        return self._seed, offset
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the default generator's stream of `seed`: initial weights, masks and shuffles follow from it."""
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Start the default generator at a seed that nobody can foresee, and return it."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The state of the default generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Set the state of the default generator."""
+    default_generator.set_state(new_state)

@@ -1,0 +1,140 @@
+"""Checking and normalising what the public operations are given: one line of error before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.tensor import Tensor
+
+
+def check_tensor(operation: str, name: str, value: Any) -> Tensor:
+    """`value`, if it is a tensor; TypeError otherwise."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{operation}: argument '{name}' must be Tensor, not {type(value).__name__}")
+    return value
+
+
+def check_floating(operation: str, name: str, value: Any) -> Tensor:
+    """`value`, if it is a tensor of floating-point numbers."""
+    check_tensor(operation, name, value)
+    if value.array.dtype.kind != "f":
+        raise RuntimeError(f"{operation}: argument '{name}' must be a floating point tensor, got {value.dtype}")
+    return value
+
+
+def check_same_device(operation: str, *tensors: Tensor) -> None:
+    """RuntimeError if the tensors lie on different devices."""
+    if len({type(tensor.array) for tensor in tensors}) > 1:
+        where = ", ".join(str(tensor.device) for tensor in tensors)
+        raise RuntimeError(f"{operation}: expected all tensors to be on the same device, got {where}; use .to(device)")
+
+
+def floating(operation: str, value: Any) -> Tensor:
+    """`value` as floating-point numbers: integers and booleans become the default dtype, as in PyTorch."""
+    check_tensor(operation, "input", value)
+    return value if value.array.dtype.kind == "f" else value.to(dtypes.get_default_dtype())
+
+
+def operands(operation: str, input: Any, other: Any) -> tuple[Any, Any]:
+    """Two operands of one arithmetic operation: tensors of the common dtype; Python numbers stay what they are."""
+    if isinstance(input, np.ndarray | np.generic):
+        input = _from_numpy(input)
+    if isinstance(other, np.ndarray | np.generic):
+        other = _from_numpy(other)
+    first, second = isinstance(input, Tensor), isinstance(other, Tensor)
+    if first and second:
+        a, b = input.array, other.array
+        if a.dtype == b.dtype:
+            dtype = a.dtype
+        else:
+            dtype = dtypes.result_type(a, b)
+            if a.dtype != dtype:
+                input = input.to(dtype)
+            if b.dtype != dtype:
+                other = other.to(dtype)
+        if type(a) is not type(b):
+            check_same_device(operation, input, other)
+        if a.shape != b.shape:
+            broadcast_shapes(operation, a.shape, b.shape)
+        return input, other
+    if not first and not second:
+        raise TypeError(f"{operation}: expected a Tensor, got {type(input).__name__} and {type(other).__name__}")
+    tensor, number = (input, other) if first else (other, input)
+    if not isinstance(number, Number) or isinstance(number, complex):
+        name = "other" if first else "input"
+        raise TypeError(f"{operation}: argument '{name}' must be Tensor or a number, not {type(number).__name__}")
+    dtype = dtypes.result_type(tensor.array, number)
+    if dtype != tensor.array.dtype:
+        tensor = tensor.to(dtype)
+    if dtype.kind in "iu":
+        # A number out of the tensor's range wraps around, as in PyTorch; NumPy would raise.
+        number = np.array(int(number)).astype(dtype)[()]
+    return (tensor, number) if first else (number, tensor)
+
+
+def _from_numpy(array) -> Any:
+    return array.item() if isinstance(array, np.generic) else Tensor(array)
+
+
+def broadcast_shapes(operation: str, *shapes: Sequence[int]) -> tuple[int, ...]:
+    """The shape that the shapes broadcast to; RuntimeError with the first dimension that does not fit."""
+    ndim = max((len(shape) for shape in shapes), default=0)
+    result = [1] * ndim
+    for shape in shapes:
+        for dim in range(-len(shape), 0):
+            if shape[dim] != 1:
+                if result[dim] not in (1, shape[dim]):
+                    raise RuntimeError(
+                        f"{operation}: the shapes {' and '.join(str(list(s)) for s in shapes)} do not broadcast: "
+                        f"sizes {result[dim]} and {shape[dim]} at dimension {dim % ndim} must be equal or 1"
+                    )
+                result[dim] = shape[dim]
+    return tuple(result)
+
+
+def dimension(operation: str, dim: Any, ndim: int) -> int:
+    """`dim` counted from the front; IndexError if the tensor has no such dimension."""
+    if isinstance(dim, bool) or not isinstance(dim, int | np.integer):
+        if isinstance(dim, Tensor) and dim.ndim == 0 and dim.array.dtype.kind in "iu":
+            dim = int(dim)
+        else:
+            raise TypeError(f"{operation}: argument 'dim' must be int, not {type(dim).__name__}")
+    size = max(ndim, 1)  # a 0-d tensor may be reduced over dim 0 and -1
+    if not -size <= dim < size:
+        raise IndexError(f"{operation}: dimension out of range (expected to be in [{-size}, {size - 1}], but got {dim})")
+    return int(dim) % size
+
+
+def dimensions(operation: str, dim: Any, ndim: int) -> tuple[int, ...]:
+    """One or several dimensions, or all for None and (), counted from the front, each named once."""
+    if dim is None or (isinstance(dim, Sequence) and len(dim) == 0):
+        return tuple(range(ndim))
+    dims = [dimension(operation, d, ndim) for d in (dim if isinstance(dim, Sequence) else (dim,))]
+    if len(set(dims)) != len(dims):
+        raise RuntimeError(f"{operation}: dim {max(d for d in dims if dims.count(d) > 1)} appears multiple times in {dim}")
+    return tuple(d for d in dims if d < ndim)
+
+
+def sizes(operation: str, args: Sequence) -> tuple[int, ...]:
+    """A shape given as separate integers or as one sequence: ``x.view(2, 3)`` and ``x.view((2, 3))``."""
+    shape = args[0] if len(args) == 1 and isinstance(args[0], Sequence) else args
+    for size in shape:
+        if isinstance(size, bool) or not (hasattr(size, "__index__")):
+            raise TypeError(f"{operation}: sizes must be integers, got {type(size).__name__}")
+    return tuple([size.__index__() for size in shape])
+
+
+def pair(operation: str, name: str, value: Any, minimum: int = 0) -> tuple[int, int]:
+    """An int, or two for height and width, of at least `minimum`."""
+    values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    values = values * 2 if len(values) == 1 else values
+    if len(values) != 2 or any(isinstance(v, bool) or not isinstance(v, int | np.integer) for v in values):
+        raise TypeError(f"{operation}: {name} must be an int or a pair of ints, got {value!r}")
+    if min(values) < minimum:
+        raise RuntimeError(f"{operation}: {name} must be at least {minimum}, got {value!r}")
+    return int(values[0]), int(values[1])

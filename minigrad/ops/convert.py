@@ -1,0 +1,150 @@
+"""Copies: to another dtype, another device, another layout in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.autograd import Function
+from minigrad.device import device as Device
+from minigrad.device import to_device
+from minigrad.ops.arguments import check_tensor
+from minigrad.tensor import Tensor
+
+__all__ = ["channels_last", "clone", "contiguous_format", "preserve_format"]
+
+# A tensor is NCHW in its shape; "channels last" says that it lies in memory as NHWC.
+contiguous_format, channels_last, preserve_format = "contiguous_format", "channels_last", "preserve_format"
+
+
+class Cast(Function):
+    """The same numbers in another dtype; the engine casts the gradient back"""
+
+    @staticmethod
+    def forward(ctx, x, dtype):
+        return Tensor(x.array.astype(dtype))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output, None
+
+
+class Transfer(Function):
+    """The same numbers on another device"""
+
+    @staticmethod
+    def forward(ctx, x, device):
+        ctx.home = x.device
+        return Tensor(to_device(x.array, device))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output.to(ctx.home), None
+
+
+class Clone(Function):
+    """A copy; `order` is NumPy's: "C" row-major, "K" as it lies, "channels_last" NHWC in memory"""
+
+    @staticmethod
+    def forward(ctx, x, order):
+        if order == channels_last:
+            copy = x.array.transpose(0, 2, 3, 1).copy("C").transpose(0, 3, 1, 2)
+            return Tensor(copy)
+        return Tensor(x.array.copy(order))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output, None
+
+
+def _order(operation: str, memory_format: str) -> str:
+    orders = {contiguous_format: "C", preserve_format: "K", channels_last: channels_last}
+    if memory_format not in orders:
+        raise ValueError(f"{operation}: memory_format must be one of {tuple(orders)}, got {memory_format!r}")
+    return orders[memory_format]
+
+
+def clone(input: Tensor, *, memory_format: str = preserve_format) -> Tensor:
+    """A copy that gradients flow through."""
+    order = _order("clone", memory_format)
+    if order == channels_last:
+        _check_four("clone", input)
+    return Clone.apply(check_tensor("clone", "input", input), order)
+
+
+def is_contiguous(input: Tensor, *, memory_format: str = contiguous_format) -> bool:
+    """True if the elements lie in memory in row-major order (or NHWC order for `channels_last`)."""
+    if _order("is_contiguous", memory_format) == channels_last:
+        return input.ndim == 4 and input.array.transpose(0, 2, 3, 1).flags.c_contiguous
+    return input.array.flags.c_contiguous
+
+
+def contiguous(input: Tensor, *, memory_format: str = contiguous_format) -> Tensor:
+    """`input` itself if it lies in that order in memory, else a copy that does."""
+    if _order("contiguous", memory_format) == channels_last:
+        _check_four("contiguous", input)
+    if is_contiguous(input, memory_format=memory_format):
+        return input
+    return clone(input, memory_format=memory_format)
+
+
+def _check_four(operation: str, input: Tensor) -> None:
+    if input.ndim != 4:
+        raise RuntimeError(f"{operation}: required rank 4 tensor to use channels_last format, got shape {input.shape}")
+
+
+def to(input: Tensor, *args: Any, device=None, dtype=None, copy: bool = False, memory_format=None,
+       non_blocking: bool = False) -> Tensor:
+    """`input` with another dtype, on another device, or in another memory format: itself if it is so already.
+
+    ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` and ``to(other)`` as in PyTorch. `non_blocking`
+    matters to copies from pinned memory only.
+    """
+    for argument in args:
+        if isinstance(argument, Tensor):
+            device, dtype = argument.device, argument.dtype
+        elif isinstance(argument, str | Device) and not _names_dtype(argument):
+            device = argument
+        elif isinstance(argument, bool):
+            non_blocking = argument
+        elif argument is not None:
+            dtype = argument
+    if dtype is not None:
+        dtype = dtypes.check_dtype("to", dtype)
+    result = input
+    if device is not None:
+        device = Device(device)
+        here = input.device
+        if device.type != here.type or (device.index is not None and device != here and device.type != "cpu"):
+            result = Transfer.apply(result, device)
+    if dtype is not None and dtype != result.dtype:
+        result = Cast.apply(result, dtype)
+    if memory_format is not None and memory_format != preserve_format:
+        result = contiguous(result, memory_format=memory_format)
+    return clone(result) if copy and result is input else result
+
+
+def _names_dtype(name) -> bool:
+    try:
+        return isinstance(name, str) and np.dtype(name) is not None
+    except TypeError:
+        return False
+
+
+def cpu(input: Tensor) -> Tensor:
+    """`input` in the host's memory."""
+    return to(input, device="cpu")
+
+
+def cuda(input: Tensor, device=None, non_blocking: bool = False) -> Tensor:
+    """`input` on an NVIDIA GPU."""
+    index = device if isinstance(device, int) else None
+    where = Device("cuda", index) if index is not None or device is None else Device(device)
+    return to(input, device=where, non_blocking=non_blocking)
+
+
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` with the dtype of `other`."""
+    return to(input, check_tensor("type_as", "other", other).dtype)

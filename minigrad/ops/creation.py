@@ -1,0 +1,203 @@
+"""Making tensors: from data, and filled with constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.device import device as Device
+from minigrad.device import to_device
+from minigrad.ops.arguments import check_tensor, sizes
+from minigrad.tensor import Tensor
+
+__all__ = """arange as_tensor empty empty_like eye from_dlpack from_numpy full full_like linspace ones ones_like tensor
+    zeros zeros_like""".split()
+
+
+def tensor(data: Any, *, dtype=None, device: Device | str | None = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of `data`: a number, nested sequences, a NumPy array, or tensors.
+
+    Python floats become the default dtype, Python integers int64; arrays keep theirs.
+    """
+    result = Tensor(to_device(_as_array("tensor", data, dtype, copy=True), device))
+    return result.requires_grad_(requires_grad) if requires_grad else result
+
+
+def as_tensor(data: Any, dtype=None, device: Device | str | None = None) -> Tensor:
+    """`data` as a tensor, sharing memory (and history) where dtype and device allow it."""
+    if isinstance(data, Tensor):
+        return data.to(device=device, dtype=dtype)
+    return Tensor(to_device(_as_array("as_tensor", data, dtype, copy=False), device))
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A tensor that shares the memory of a NumPy array."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"from_numpy: expected np.ndarray (got {type(ndarray).__name__})")
+    dtypes.check_dtype("from_numpy", ndarray.dtype)
+    return Tensor(ndarray)
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor that shares the memory of any array that speaks DLPack."""
+    return Tensor(np.from_dlpack(ext_tensor))
+
+
+def _as_array(operation: str, data: Any, dtype, copy: bool) -> np.ndarray:
+    if dtype is not None:
+        dtype = dtypes.check_dtype(operation, dtype)
+    if isinstance(data, Tensor):
+        data = data.detach().array
+    elif isinstance(data, Sequence) and not isinstance(data, str):
+        data = _plain(data)
+    if isinstance(data, np.ndarray | np.generic) or not isinstance(data, Sequence | int | float):
+        array = np.array(data, dtype=dtype, copy=True if copy else None)
+        if array.dtype == object:
+            raise TypeError(f"{operation}: could not infer the dtype of {type(data).__name__}")
+        dtypes.check_dtype(operation, array.dtype)
+        return array
+    try:
+        array = np.array(data)
+    except ValueError as error:
+        raise ValueError(f"{operation}: expected nested sequences of equal length; {error}") from None
+    if dtype is None:
+        # What NumPy takes from Python numbers is float64; an empty list is float too.
+        dtype = dtypes.get_default_dtype() if array.dtype.kind == "f" and not _holds_arrays(data) else array.dtype
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{operation}: could not make numbers of {array.dtype.name} data")
+    return array.astype(dtypes.check_dtype(operation, dtype), copy=False)
+
+
+def _plain(data: Sequence) -> list:
+    """Nested sequences with the tensors in them replaced by their arrays."""
+    return [
+        d.detach().array if isinstance(d, Tensor) else _plain(d) if isinstance(d, list | tuple) else d for d in data
+    ]
+
+
+def _holds_arrays(data: Any) -> bool:
+    while isinstance(data, Sequence) and len(data):
+        data = data[0]
+    return isinstance(data, np.ndarray | np.generic)
+
+
+def _made(operation: str, make, shape: Sequence, dtype, device, requires_grad: bool) -> Tensor:
+    """A tensor of `shape` from one of NumPy's makers."""
+    shape = sizes(operation, shape)
+    if any(size < 0 for size in shape):
+        raise RuntimeError(f"{operation}: negative dimensions are not allowed, got {list(shape)}")
+    dtype = dtypes.get_default_dtype() if dtype is None else dtypes.check_dtype(operation, dtype)
+    return Tensor(to_device(make(shape, dtype), device), requires_grad)
+
+
+def zeros(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros."""
+    return _made("zeros", np.zeros, size, dtype, device, requires_grad)
+
+
+def ones(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones."""
+    return _made("ones", np.ones, size, dtype, device, requires_grad)
+
+
+def empty(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """A tensor whose values are whatever the memory held."""
+    return _made("empty", np.empty, size, dtype, device, requires_grad)
+
+
+def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """A tensor of one value, whose dtype follows the value unless given."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    if dtype is None:
+        dtype = dtypes.result_type(fill_value)
+    return _made("full", lambda shape, d: np.full(shape, fill_value, d), (size,), dtype, device, requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """The n x m matrix with ones on the diagonal."""
+    return _made("eye", lambda shape, d: np.eye(*shape, dtype=d), (n, n if m is None else m), dtype, device, requires_grad)
+
+
+def arange(start: float, end: float | None = None, step: float = 1, *, dtype=None, device=None,
+           requires_grad: bool = False) -> Tensor:
+    """start, start + step, ... up to but without `end`; ``arange(end)`` starts at 0."""
+    if end is None:
+        start, end = 0, start
+    start, end, step = [value.item() if isinstance(value, Tensor) else value for value in (start, end, step)]
+    if step == 0:
+        raise RuntimeError("arange: step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError(f"arange: the bounds {start} and {end} are inconsistent with the sign of step {step}")
+    if dtype is None:
+        dtype = dtypes.result_type(start, end, step)
+    dtype = dtypes.check_dtype("arange", dtype)
+    count = int(np.ceil((end - start) / step))
+    array = (start + np.arange(count) * step).astype(dtype)
+    return Tensor(to_device(array, device), requires_grad)
+
+
+def linspace(start: float, end: float, steps: int, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """`steps` values from `start` to `end`, both included, equally far apart."""
+    if steps < 0:
+        raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}")
+    start, end = float(start), float(end)
+    return _made("linspace", lambda shape, d: np.linspace(start, end, *shape, dtype=d), (steps,), dtype, device,
+                 requires_grad)
+
+
+def _like(operation: str, make, input: Tensor, dtype, device, requires_grad: bool) -> Tensor:
+    """A tensor with the shape, and unless given the dtype and device, of `input`."""
+    check_tensor(operation, "input", input)
+    dtype = input.dtype if dtype is None else dtypes.check_dtype(operation, dtype)
+    return Tensor(to_device(make(input.array, dtype), device), requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape of `input`."""
+    return _like("zeros_like", np.zeros_like, input, dtype, device, requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape of `input`."""
+    return _like("ones_like", np.ones_like, input, dtype, device, requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Unspecified values in the shape of `input`."""
+    return _like("empty_like", np.empty_like, input, dtype, device, requires_grad)
+
+
+def full_like(input: Tensor, fill_value: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """One value in the shape of `input`."""
+    return _like("full_like", lambda a, d: np.full_like(a, fill_value, d), input, dtype, device, requires_grad)
+
+
+def new_zeros(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Zeros of another shape, with the dtype of `input`."""
+    return zeros(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+def new_ones(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Ones of another shape, with the dtype of `input`."""
+    return ones(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+def new_empty(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """Unspecified values of another shape, with the dtype of `input`."""
+    return empty(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+def new_full(input: Tensor, size: Sequence[int], fill_value: float, *, dtype=None, device=None,
+             requires_grad: bool = False) -> Tensor:
+    """One value in another shape, with the dtype of `input`."""
+    return full(size, fill_value, dtype=dtype or input.dtype, device=device or input.device,
+                requires_grad=requires_grad)
+
+
+def new_tensor(input: Tensor, data: Any, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """`data` as a new tensor with the dtype of `input`."""
+    return tensor(data, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)

@@ -1,0 +1,384 @@
+"""Elementwise operations: arithmetic, functions of one variable, comparisons.
+
+A function of one variable is two formulas, the value and the derivative; see `pointwise` and the list below it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.autograd import Function
+from minigrad.device import array_module
+from minigrad.kernels.dispatch import implementation
+from minigrad.ops.arguments import broadcast_shapes, check_tensor, floating, operands
+from minigrad.tensor import Tensor
+
+
+__all__ = """abs add ceil clamp cos div erf exp expm1 floor log log1p log2 maximum minimum mul neg pow reciprocal relu
+    round rsqrt sigmoid sign sin sqrt square sub tanh trunc where""".split()
+
+
+def array_of(operand):
+    """The array of a tensor; a Python number stays what it is."""
+    return operand.array if isinstance(operand, Tensor) else operand
+
+
+class Add(Function):
+    """x + y"""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        return Tensor(array_of(x) + array_of(y))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output, grad_output
+
+
+class Sub(Function):
+    """x - y"""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        return Tensor(array_of(x) - array_of(y))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output, -grad_output if ctx.needs_input_grad[1] else None
+
+
+class Mul(Function):
+    """x * y"""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        need_x, need_y = ctx.needs_input_grad
+        ctx.save_for_backward(x if need_y else None, y if need_x else None)
+        return Tensor(array_of(x) * array_of(y))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, y = ctx.saved_tensors
+        return None if y is None else grad_output * y, None if x is None else grad_output * x
+
+
+class Div(Function):
+    """x / y; with respect to y: -x / y^2"""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, y)
+        return Tensor(np.true_divide(array_of(x), array_of(y)))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, y = ctx.saved_tensors
+        need_x, need_y = ctx.needs_input_grad
+        return grad_output / y if need_x else None, -grad_output * ((x / y) / y) if need_y else None
+
+
+class Pow(Function):
+    """x ** y; with respect to x: y x^(y-1), to y: x^y log(x), and both are 0 where the factor in front is"""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        result = Tensor(np.power(array_of(x), array_of(y)))
+        ctx.save_for_backward(x, y, result if ctx.needs_input_grad[1] else None)
+        return result
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, y, result = ctx.saved_tensors
+        grad_x = grad_y = None
+        if ctx.needs_input_grad[0]:
+            if isinstance(y, Tensor):
+                grad_x = where(y == 0, 0.0, grad_output * y * x ** (y - 1))
+            else:
+                grad_x = grad_output * 0.0 if y == 0 else grad_output * (y * x ** (y - 1))
+        if ctx.needs_input_grad[1]:
+            base = x if isinstance(x, Tensor) else grad_output.new_full((), x)
+            grad_y = grad_output * where((base == 0) & (y >= 0), 0.0, result * log(base))
+        return grad_x, grad_y
+
+
+class Maximum(Function):
+    """The larger of x and y (NaN if either is); equal values share the gradient evenly, as in PyTorch"""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        return Tensor(np.maximum(x.array, y.array))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, y = ctx.saved_tensors
+        share = grad_output * where(x == y, 0.5, 1.0)
+        return share.masked_fill(x < y, 0), share.masked_fill(x > y, 0)
+
+
+class Minimum(Function):
+    """The smaller of x and y (NaN if either is); equal values share the gradient evenly, as in PyTorch"""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        return Tensor(np.minimum(x.array, y.array))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, y = ctx.saved_tensors
+        share = grad_output * where(x == y, 0.5, 1.0)
+        return share.masked_fill(x > y, 0), share.masked_fill(x < y, 0)
+
+
+class Where(Function):
+    """x where the condition holds, y elsewhere"""
+
+    @staticmethod
+    def forward(ctx, condition, x, y):
+        ctx.condition = condition
+        return Tensor(np.where(condition.array, array_of(x), array_of(y)))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return None, where(ctx.condition, grad_output, 0.0), where(ctx.condition, 0.0, grad_output)
+
+
+class Clamp(Function):
+    """x limited to [low, high]; the derivative is 1 on the closed interval, 0 outside"""
+
+    @staticmethod
+    def forward(ctx, x, low, high):
+        ctx.save_for_backward(x)
+        ctx.low, ctx.high = low, high
+        return Tensor(np.clip(x.array, low, high))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        array = x.array
+        outside = np.zeros_like(array, dtype=bool)
+        if ctx.low is not None:
+            outside |= array < ctx.low
+        if ctx.high is not None:
+            outside |= array > ctx.high
+        return grad_output.masked_fill(Tensor(outside), 0), None, None
+
+
+class ReLU(Function):
+    """max(x, 0); the derivative at 0 is 0, as in PyTorch"""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = Tensor(implementation("elementwise", x.array).relu(x.array))
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (y,) = ctx.saved_tensors
+        return ReLUBackward.apply(grad_output, y.detach())
+
+
+class ReLUBackward(Function):
+    """grad where y > 0, else 0: linear in grad, so that its derivative is itself"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, grad, y):
+        ctx.y = y
+        return Tensor(implementation("elementwise", grad.array).relu_backward(grad.array, y.array))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return ReLUBackward.apply(grad_output, ctx.y), None
+
+
+def pointwise(name: str, value, derivative, of: str = "input", integers: str = "float"):
+    """A public function of one variable from its value and its derivative.
+
+    ``value(xp, x)`` computes with arrays, `xp` being their module (NumPy or CuPy). ``derivative(grad, t)`` is
+    written in tensors, `t` being the function's `of` = "input" or "output", whichever makes it simpler; None
+    for a derivative that is 0 everywhere. `integers` says what becomes of them: "float" or "same".
+    """
+
+    def forward(ctx, x):
+        y = Tensor(value(array_module(x.array), x.array))
+        if derivative is not None:
+            ctx.save_for_backward(x if of == "input" else y)
+        return y
+
+    def backward(ctx, grad_output):
+        return derivative(grad_output, *ctx.saved_tensors) if derivative else grad_output * 0
+
+    operation = type(
+        name.capitalize(),
+        (Function,),
+        {"forward": staticmethod(forward), "backward": staticmethod(backward), "__module__": __name__},
+    )
+
+    def function(input: Tensor) -> Tensor:
+        if integers == "float":
+            return operation.apply(floating(name, input))
+        return operation.apply(check_tensor(name, "input", input))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name}(x) of every element; the derivative is taken from the {of}."
+    return function
+
+
+def _erf(xp, x):
+    if xp is np:
+        from scipy.special import erf  # at first use: SciPy takes its time to import
+    else:
+        from cupyx.scipy.special import erf
+    return erf(x)
+
+
+neg = pointwise("neg", lambda xp, x: -x, lambda grad, x: -grad, integers="same")
+abs = pointwise("abs", lambda xp, x: xp.abs(x), lambda grad, x: grad * sign(x), integers="same")
+sign = pointwise("sign", lambda xp, x: xp.sign(x) if x.dtype != bool else x.copy(), None, integers="same")
+exp = pointwise("exp", lambda xp, x: xp.exp(x), lambda grad, y: grad * y, of="output")
+expm1 = pointwise("expm1", lambda xp, x: xp.expm1(x), lambda grad, y: grad * (y + 1), of="output")
+log = pointwise("log", lambda xp, x: xp.log(x), lambda grad, x: grad / x)
+log1p = pointwise("log1p", lambda xp, x: xp.log1p(x), lambda grad, x: grad / (x + 1))
+log2 = pointwise("log2", lambda xp, x: xp.log2(x), lambda grad, x: grad / (x * math.log(2)))
+sqrt = pointwise("sqrt", lambda xp, x: xp.sqrt(x), lambda grad, y: grad / (y * 2), of="output")
+rsqrt = pointwise("rsqrt", lambda xp, x: 1 / xp.sqrt(x), lambda grad, y: grad * (-0.5 * y**3), of="output")
+square = pointwise("square", lambda xp, x: xp.multiply(x, x), lambda grad, x: grad * (x * 2), integers="same")
+reciprocal = pointwise("reciprocal", lambda xp, x: 1 / x, lambda grad, y: -grad * (y * y), of="output")
+sin = pointwise("sin", lambda xp, x: xp.sin(x), lambda grad, x: grad * cos(x))
+cos = pointwise("cos", lambda xp, x: xp.cos(x), lambda grad, x: grad * -sin(x))
+tanh = pointwise("tanh", lambda xp, x: xp.tanh(x), lambda grad, y: grad * (1 - y * y), of="output")
+sigmoid = pointwise(
+    "sigmoid",
+    # exp of a negative number only: it cannot overflow
+    lambda xp, x: xp.where(x >= 0, 1, xp.exp(-xp.abs(x))) / (1 + xp.exp(-xp.abs(x))),
+    lambda grad, y: grad * (y * (1 - y)),
+    of="output",
+)
+erf = pointwise("erf", _erf, lambda grad, x: grad * (2 / math.sqrt(math.pi)) * exp(-(x * x)))
+floor = pointwise("floor", lambda xp, x: xp.floor(x) if x.dtype.kind == "f" else x.copy(), None, integers="same")
+ceil = pointwise("ceil", lambda xp, x: xp.ceil(x) if x.dtype.kind == "f" else x.copy(), None, integers="same")
+
+
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input + alpha * other, broadcast."""
+    return Add.apply(*operands("add", input, other if alpha == 1 else mul(other, alpha)))
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input - alpha * other, broadcast; booleans have no difference."""
+    x, y = operands("sub", input, other if alpha == 1 else mul(other, alpha))
+    if any([isinstance(o, bool) or (isinstance(o, Tensor) and o.dtype == bool) for o in (input, other)]):
+        raise RuntimeError("sub: subtraction with a bool tensor is not supported; use logical_not or ^ instead")
+    return Sub.apply(x, y)
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """input * other, broadcast."""
+    return Mul.apply(*operands("mul", input, other))
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """input / other, broadcast; integers divide as floats unless `rounding_mode` is "trunc" or "floor"."""
+    x, y = operands("div", input, other)
+    if rounding_mode not in (None, "trunc", "floor"):
+        raise RuntimeError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
+    tensor = x if isinstance(x, Tensor) else y
+    if tensor.dtype.kind == "f":
+        quotient = Div.apply(x, y)
+        return quotient if rounding_mode is None else floor(quotient) if rounding_mode == "floor" else trunc(quotient)
+    if rounding_mode is None:
+        return Div.apply(*[o.to(dtypes.get_default_dtype()) if isinstance(o, Tensor) else o for o in (x, y)])
+    a, b = array_of(x), array_of(y)
+    if not np.all(b):
+        raise RuntimeError("div: integer division by zero")
+    quotient = np.floor_divide(a, b)
+    if rounding_mode == "trunc":
+        quotient = quotient + ((a % b != 0) & ((a < 0) != (b < 0)))
+    return Tensor(quotient.astype(tensor.dtype, copy=False))
+
+
+def trunc(input: Tensor) -> Tensor:
+    """The integer part, towards zero."""
+    return where(input >= 0, floor(input), ceil(input))
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """input ** exponent, broadcast; RuntimeError for integers to a negative integer power."""
+    x, y = operands("pow", input, exponent)
+    if not isinstance(y, Tensor) and isinstance(x, Tensor) and x.dtype.kind in "iu" and y < 0:
+        raise RuntimeError("pow: integers to negative integer powers are not allowed; use a float tensor")
+    return Pow.apply(x, y)
+
+
+def maximum(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of each pair of elements."""
+    return Maximum.apply(*operands("maximum", check_tensor("maximum", "input", input), check_tensor("maximum", "other", other)))
+
+
+def minimum(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of each pair of elements."""
+    return Minimum.apply(*operands("minimum", check_tensor("minimum", "input", input), check_tensor("minimum", "other", other)))
+
+
+def relu(input: Tensor) -> Tensor:
+    """max(x, 0) of every element; the derivative at 0 is 0."""
+    check_tensor("relu", "input", input)
+    if input.dtype == bool:
+        raise RuntimeError("relu: boolean inputs are not supported; convert them with .float()")
+    return ReLU.apply(input)
+
+
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """The nearest integer, halves to the even one; with `decimals`, the nearest number of that many digits."""
+    check_tensor("round", "input", input)
+    if input.dtype.kind != "f":
+        return input.clone()
+    return _round(input) if decimals == 0 else _round(input * 10.0**decimals) / 10.0**decimals
+
+
+_round = pointwise("round", lambda xp, x: xp.rint(x), None)
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """`input` limited to [min, max], numbers or tensors, either of which may be left out."""
+    check_tensor("clamp", "input", input)
+    if min is None and max is None:
+        raise RuntimeError("clamp: at least one of 'min' or 'max' must not be None")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        # Selected, not maximum/minimum, which would share the gradient at the bounds.
+        result = input
+        if min is not None:
+            low, result = operands("clamp", min, result)
+            result = where(result < low, low, result)
+        if max is not None:
+            high, result = operands("clamp", max, result)
+            result = where(result > high, high, result)
+        return result
+    dtype = dtypes.result_type(input.array, *[bound for bound in (min, max) if bound is not None])
+    return Clamp.apply(input.to(dtype), min, max)
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None):
+    """`input` where the condition holds, `other` elsewhere; with the condition alone, the indices where it holds."""
+    check_tensor("where", "condition", condition)
+    if condition.dtype != bool:
+        raise RuntimeError(f"where: expected condition to be a boolean tensor, got {condition.dtype}")
+    if input is None and other is None:
+        return tuple([Tensor(indices) for indices in condition.array.nonzero()])
+    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
+        dtype = dtypes.result_type(input, other)
+        return Where.apply(condition, Tensor(np.asarray(input, dtype)), Tensor(np.asarray(other, dtype)))
+    x, y = operands("where", input, other)
+    dtype = (x if isinstance(x, Tensor) else y).dtype
+    # NumPy's where would take a Python number as float64.
+    x, y = [o if isinstance(o, Tensor) else Tensor(np.asarray(o, dtype)) for o in (x, y)]
+    broadcast_shapes("where", condition.shape, x.shape, y.shape)
+    return Where.apply(condition, x, y)

@@ -1,0 +1,151 @@
+"""The one place where Tensor gets its methods and operators: each is the function of the same name."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+
+from minigrad import autograd, dtypes
+from minigrad.autograd.hooks import register_hook, retain_grad
+from minigrad.autograd.inplace import write
+from minigrad.ops import comparison, convert, creation, elementwise
+from minigrad.ops.arguments import broadcast_shapes, check_tensor
+from minigrad.tensor import Tensor
+
+# Functions that are methods too, with the tensor as their first argument.
+METHODS = {
+    elementwise: """add sub mul div pow neg abs sign exp expm1 log log1p log2 sqrt rsqrt square reciprocal sin cos
+        tanh sigmoid erf floor ceil round trunc clamp maximum minimum where relu""",
+    comparison: """eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not
+        isnan isinf isfinite equal allclose isclose""",
+    convert: "to cpu cuda type_as clone contiguous is_contiguous",
+    creation: "new_zeros new_ones new_empty new_full new_tensor",
+}
+
+
+OPERANDS = Tensor, Real, np.ndarray
+
+
+def bind() -> None:
+    """Give Tensor its methods and operators."""
+    for module, names in METHODS.items():
+        for name in names.split():
+            setattr(Tensor, name, getattr(module, name))
+    for operator, function in OPERATORS.items():
+        setattr(Tensor, f"__{operator}__", _operator(function))
+    for operator, function in REFLECTED.items():
+        setattr(Tensor, f"__r{operator}__", _reflected(function))
+    for name in IN_PLACE:
+        setattr(Tensor, f"{name}_", _in_place(getattr(Tensor, name), name))
+    for operator, name in AUGMENTED.items():
+        setattr(Tensor, f"__i{operator}__", _operator(getattr(Tensor, f"{name}_")))
+    for name, dtype in CASTS.items():
+        setattr(Tensor, name, _cast(name, dtype))
+    Tensor.register_hook, Tensor.retain_grad = register_hook, retain_grad
+    Tensor.backward = _backward
+    Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = elementwise.neg, elementwise.abs, comparison.bitwise_not
+    Tensor.zero_, Tensor.fill_, Tensor.copy_ = _zero, _fill, _copy
+
+
+OPERATORS = {
+    "add": elementwise.add,
+    "sub": elementwise.sub,
+    "mul": elementwise.mul,
+    "truediv": elementwise.div,
+    "pow": elementwise.pow,
+    "eq": comparison.eq,
+    "ne": comparison.ne,
+    "lt": comparison.lt,
+    "le": comparison.le,
+    "gt": comparison.gt,
+    "ge": comparison.ge,
+    "and": comparison.bitwise_and,
+    "or": comparison.bitwise_or,
+    "xor": comparison.bitwise_xor,
+}
+REFLECTED = {name: OPERATORS[name] for name in ("add", "sub", "mul", "truediv", "pow", "and", "or", "xor")}
+AUGMENTED = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}
+CASTS = {
+    "half": dtypes.float16,
+    "float": dtypes.float32,
+    "double": dtypes.float64,
+    "int": dtypes.int32,
+    "long": dtypes.int64,
+    "bool": dtypes.bool_,
+}
+IN_PLACE = "add sub mul div pow neg abs exp sqrt sigmoid tanh relu clamp round floor ceil".split()
+
+
+def _operator(function):
+    def operator(self, other):
+        # A type that we do not know may know us.
+        if not isinstance(other, OPERANDS):
+            return NotImplemented
+        return function(self, other)
+
+    return operator
+
+
+def _reflected(function):
+    def operator(self, other):
+        if not isinstance(other, OPERANDS):
+            return NotImplemented
+        return function(other, self)
+
+    return operator
+
+
+def _cast(name: str, dtype):
+    def method(self):
+        return convert.to(self, dtype)
+
+    method.__name__ = name
+    method.__doc__ = f"The tensor as {dtype}."
+    return method
+
+
+def _in_place(function, name: str):
+    """``x.add_(y)``: computed as ``x.add(y)`` from x as it was, then written into x."""
+
+    def method(self, *args, **kwargs):
+        result = function(self._alias() if self.requires_grad else self, *args, **kwargs)
+        if result.shape != self.shape:
+            raise RuntimeError(
+                f"{name}_: output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}"
+            )
+        if result.dtype.kind == "f" and self.dtype.kind != "f" or result.dtype.kind != "b" and self.dtype == bool:
+            raise RuntimeError(
+                f"{name}_: result type {result.dtype} can't be cast to the desired output type {self.dtype}"
+            )
+        return write(self, result)
+
+    method.__name__ = f"{name}_"
+    method.__doc__ = f"As `{name}`, in place."
+    return method
+
+
+def _fill(self: Tensor, value: float) -> Tensor:
+    """Set every element to `value`, in place."""
+    return write(self, value if isinstance(value, Tensor) else Tensor(np.asarray(value, self.dtype)))
+
+
+def _zero(self: Tensor) -> Tensor:
+    """Set every element to 0, in place."""
+    return _fill(self, 0)
+
+
+def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """Copy the elements of `src`, broadcast and cast, in place."""
+    check_tensor("copy_", "src", src)
+    if broadcast_shapes("copy_", self.shape, src.shape) != self.shape:
+        raise RuntimeError(f"copy_: a source of shape {list(src.shape)} does not fit into shape {list(self.shape)}")
+    return write(self, src)
+
+
+def _backward(self: Tensor, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
+    """Add the derivative of this tensor to the `.grad` of every leaf that it was computed from.
+
+    `gradient` weights the elements of a tensor that is not a scalar; see `minigrad.autograd.backward`.
+    """
+    autograd.backward(self, gradient, retain_graph, create_graph, inputs)

@@ -1,0 +1,343 @@
+"""The tensor: an array, its gradient, and the node of the tape that made it.
+
+What can be computed with tensors stands in `minigrad.ops`, which also binds the methods (`Tensor.sum`, ``x * y``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.device import device, device_of
+
+
+class Version:
+    """How often an array was written in place; views and `detach` share their base's."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    `array` is the NumPy (on a GPU, CuPy) array underneath, shared and not copied. User code makes tensors with
+    `minigrad.tensor`, `minigrad.zeros` and so on.
+    """
+
+    # Defaults stand on the class: most tensors never set them, and making a tensor stays cheap.
+    grad_hooks: dict[int, Callable] | None = None
+    _grad: Tensor | None = None
+    _requires_grad = False
+    _node: Any = None  # the autograd Node that made this tensor; None for a leaf
+    _slot = 0  # which of that node's outputs it is
+    _accumulator: Any = None  # weak reference to the AccumulateGrad node of a leaf
+    _base: Tensor | None = None  # the tensor that this one is a view of
+    _base_node: Any = None  # the base's node when this view's history was last made
+    _replay: Any = None  # takes this view from its base once more
+
+    __array_priority__ = 1000  # NumPy arrays leave binary operators to us
+
+    def __init__(self, array, requires_grad: bool = False):
+        self.array = array
+        self._version = Version()
+        if requires_grad:
+            self.requires_grad = True
+
+
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def device(self) -> device:
+        return device_of(self.array)
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
+
+    @property
+    def itemsize(self) -> int:
+        return self.array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.array.nbytes
+
+    def size(self, dim: int | None = None):
+        """The shape, or the length of dimension `dim`."""
+        if dim is None:
+            return self.array.shape
+        if not -self.ndim <= dim < self.ndim:
+            raise IndexError(f"size: dimension out of range (expected to be in {_dim_range(self.ndim)}, but got {dim})")
+        return self.array.shape[dim]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.array.size
+
+    def element_size(self) -> int:
+        """The bytes of one element."""
+        return self.array.itemsize
+
+    def stride(self, dim: int | None = None):
+        """The step in memory from one element to the next in each dimension, in elements."""
+        strides = tuple([step // self.array.itemsize for step in self.array.strides])
+        return strides if dim is None else strides[dim]
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self.array.__array_interface__["data"][0] if isinstance(self.array, np.ndarray) else self.array.data.ptr
+
+    def is_floating_point(self) -> bool:
+        return self.array.dtype.kind == "f"
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+
+
+    @property
+    def requires_grad(self) -> bool:
+        if self._base is not None and self._base_node is not self._base._node:
+            self._renew_history()
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self.array.dtype.kind != "f":
+            raise RuntimeError(f"only tensors of floating point dtype can require gradients, got {self.dtype}")
+        if not value and self._node is not None:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
+                "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad` of a leaf and return it."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad_fn(self):
+        """The node of the operation that made this tensor; None for a leaf."""
+        return self._node if self.requires_grad else None
+
+    @property
+    def output_nr(self) -> int:
+        return self._slot
+
+    @property
+    def is_leaf(self) -> bool:
+        """True if no recorded operation made it: its gradient is kept in `.grad`."""
+        return self.grad_fn is None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have accumulated, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad must be a Tensor or None, got {type(value).__name__}")
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise RuntimeError(
+                    f"assigned grad has {value.dtype} data of shape {list(value.shape)}; "
+                    f"expected {self.dtype} of shape {list(self.shape)}"
+                )
+            if value.device != self.device:
+                raise RuntimeError(f"assigned grad lies on {value.device}; expected {self.device}")
+        self._grad = value
+
+    @property
+    def retains_grad(self) -> bool:
+        """True for a non-leaf whose gradient `retain_grad` keeps."""
+        retained = self._node.retained if self.grad_fn is not None else None
+        return retained is not None and self._slot in retained
+
+    def detach(self) -> Tensor:
+        """The same array without its history; writes into one are seen (and noticed) by the other."""
+        detached = Tensor(self.array)
+        detached._version = self._version
+        return detached
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor off from its history, in place."""
+        if self._base is not None:
+            raise RuntimeError("can't detach views in-place: use detach() instead")
+        self._node, self._slot, self._requires_grad = None, 0, False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same array without history and without bookkeeping: writes through it go unnoticed by the tape."""
+        return Tensor(self.array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
+        self.array = value.array
+        self._version = Version()  # what was saved of the old array is stale now
+
+    def is_shared_with(self, other: Tensor) -> bool:
+        """True if the two may lie in the same memory."""
+        return np.may_share_memory(self.array, other.array)
+
+    def _bump_version(self) -> None:
+        """Say that `array` was written in place."""
+        self._version.value += 1
+
+    def _alias(self) -> Tensor:
+        """A second tensor with the same array and history."""
+        alias = Tensor(self.array)
+        alias._version, alias._requires_grad = self._version, self._requires_grad
+        alias._node, alias._slot, alias._accumulator = self._node, self._slot, self._accumulator
+        return alias
+
+    def _renew_history(self) -> None:
+        """The base was written into since this view was taken: take it again, as far as history goes."""
+        again = self._replay(self._base)
+        self._requires_grad, self._node, self._slot = again._requires_grad, again._node, again._slot
+        self._base_node = self._base._node
+
+
+
+    def item(self) -> float | int | bool:
+        """The only element as a Python number."""
+        if self.array.size != 1:
+            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists (a number for a 0-d tensor)."""
+        return self.array.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The array itself, sharing memory; `force` detaches and copies from the GPU where that is needed."""
+        if force:
+            return self.detach().cpu().array
+        if self.requires_grad:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
+        if not isinstance(self.array, np.ndarray):
+            raise TypeError(f"can't convert {self.device} tensor to numpy. Use Tensor.cpu() to copy it first.")
+        return self.array
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **kwargs):
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self.array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.array.__dlpack_device__()
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            raise RuntimeError(
+                f"Boolean value of Tensor with {'no' if self.array.size == 0 else 'more than one'} value"
+                f"{'s' if self.array.size == 0 else ''} is ambiguous"
+            )
+        return bool(self.array.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.array.dtype.kind not in "iub" or self.array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.array.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if self.ndim == 0 and spec else str(self), spec)
+
+    def __repr__(self) -> str:
+        from minigrad.printing import tensor_text
+
+        return tensor_text(self)
+
+    __hash__ = object.__hash__  # by identity, although == compares elementwise
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors (created explicitly by the user) support deepcopy; detach() first")
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        Tensor.__init__(copied, self.array.copy(order="K"))
+        copied._requires_grad = self._requires_grad
+        copied._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
+        return copied
+
+    def __reduce__(self):
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors can be pickled; detach() first")
+        return _rebuild, (type(self), self.array, self._requires_grad)
+
+    if TYPE_CHECKING:
+        # Bound by minigrad.ops.methods; declared here so that type checkers know them.
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __iter__(self) -> Any: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None,
+                     create_graph: bool = False, inputs: Any = None) -> None: ...
+
+
+def _rebuild(cls: type, array, requires_grad: bool) -> Tensor:
+    tensor = cls.__new__(cls)
+    Tensor.__init__(tensor, array)
+    tensor._requires_grad = requires_grad
+    return tensor
+
+
+def _dim_range(ndim: int) -> str:
+    return f"[{-max(ndim, 1)}, {max(ndim, 1) - 1}]"
