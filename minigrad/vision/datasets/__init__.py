@@ -1,0 +1,12 @@
+"""Data sets of pictures, with torchvision's names, arguments and folders.
+
+An item is (image, class): a Pillow image, or what `transform` makes of it, and an int. `data` and `targets`
+hold the whole set as arrays, for those who would rather work on all of it at once.
+"""
+
+from minigrad.vision.datasets.cifar import CIFAR10, CIFAR100
+from minigrad.vision.datasets.fake import FakeData
+from minigrad.vision.datasets.folder import ImageFolder
+from minigrad.vision.datasets.mnist import MNIST, FashionMNIST, FashionMNISTSample
+
+__all__ = ["CIFAR10", "CIFAR100", "MNIST", "FakeData", "FashionMNIST", "FashionMNISTSample", "ImageFolder"]

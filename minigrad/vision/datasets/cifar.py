@@ -1,0 +1,126 @@
+"""CIFAR-10 and CIFAR-100: 32 by 32 colour pictures, read from the binary version, which is no pickle."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.serialize.files import atomic_write
+from minigrad.vision.datasets.files import cache_folder, download
+from minigrad.vision.datasets.vision import VisionDataset
+
+
+class CIFAR10(VisionDataset):
+    """Pictures of ten kinds of things (Krizhevsky 2009): 50,000 to learn from, 10,000 to test with.
+
+    The files (data_batch_1.bin and so on) are looked for in root/cifar-10-batches-bin and in root itself,
+    then likewise in the user's cache (~/.cache/minigrad); the archive cifar-10-binary.tar.gz in one of the
+    two is unpacked. With `download=True` it is fetched into `root`, or into the cache where `root` is None.
+
+    As in torchvision `data` is a uint8 NumPy array (N, 32, 32, 3) and `targets` a list of ints.
+    Errors: RuntimeError, in one line that says where was looked, when the files are nowhere.
+    """
+
+    mirrors = ["https://www.cs.toronto.edu/~kriz/"]
+    archive = "cifar-10-binary.tar.gz"
+    sha256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+    folder = "cifar-10-batches-bin"
+    train_files = [f"data_batch_{n}.bin" for n in range(1, 6)]
+    test_files = ["test_batch.bin"]
+    names_file = "batches.meta.txt"
+    label_bytes = 1  # before each picture; the last of them is the class
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        train: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        download: bool = False,
+    ):
+        super().__init__(root, transform, target_transform)
+        self.train = train
+        files = self.train_files if train else self.test_files
+        folder = self._folder([*files, self.names_file], download)
+        records = np.concatenate([self._records(folder / name) for name in files])
+        self.data = records[:, self.label_bytes :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy()
+        self.targets: list[int] = records[:, self.label_bytes - 1].tolist()
+        self.classes = (folder / self.names_file).read_text().split()
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.classes)}
+
+    def _records(self, path: Path) -> np.ndarray:
+        """The file's rows: label bytes, then red, green and blue planes."""
+        content = np.fromfile(path, np.uint8)
+        length = self.label_bytes + 3 * 32 * 32
+        if content.size == 0 or content.size % length:
+            raise RuntimeError(
+                f"{path} is damaged: {content.size} bytes are not a multiple of {length}; "
+                "delete it and get it again"
+            )
+        return content.reshape(-1, length)
+
+    def _folder(self, needed: list[str], may_download: bool) -> Path:
+        """The folder that holds all needed files."""
+        bases = [cache_folder()] if self.root is None else [self.root, cache_folder()]
+        for base in bases:
+            for folder in (base / self.folder, base):
+                if all((folder / name).is_file() for name in needed):
+                    return folder
+        archive = next((base / self.archive for base in bases if (base / self.archive).is_file()), None)
+        if archive is None:
+            if not may_download:
+                looked = ", ".join(f"{base / self.folder}, {base}" for base in bases)
+                raise RuntimeError(
+                    f"{type(self).__name__}: {needed[0]} (binary version) is not in {looked}; "
+                    "pass download=True"
+                )
+            archive = download(self.archive, self.sha256, self.mirrors, bases[0])
+        self._unpack(archive)
+        return archive.parent / self.folder
+
+    def _unpack(self, archive: Path) -> None:
+        """Write the data set's files, and nothing else that an archive may hold, beside the archive."""
+        target = archive.parent / self.folder
+        target.mkdir(exist_ok=True)
+        try:
+            with tarfile.open(archive) as tar:
+                for name in (*self.train_files, *self.test_files, self.names_file):
+                    content = tar.extractfile(f"{self.folder}/{name}")
+                    if content is None:
+                        raise KeyError(f"{name} is not a file")
+                    with atomic_write(target / name) as file:
+                        file.write(content.read())
+        except (tarfile.TarError, EOFError, KeyError, zlib.error) as error:
+            raise RuntimeError(f"{archive} is damaged ({error}); delete it and get it again") from None
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        from PIL import Image
+
+        return self._transformed(Image.fromarray(self.data[index]), self.targets[index])
+
+    def extra_repr(self) -> str:
+        return f"Split: {'Train' if self.train else 'Test'}"
+
+
+class CIFAR100(CIFAR10):
+    """Pictures of a hundred kinds of things; otherwise as CIFAR10 (the folder is cifar-100-binary)."""
+
+    archive = "cifar-100-binary.tar.gz"
+    sha256 = "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"
+    folder = "cifar-100-binary"
+    train_files = ["train.bin"]
+    test_files = ["test.bin"]
+    names_file = "fine_label_names.txt"
+    label_bytes = 2  # the coarse class, then the fine one

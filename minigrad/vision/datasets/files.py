@@ -1,0 +1,109 @@
+"""Where data sets lie on disk, how they get there, and the IDX format of the MNIST family."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import os
+import urllib.request
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.serialize.files import atomic_write
+
+TIMEOUT = 30  # seconds without a byte before the next mirror is tried
+CHUNK = 1 << 16
+
+
+def cache_folder() -> Path:
+    """The user's cache of minigrad, where the XDG convention puts it: ~/.cache/minigrad by default."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minigrad"
+
+
+def find(name: str, folders: Sequence[Path]) -> Path | None:
+    """The first of the folders' files of that name, unpacked or with .gz; None where there is none."""
+    for folder in folders:
+        for path in (folder / name, folder / f"{name}.gz"):
+            if path.is_file():
+                return path
+    return None
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The uint8 array in an IDX file: 0, 0, the type (8: unsigned byte), the number of dimensions; the
+    dimensions as big-endian int32; the numbers (http://yann.lecun.com/exdb/mnist)."""
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RuntimeError(f"{path} is damaged ({error}); delete it and get it again") from None
+    header = content[:4]
+    if len(header) < 4 or header[:3] != b"\0\0\x08" or len(content) < 4 + 4 * header[3]:
+        raise RuntimeError(f"{path} is not an IDX file of unsigned bytes; delete it and get it again")
+    shape = tuple(int(n) for n in np.frombuffer(content, ">i4", header[3], offset=4))
+    start = 4 + 4 * header[3]
+    if min(shape, default=1) < 0 or len(content) - start != np.prod(shape, dtype=np.int64):
+        raise RuntimeError(
+            f"{path} is damaged: shape {shape} does not fit its {len(content) - start} bytes; "
+            "delete it and get it again"
+        )
+    return np.frombuffer(bytearray(content), np.uint8, offset=start).reshape(shape)
+
+
+def download(name: str, sha256: str, mirrors: Sequence[str], folder: Path) -> Path:
+    """Get `name` from the first mirror that has it with the right checksum; it appears whole or not at all.
+
+    A progress bar, and why a mirror was given up, go to standard error.
+    Errors: RuntimeError when every mirror failed.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        for mirror in mirrors:
+            url = mirror.rstrip("/") + "/" + name
+            task = progress.add_task(name, total=None)
+            try:
+                _fetch(url, sha256, folder / name, progress, task)
+                return folder / name
+            # OSError: the network's errors, urllib's among them; ValueError: an address that is none
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                progress.remove_task(task)
+                progress.console.print(
+                    f"{url}: {error}; trying the next mirror", markup=False, soft_wrap=True
+                )
+    raise RuntimeError(f"{name} could not be downloaded from any of: {', '.join(mirrors)}")
+
+
+def _fetch(url: str, sha256: str, path: Path, progress: Any, task: Any) -> None:
+    request = urllib.request.Request(url, headers={"User-Agent": "minigrad"})
+    digest = hashlib.sha256()
+    received = 0
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response, atomic_write(path) as file:
+        expected = response.headers.get("Content-Length")
+        progress.update(task, total=int(expected) if expected else None)
+        while chunk := response.read(CHUNK):
+            file.write(chunk)
+            digest.update(chunk)
+            received += len(chunk)
+            progress.update(task, completed=received)
+        if expected and received != int(expected):
+            raise ValueError(f"the connection broke off after {received} of {expected} bytes")
+        if digest.hexdigest() != sha256:
+            raise ValueError(
+                f"wrong checksum (SHA-256 {digest.hexdigest()[:12]}..., expected {sha256[:12]}...)"
+            )

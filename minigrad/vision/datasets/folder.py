@@ -1,0 +1,76 @@
+"""Pictures in folders, a folder a class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from minigrad.vision.datasets.vision import VisionDataset
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+
+def pil_loader(path: str) -> Any:
+    """The picture in a file, as an RGB Pillow image."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
+class ImageFolder(VisionDataset):
+    """root/dog/xxx.png, root/dog/sub/yyy.jpg, root/cat/zzz.png: each folder in `root` is a class.
+
+    Classes are numbered in sorted order. `samples` (also `imgs`) lists (path, class), `targets` the classes.
+    A file counts when its extension is an image's, or when `is_valid_file(path)` says so.
+    Errors: FileNotFoundError when there is no class folder, or (unless `allow_empty`) one without a picture.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        loader: Callable[[str], Any] = pil_loader,
+        is_valid_file: Callable[[str], bool] | None = None,
+        allow_empty: bool = False,
+    ):
+        super().__init__(root, transform, target_transform)
+        self.loader = loader
+        folder = Path(root).expanduser()
+        if not folder.is_dir():
+            raise FileNotFoundError(f"ImageFolder: root {str(folder)!r} is not a folder")
+        self.classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+        if not self.classes:
+            raise FileNotFoundError(f"ImageFolder: {str(folder)!r} holds no class folders")
+        self.class_to_idx = {name: index for index, name in enumerate(self.classes)}
+        is_valid = is_valid_file or (lambda path: path.lower().endswith(EXTENSIONS))
+        self.samples = [
+            (path, index)
+            for name, index in self.class_to_idx.items()
+            for path in _files(folder / name)
+            if is_valid(path)
+        ]
+        empty = sorted(set(self.classes) - {self.classes[index] for _, index in self.samples})
+        if empty and not allow_empty:
+            expected = "" if is_valid_file else f"; expected one of {', '.join(EXTENSIONS)}"
+            raise FileNotFoundError(
+                f"ImageFolder: no picture of class {', '.join(empty)} in {str(folder)!r}{expected}"
+            )
+        self.imgs = self.samples
+        self.targets = [index for _, index in self.samples]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        path, target = self.samples[index]
+        return self._transformed(self.loader(path), target)
+
+
+def _files(folder: Path) -> list[str]:
+    """All files below a folder, in an order that is the same everywhere."""
+    walk = sorted(os.walk(folder, followlinks=True))
+    return [os.path.join(place, name) for place, _, names in walk for name in sorted(names)]
