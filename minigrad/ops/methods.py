@@ -9,7 +9,7 @@ import numpy as np
 from minigrad import autograd, dtypes
 from minigrad.autograd.hooks import register_hook, retain_grad
 from minigrad.autograd.inplace import write
-from minigrad.ops import comparison, convert, creation, elementwise
+from minigrad.ops import comparison, convert, creation, elementwise, reduction
 from minigrad.ops.arguments import broadcast_shapes, check_tensor
 from minigrad.tensor import Tensor
 
@@ -19,6 +19,7 @@ METHODS = {
         tanh sigmoid erf floor ceil round trunc clamp maximum minimum where relu""",
     comparison: """eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not
         isnan isinf isfinite equal allclose isclose""",
+    reduction: "sum",
     convert: "to cpu cuda type_as clone contiguous is_contiguous",
     creation: "new_zeros new_ones new_empty new_full new_tensor",
 }
