@@ -1,0 +1,1 @@
+"""Max-pooling over (N, C, H, W)."""

@@ -1,0 +1,300 @@
+"""Max-pooling with Numba: by planes for NCHW in memory, by pixels for channels-last, and one path for 2x2 / 2."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from ..jit import jit
+from .reference import Pair, flat_index, output_size
+
+__all__ = ["backward", "flat_index", "forward"]
+
+# Channels a task of the channels-last backward covers: a few vectors, and enough tasks when the batch is 1.
+_CHANNELS = 64
+
+
+def forward(
+    x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slide a window over x (N, C, H, W) and keep its largest element: y and index (N, C, OH, OW).
+
+    See reference.py. Channels-last memory stays channels-last.
+    """
+    n, c, height, width = x.shape
+    out_h = output_size(height, kernel_size[0], stride[0], padding[0], dilation[0], ceil_mode)
+    out_w = output_size(width, kernel_size[1], stride[1], padding[1], dilation[1], ceil_mode)
+    index_type = np.min_scalar_type(kernel_size[0] * kernel_size[1] - 1)
+    if _is_channels_last(x):
+        y = np.empty((n, out_h, out_w, c), x.dtype)
+        index = np.empty(y.shape, index_type)
+        _forward_pixels(x.transpose(0, 2, 3, 1), y, index, *kernel_size, *stride, *padding, *dilation)
+        return y.transpose(0, 3, 1, 2), index.transpose(0, 3, 1, 2)
+    x = np.ascontiguousarray(x)
+    y = np.empty((n, c, out_h, out_w), x.dtype)
+    index = np.empty(y.shape, index_type)
+    if _halves(x.shape, y.shape, kernel_size, stride, padding, dilation):
+        _forward_halving(x.reshape(-1), y.reshape(-1, out_w), index.reshape(-1, out_w))
+    else:
+        planes = (n * c, out_h, out_w)
+        _forward_planes(
+            x.reshape(n * c, height, width),
+            y.reshape(planes),
+            index.reshape(planes),
+            *kernel_size,
+            *stride,
+            *padding,
+            *dilation,
+        )
+    return y, index
+
+
+def backward(
+    dy: np.ndarray,
+    index: np.ndarray,
+    input_shape: tuple[int, ...],
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> np.ndarray:
+    """Send each dy (N, C, OH, OW) to the element that won its window; windows that overlap add up.
+
+    The result lies in memory as index does.
+    """
+    n, c, height, width = input_shape
+    if _is_channels_last(index):
+        dx = np.empty((n, height, width, c), dy.dtype)
+        dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1))
+        index = index.transpose(0, 2, 3, 1)
+        _backward_pixels(dy, index, dx, *kernel_size, *stride, *padding, *dilation)
+        return dx.transpose(0, 3, 1, 2)
+    dy, index = np.ascontiguousarray(dy), np.ascontiguousarray(index)
+    dx = np.empty(input_shape, dy.dtype)
+    if dy.dtype == np.float32 and _halves(input_shape, dy.shape, kernel_size, stride, padding, dilation):
+        out_w = dy.shape[3]
+        pairs = dx.reshape(-1).view(np.uint64).reshape(-1, 2, out_w)
+        _backward_halving(dy.view(np.uint32).reshape(-1, out_w), index.reshape(-1, out_w), pairs)
+    else:
+        taps = np.arange(kernel_size[0] * kernel_size[1])
+        rows = taps // kernel_size[1] * dilation[0] - padding[0]
+        columns = taps % kernel_size[1] * dilation[1] - padding[1]
+        planes = (n * c, *dy.shape[2:])
+        dx_planes = dx.reshape(n * c, height, width)
+        _backward_planes(dy.reshape(planes), index.reshape(planes), dx_planes, rows, columns, *stride)
+    return dx
+
+
+def _is_channels_last(array: np.ndarray) -> bool:
+    return array.transpose(0, 2, 3, 1).flags.c_contiguous and not array.flags.c_contiguous
+
+
+def _halves(input_shape, output_shape, kernel_size, stride, padding, dilation) -> bool:
+    """Whether 2x2 windows tile the input exactly."""
+    return (
+        tuple(kernel_size) == tuple(stride) == (2, 2)
+        and tuple(padding) == (0, 0)
+        and tuple(dilation) == (1, 1)
+        and input_shape[2] == 2 * output_shape[2]
+        and input_shape[3] == 2 * output_shape[3]
+    )
+
+
+@jit(parallel=True)
+def _forward_halving(x, y, index):
+    """2x2 windows that tile the input: x flat, y and index (N C OH, OW).
+
+    A LeNet row has 14 or 5 windows, too few for a vector loop. Here one long loop runs over a band of rows as
+    if the window began at every second element, in odd rows too, and only the even rows' results are copied out:
+    twice the comparisons, and several times as fast.
+    """
+    rows, width = y.shape
+    band = max(1, 1024 // max(1, width))
+    for task in prange((rows + band - 1) // band):
+        first = task * band
+        count = min(band, rows - first)
+        upper = x[4 * width * first : 4 * width * (first + count)]
+        lower = upper[2 * width :]
+        windows = (2 * count - 1) * width
+        best = np.empty(windows, x.dtype)
+        where = np.empty(windows, np.uint8)
+        for q in range(windows):
+            a = upper[2 * q]
+            b = upper[2 * q + 1]
+            c = lower[2 * q]
+            d = lower[2 * q + 1]
+            take = (b > a) | (b != b)
+            top = b if take else a
+            place = np.uint8(take)
+            take = (c > top) | (c != c)
+            top = c if take else top
+            place = np.uint8(2) if take else place
+            take = (d > top) | (d != d)
+            best[q] = d if take else top
+            where[q] = np.uint8(3) if take else place
+        for row in range(count):
+            for j in range(width):
+                y[first + row, j] = best[2 * row * width + j]
+                index[first + row, j] = where[2 * row * width + j]
+
+
+@jit(parallel=True)
+def _backward_halving(dy, index, dx):
+    """2x2 windows that tile the input: dy (N C OH, OW) float32 seen as uint32, dx (N C OH, 2, OW) as pairs of them.
+
+    Each window owns a pair of elements in the upper row and one in the lower; a pair is written as one word.
+    """
+    rows, width = dy.shape
+    for row in prange(rows):
+        for j in range(width):
+            place = np.uint64(index[row, j])
+            pair = np.uint64(dy[row, j]) << (np.uint64(32) * (place & np.uint64(1)))
+            dx[row, 0, j] = pair if place < 2 else np.uint64(0)
+            dx[row, 1, j] = np.uint64(0) if place < 2 else pair
+
+
+@jit
+def _compare_row(source, stride, best, where, place):
+    """Let each source[j * stride] compete in window j.
+
+    One comparison for each choice compiles to machine code without branches, which would be mispredicted
+    half of the time. It never lets a NaN in (nor out again), so that these are counted and, if any, put in after.
+    """
+    nans = 0
+    for j in range(len(best)):
+        candidate = source[j * stride]
+        champion = best[j]
+        home = where[j]
+        where[j] = place if candidate > champion else home
+        best[j] = candidate if candidate > champion else champion
+        nans += candidate != candidate
+    if nans > 0:
+        for j in range(len(best)):
+            if source[j * stride] != source[j * stride]:
+                best[j] = source[j * stride]
+                where[j] = place
+
+
+@jit(parallel=True)
+def _forward_planes(
+    x, y, index, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
+):
+    """x (N C, H, W), y and index (N C, OH, OW): a row of windows at a time, tap by tap."""
+    planes, height, width = x.shape
+    out_h, out_w = y.shape[1:]
+    # Where all is -inf, the first element that exists is the one chosen.
+    first_column = np.zeros(out_w, np.int64)
+    for j in range(out_w):
+        left = j * stride_w - pad_w
+        first_column[j] = (max(0, -left) + dilation_w - 1) // dilation_w
+        if first_column[j] * dilation_w + left >= width:
+            first_column[j] = 0
+    for task in prange(planes * out_h):
+        plane = task // out_h
+        row = task % out_h
+        best = y[plane, row]
+        where = index[plane, row]
+        top = row * stride_h - pad_h
+        first_i = (max(0, -top) + dilation_h - 1) // dilation_h
+        for j in range(out_w):
+            best[j] = -np.inf
+            where[j] = min(first_i, kernel_h - 1) * kernel_w + first_column[j]
+        for i in range(first_i, kernel_h):
+            if top + i * dilation_h >= height:
+                break
+            source = x[plane, top + i * dilation_h]
+            for k in range(kernel_w):
+                shift = k * dilation_w - pad_w
+                first = max(0, -(shift // stride_w))
+                last = min(out_w, (width - 1 - shift) // stride_w + 1)
+                place = index.dtype.type(i * kernel_w + k)
+                if first >= last:
+                    continue
+                candidates = source[shift + first * stride_w :]
+                # The compiler makes vector loads of a constant stride.
+                if stride_w == 1:
+                    _compare_row(candidates, 1, best[first:last], where[first:last], place)
+                elif stride_w == 2:
+                    _compare_row(candidates, 2, best[first:last], where[first:last], place)
+                else:
+                    _compare_row(candidates, stride_w, best[first:last], where[first:last], place)
+
+
+@jit(parallel=True)
+def _backward_planes(dy, index, dx, rows, columns, stride_h, stride_w):
+    """dy and index (N C, OH, OW), dx (N C, H, W); rows and columns say where each tap lies in the window."""
+    planes, height, width = dx.shape
+    out_h, out_w = dy.shape[1:]
+    for plane in prange(planes):
+        dx[plane] = 0
+        for i in range(out_h):
+            for j in range(out_w):
+                place = index[plane, i, j]
+                row = i * stride_h + rows[place]
+                column = j * stride_w + columns[place]
+                if 0 <= row < height and 0 <= column < width:
+                    dx[plane, row, column] += dy[plane, i, j]
+
+
+@jit(parallel=True)
+def _forward_pixels(
+    x, y, index, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
+):
+    """x (N, H, W, C), y and index (N, OH, OW, C): all channels of a window together."""
+    n, height, width, channels = x.shape
+    out_h, out_w = y.shape[1:3]
+    for task in prange(n * out_h):
+        image = task // out_h
+        row = task % out_h
+        for column in range(out_w):
+            best = y[image, row, column]
+            where = index[image, row, column]
+            untouched = True
+            for c in range(channels):
+                best[c] = -np.inf
+                where[c] = 0
+            for i in range(kernel_h):
+                h = row * stride_h - pad_h + i * dilation_h
+                if h < 0 or h >= height:
+                    continue
+                for j in range(kernel_w):
+                    w = column * stride_w - pad_w + j * dilation_w
+                    if w < 0 or w >= width:
+                        continue
+                    place = index.dtype.type(i * kernel_w + j)
+                    if untouched:
+                        for c in range(channels):
+                            where[c] = place
+                        untouched = False
+                    _compare_row(x[image, h, w], 1, best, where, place)
+
+
+@jit(parallel=True)
+def _backward_pixels(
+    dy, index, dx, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
+):
+    """dy and index (N, OH, OW, C), dx (N, H, W, C): tap by tap, so that the loop over channels is a vector loop."""
+    n, height, width, channels = dx.shape
+    out_h, out_w = dy.shape[1:3]
+    groups = (channels + _CHANNELS - 1) // _CHANNELS
+    for task in prange(n * groups):
+        image = task // groups
+        start = task % groups * _CHANNELS
+        stop = min(channels, start + _CHANNELS)
+        dx[image, :, :, start:stop] = 0
+        for row in range(out_h):
+            for column in range(out_w):
+                grad = dy[image, row, column, start:stop]
+                where = index[image, row, column, start:stop]
+                for i in range(kernel_h):
+                    h = row * stride_h - pad_h + i * dilation_h
+                    if h < 0 or h >= height:
+                        continue
+                    for j in range(kernel_w):
+                        w = column * stride_w - pad_w + j * dilation_w
+                        if w < 0 or w >= width:
+                            continue
+                        place = index.dtype.type(i * kernel_w + j)
+                        target = dx[image, h, w, start:stop]
+                        for c in range(stop - start):
+                            target[c] += grad[c] if where[c] == place else np.float32(0)

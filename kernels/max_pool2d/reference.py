@@ -1,0 +1,100 @@
+"""Max-pooling in NumPy: the largest of each window, and where in the window it was."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Pair = tuple[int, int]
+
+
+def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
+    """How many windows fit along an axis. With ceil_mode a window may hang over the end, as long as it begins
+    inside the input or its leading padding."""
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    if not ceil_mode:
+        return room // stride + 1
+    windows = -(-room // stride) + 1
+    return windows - 1 if (windows - 1) * stride >= size + padding else windows
+
+
+def forward(
+    x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slide a window over x (N, C, H, W) and keep its largest element.
+
+    Returns y (N, C, OH, OW) and index of the same shape: the winner's place in its window, counted row by row,
+    in the smallest unsigned type that holds kernel_size[0] * kernel_size[1] - 1. Of equal elements the first
+    wins, NaN wins over everything, and padding counts as -inf but is never chosen.
+    """
+    n, c, height, width = x.shape
+    (kernel_h, kernel_w), (stride_h, stride_w) = kernel_size, stride
+    (pad_h, pad_w), (dilation_h, dilation_w) = padding, dilation
+    out_h = output_size(height, kernel_h, stride_h, pad_h, dilation_h, ceil_mode)
+    out_w = output_size(width, kernel_w, stride_w, pad_w, dilation_w, ceil_mode)
+
+    y = np.full((n, c, out_h, out_w), -np.inf, x.dtype)
+    index = np.zeros((n, c, out_h, out_w), np.min_scalar_type(kernel_h * kernel_w - 1))
+    chosen = np.zeros((out_h, out_w), bool)  # the windows that have met an element of x
+    for i in range(kernel_h):
+        for j in range(kernel_w):
+            rows, in_rows = _tap(i * dilation_h - pad_h, stride_h, height, out_h)
+            columns, in_columns = _tap(j * dilation_w - pad_w, stride_w, width, out_w)
+            here = (..., rows, columns)
+            candidate = x[..., in_rows, in_columns]
+            better = (candidate > y[here]) | np.isnan(candidate) | ~chosen[rows, columns]
+            y[here] = np.where(better, candidate, y[here])
+            index[here] = np.where(better, i * kernel_w + j, index[here])
+            chosen[rows, columns] = True
+    return y, index
+
+
+def backward(
+    dy: np.ndarray,
+    index: np.ndarray,
+    input_shape: tuple[int, ...],
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> np.ndarray:
+    """Send each dy (N, C, OH, OW) to the element that won its window; windows that overlap add up."""
+    rows, columns = _places(index, kernel_size, stride, padding, dilation)
+    # A dilated window can lie in the padding with all its taps; its winner does not exist.
+    inside = (rows >= 0) & (rows < input_shape[2]) & (columns >= 0) & (columns < input_shape[3])
+    n, c, _, _ = np.nonzero(inside)
+    dx = np.zeros(input_shape, dy.dtype)
+    np.add.at(dx, (n, c, rows[inside], columns[inside]), dy[inside])
+    return dx
+
+
+def flat_index(
+    index: np.ndarray,
+    input_shape: tuple[int, ...],
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> np.ndarray:
+    """Places in the plane, int64, counted row by row over H * W, from places in the windows."""
+    rows, columns = _places(index, kernel_size, stride, padding, dilation)
+    return rows * input_shape[3] + columns
+
+
+def _places(
+    index: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column in the plane of each winner."""
+    out_h, out_w = index.shape[2:]
+    i, j = np.divmod(index.astype(np.int64), kernel_size[1])
+    rows = np.arange(out_h)[:, None] * stride[0] - padding[0] + i * dilation[0]
+    columns = np.arange(out_w) * stride[1] - padding[1] + j * dilation[1]
+    return rows, columns
+
+
+def _tap(shift: int, stride: int, size: int, out_size: int) -> tuple[slice, slice]:
+    """The outputs o for which input o * stride + shift exists, and those inputs."""
+    first = max(0, -(shift // stride))
+    last = min(out_size, (size - 1 - shift) // stride + 1)
+    last = max(first, last)
+    start = first * stride + shift
+    return slice(first, last), slice(start, start + (last - first) * stride, stride)
