@@ -1,0 +1,105 @@
+"""Clipping gradients, and parameters as one vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from minigrad.autograd import no_grad
+from minigrad.ops.creation import tensor
+from minigrad.ops.shape import cat
+from minigrad.tensor import Tensor
+
+
+@no_grad()
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """The `norm_type`-norm (a number, or inf) of all tensors as if they were one vector; 0-d.
+
+    `foreach` is PyTorch's choice of implementation; here there is one.
+    """
+    norm_type = float(norm_type)
+    tensors = _as_list(tensors)
+    if not tensors:
+        return tensor(0.0)
+    norms = cat([t.norm(norm_type).reshape(1).to(tensors[0].device) for t in tensors])
+    total = norms.norm(norm_type)
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise RuntimeError(
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
+            "cannot be clipped. To disable this error and scale the gradients by the non-finite norm anyway, "
+            "set `error_if_nonfinite=False`"
+        )
+    return total
+
+
+@no_grad()
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
+    """Scale the gradients in place by max_norm / total_norm where that is less than 1."""
+    # The small number keeps us from dividing by 0; clamping instead of `if` does not wait for a GPU.
+    scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+    for gradient in _gradients(parameters):
+        gradient.mul_(scale.to(gradient.device))
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """Scale the gradients in place so that together they have at most the norm `max_norm`; the norm before.
+
+    Pascanu et al., "On the difficulty of training recurrent neural networks", 2013.
+    """
+    parameters = _as_list(parameters)  # may be a generator, and is read twice
+    total_norm = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(parameters, max_norm, total_norm)
+    return total_norm
+
+
+@no_grad()
+def clip_grad_value_(
+    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
+) -> None:
+    """Cut every element of the gradients to [-clip_value, clip_value] in place."""
+    clip_value = float(clip_value)
+    for gradient in _gradients(parameters):
+        gradient.clamp_(min=-clip_value, max=clip_value)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All parameters flattened and joined; differentiable."""
+    return cat([parameter.reshape(-1) for parameter in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Fill the parameters from one vector, in order; they share its memory, as in PyTorch."""
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"expected Tensor, but got: {type(vec).__name__}")
+    parameters = list(parameters)
+    wanted = sum(parameter.numel() for parameter in parameters)
+    if vec.numel() < wanted:
+        raise ValueError(
+            f"vector_to_parameters: the parameters have {wanted} elements, but the vector has {vec.numel()}"
+        )
+    start = 0
+    for parameter in parameters:
+        end = start + parameter.numel()
+        parameter.data = vec.detach()[start:end].reshape(parameter.shape)
+        start = end
+
+
+def _as_list(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+
+
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [parameter.grad for parameter in _as_list(parameters) if parameter.grad is not None]
