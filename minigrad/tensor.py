@@ -43,7 +43,8 @@ class Tensor:
     __array_priority__ = 1000  # NumPy arrays leave binary operators to us
 
     def __init__(self, array, requires_grad: bool = False):
-        self.array = array
+        # NumPy makes scalars of 0-d results.
+        self.array = np.asarray(array) if isinstance(array, np.generic) else array
         self._version = Version()
         if requires_grad:
             self.requires_grad = True
