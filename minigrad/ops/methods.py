@@ -9,7 +9,7 @@ import numpy as np
 from minigrad import autograd, dtypes
 from minigrad.autograd.hooks import register_hook, retain_grad
 from minigrad.autograd.inplace import write
-from minigrad.ops import comparison, convert, creation, elementwise, reduction
+from minigrad.ops import comparison, convert, creation, elementwise, indexing, reduction, shape
 from minigrad.ops.arguments import broadcast_shapes, check_tensor
 from minigrad.tensor import Tensor
 
@@ -20,6 +20,9 @@ METHODS = {
     comparison: """eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not
         isnan isinf isfinite equal allclose isclose""",
     reduction: "sum",
+    shape: """broadcast_to expand expand_as flatten permute ravel reshape reshape_as squeeze t transpose unflatten unsqueeze
+        view view_as""",
+    indexing: "masked_fill",
     convert: "to cpu cuda type_as clone contiguous is_contiguous",
     creation: "new_zeros new_ones new_empty new_full new_tensor",
 }
@@ -46,6 +49,8 @@ def bind() -> None:
     Tensor.register_hook, Tensor.retain_grad = register_hook, retain_grad
     Tensor.backward = _backward
     Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = elementwise.neg, elementwise.abs, comparison.bitwise_not
+    Tensor.__getitem__ = indexing.getitem
+    Tensor.T, Tensor.mT = property(shape.reversed_dimensions), property(shape.matrix_transpose)
     Tensor.zero_, Tensor.fill_, Tensor.copy_ = _zero, _fill, _copy
 
 

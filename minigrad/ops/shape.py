@@ -1,0 +1,236 @@
+"""Another shape over the same elements: views of a tensor's memory, and what is made of them.
+
+A view shares its memory with the tensor it was taken from; the engine links the two (`Function.is_view`), so that
+a write into one is a write into the other, with gradients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd import Function
+from minigrad.device import array_module
+from minigrad.ops.arguments import check_tensor, dimension, dimensions, sizes
+from minigrad.tensor import Tensor
+
+__all__ = """broadcast_to flatten permute ravel reshape squeeze t transpose unflatten unsqueeze""".split()
+
+
+class Reshape(Function):
+    """The elements in row-major order under another shape; a view if the memory allows it, else a copy"""
+
+    is_view = True
+
+    @staticmethod
+    def forward(ctx, x, shape):
+        ctx.shape = x.shape
+        return Tensor(x.array.reshape(shape))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output.reshape(ctx.shape), None
+
+
+class Permute(Function):
+    """The dimensions in another order; the gradient takes them back"""
+
+    is_view = True
+
+    @staticmethod
+    def forward(ctx, x, dims):
+        ctx.dims = dims
+        return Tensor(x.array.transpose(dims))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output.permute(tuple(np.argsort(ctx.dims).tolist())), None
+
+
+class Expand(Function):
+    """Elements repeated by strides of 0; the engine sums the gradient over the repeats"""
+
+    is_view = True
+
+    @staticmethod
+    def forward(ctx, x, shape):
+        expanded = array_module(x.array).broadcast_to(x.array, shape)
+        if isinstance(expanded, np.ndarray):
+            # NumPy forbids writing altogether; the engine refuses it only where elements do share memory.
+            expanded.flags.writeable = x.array.flags.writeable
+        return Tensor(expanded)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output, None
+
+
+def infer_shape(operation: str, shape: Sequence[int], numel: int) -> tuple[int, ...]:
+    """`shape` with a -1 replaced by what makes up `numel` elements; RuntimeError if nothing does."""
+    shape = tuple(shape)
+    if any(size < -1 for size in shape):
+        raise RuntimeError(f"{operation}: invalid shape dimension {min(shape)} in {list(shape)}")
+    if shape.count(-1) > 1:
+        raise RuntimeError(f"{operation}: only one dimension can be inferred, got {list(shape)}")
+    known = math.prod(size for size in shape if size != -1)
+    if -1 in shape:
+        if known == 0 and numel == 0:
+            raise RuntimeError(
+                f"{operation}: cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified "
+                "dimension size -1 can be any value and is ambiguous"
+            )
+        if known and numel % known == 0:
+            return tuple([numel // known if size == -1 else size for size in shape])
+    elif known == numel:
+        return shape
+    raise RuntimeError(f"{operation}: shape '{list(shape)}' is invalid for input of size {numel}")
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements under another shape, one size of which may be -1; a copy only if no view is possible."""
+    check_tensor("reshape", "input", input)
+    return Reshape.apply(input, infer_shape("reshape", sizes("reshape", shape), input.numel()))
+
+
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """As `reshape`, but never a copy: RuntimeError if the strides do not allow a view."""
+    check_tensor("view", "input", input)
+    shape = infer_shape("view", sizes("view", shape), input.numel())
+    viewed = Reshape.apply(input, shape)
+    if viewed._version is not input._version:
+        raise RuntimeError(
+            "view: view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            "across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return viewed
+
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """A view in the shape of `other`."""
+    return view(input, check_tensor("view_as", "other", other).shape)
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` in the shape of `other`."""
+    return reshape(input, check_tensor("reshape_as", "other", other).shape)
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """A view with the dimensions in the order `dims`."""
+    check_tensor("permute", "input", input)
+    dims = sizes("permute", dims)
+    if len(dims) != input.ndim:
+        raise RuntimeError(
+            f"permute: number of dimensions in the tensor input does not match the length of the desired ordering of "
+            f"dimensions: {input.ndim} and {list(dims)}"
+        )
+    return Permute.apply(input, dimensions("permute", dims, input.ndim) if dims else ())
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """A view with two dimensions swapped."""
+    check_tensor("transpose", "input", input)
+    dim0, dim1 = dimension("transpose", dim0, input.ndim), dimension("transpose", dim1, input.ndim)
+    dims = list(range(input.ndim))
+    if dims:
+        dims[dim0], dims[dim1] = dim1, dim0
+    return Permute.apply(input, tuple(dims))
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; vectors and scalars as they are."""
+    check_tensor("t", "input", input)
+    if input.ndim > 2:
+        raise RuntimeError(f"t: expects a tensor with <= 2 dimensions, but self is {input.ndim}D; use .mT")
+    return Permute.apply(input, tuple(range(input.ndim))[::-1])
+
+
+def expand(input: Tensor, *size: Any) -> Tensor:
+    """A view with dimensions of size 1 repeated, and new ones in front; -1 keeps a size."""
+    check_tensor("expand", "input", input)
+    target = sizes("expand", size)
+    added = len(target) - input.ndim
+    if added < 0:
+        raise RuntimeError(
+            f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the number of "
+            f"dimensions in the tensor ({input.ndim})"
+        )
+    shape = []
+    for dim, size_there in enumerate(target):
+        existing = input.shape[dim - added] if dim >= added else 1
+        if (size_there == -1 and dim < added) or size_there < -1:
+            raise RuntimeError(f"expand: the expanded size {size_there} isn't allowed in dimension {dim}")
+        if size_there not in (-1, existing) and existing != 1:
+            raise RuntimeError(
+                f"expand: The expanded size of the tensor ({size_there}) must match the existing size ({existing}) at "
+                f"non-singleton dimension {dim}.  Target sizes: {list(target)}.  Tensor sizes: {list(input.shape)}"
+            )
+        shape.append(existing if size_there == -1 else size_there)
+    return Expand.apply(input, tuple(shape))
+
+
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` expanded to the shape of `other`."""
+    return expand(input, check_tensor("expand_as", "other", other).shape)
+
+
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """`input` expanded to the shape `size`."""
+    return expand(input, size)
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from `start_dim` to `end_dim` as one."""
+    check_tensor("flatten", "input", input)
+    start, end = dimension("flatten", start_dim, input.ndim), dimension("flatten", end_dim, input.ndim)
+    if start > end:
+        raise RuntimeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")
+    if start == end and input.ndim:
+        return input
+    merged = math.prod(input.shape[start : end + 1])
+    return Reshape.apply(input, (*input.shape[:start], merged, *input.shape[end + 1 :]))
+
+
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension, in row-major order."""
+    check_tensor("ravel", "input", input)
+    return Reshape.apply(input, (input.numel(),))
+
+
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """The dimension `dim` split into several, one of which may be -1."""
+    check_tensor("unflatten", "input", input)
+    dim = dimension("unflatten", dim, input.ndim)
+    if input.ndim == 0 or len(sizes) == 0:
+        raise RuntimeError(f"unflatten: needs a dimension to split and sizes, got shape {input.shape} and {sizes}")
+    parts = infer_shape("unflatten", sizes, input.shape[dim])
+    return Reshape.apply(input, (*input.shape[:dim], *parts, *input.shape[dim + 1 :]))
+
+
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """A view without the dimensions of size 1: all of them, or those among `dim`."""
+    check_tensor("squeeze", "input", input)
+    dropped = range(input.ndim) if dim is None else () if dim == () else dimensions("squeeze", dim, input.ndim)
+    return Reshape.apply(input, tuple([n for d, n in enumerate(input.shape) if n != 1 or d not in dropped]))
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """A view with a dimension of size 1 before dimension `dim`."""
+    check_tensor("unsqueeze", "input", input)
+    dim = dimension("unsqueeze", dim, input.ndim + 1)
+    return Reshape.apply(input, (*input.shape[:dim], 1, *input.shape[dim:]))
+
+
+def reversed_dimensions(input: Tensor) -> Tensor:
+    """``x.T``: a view with all dimensions in reverse order."""
+    return Permute.apply(input, tuple(range(input.ndim))[::-1])
+
+
+def matrix_transpose(input: Tensor) -> Tensor:
+    """``x.mT``: a view with the last two dimensions swapped."""
+    if input.ndim < 2:
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor")
+    return transpose(input, -2, -1)
