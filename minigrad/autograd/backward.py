@@ -52,9 +52,7 @@ def backward_pass(
                     if targets is None:
                         node.accumulate(outputs[0], fresh=incoming[0][1] and not node.hooks[0])
                 elif any([parent in waiting for parent, _ in node.edges]):
-                    outgoing = node.run(outputs)
-                    if anomaly.enabled and anomaly.check_nan:
-                        check_nan(node, outgoing)
+                    outgoing = run_watched(node, outputs) if anomaly.enabled else node.run(outputs)
             for slot, ((parent, parent_slot), gradient) in enumerate(zip(node.edges, outgoing, strict=True)):
                 if parent not in waiting:
                     continue
@@ -156,15 +154,21 @@ def apply_hooks(node: Node, incoming: list) -> list[Tensor | None]:
     return gradients
 
 
-def check_nan(node: Node, gradients: Iterable[Tensor | None]) -> None:
-    """Anomaly mode: stop at the first operation whose backward makes a NaN, and show its forward call."""
-    for index, gradient in enumerate(gradients):
-        if gradient is not None and bool((gradient.array != gradient.array).any()):
-            where = "".join(node.trace.format()[-1:]) if node.trace else "  (recorded outside anomaly mode)\n"
+def run_watched(node: Node, gradients: list) -> Iterable[Tensor | None]:
+    """Anomaly mode: run `node`; an error, or the first NaN, is shown with the line of its forward call."""
+    made = "".join(node.trace.format()[-1:]) if node.trace else "  (recorded outside anomaly mode)"
+    try:
+        results = node.run(gradients)
+    except Exception as error:
+        error.add_note(f"{node.name()}: its forward was called at:\n{made.rstrip()}")
+        raise
+    for index, gradient in enumerate(results):
+        if anomaly.check_nan and gradient is not None and (gradient.array != gradient.array).any():
             raise RuntimeError(
                 f"Function '{node.name()}' returned nan values in its {index}th output. "
-                f"Its forward was called at:\n{where.rstrip()}"
+                f"Its forward was called at:\n{made.rstrip()}"
             )
+    return results
 
 
 def backward(

@@ -10,7 +10,10 @@ from __future__ import annotations
 import traceback
 import weakref
 from numbers import Number
+from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled, state
@@ -19,6 +22,8 @@ from minigrad.tensor import Tensor
 
 Edge = tuple["Node | None", int]  # the node that made a tensor, and which of its outputs the tensor was
 NO_EDGE: Edge = (None, 0)
+
+_PACKAGE = str(Path(__file__).parent.parent)
 
 
 class Node:
@@ -216,11 +221,13 @@ class Function(Node):
         recording = True in needs
         state.enabled, before = False, state.enabled
         try:
-            if cls.setup_context is Function.setup_context:
-                result = cls.forward(ctx, *args)
-            else:
-                result = cls.forward(*args)
-                cls.setup_context(ctx, args, result)
+            # inf and NaN are results like any other here: NumPy need not warn of them.
+            with np.errstate(all="ignore"):
+                if cls.setup_context is Function.setup_context:
+                    result = cls.forward(ctx, *args)
+                else:
+                    result = cls.forward(*args)
+                    cls.setup_context(ctx, args, result)
         finally:
             state.enabled = before
         outputs = result if isinstance(result, tuple) else (result,)
@@ -239,7 +246,7 @@ class Function(Node):
         )
         self.outputs = tuple([_metadata(o.array) if isinstance(o, Tensor) else ((), None, None) for o in outputs])
         if anomaly.enabled:
-            self.trace = traceback.extract_stack()[:-2]
+            self.trace = _callers_stack()
         for slot, output in enumerate(outputs):
             if not isinstance(output, Tensor) or output.dtype.kind != "f":
                 continue
@@ -302,6 +309,12 @@ class Function(Node):
             self._saved = ()
             self.__dict__.clear()
             self._released = True
+
+
+def _callers_stack() -> traceback.StackSummary:
+    """The stack down to the line of the user's code that called into minigrad."""
+    frames = traceback.extract_stack()
+    return traceback.StackSummary.from_list([f for f in frames if not f.filename.startswith(_PACKAGE)] or frames)
 
 
 def _link_view(cls: type[Function], args: tuple, output: Tensor) -> None:

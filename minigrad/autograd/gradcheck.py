@@ -1,0 +1,193 @@
+"""Is a gradient right? Compare it with finite differences, in float64.
+
+The derivative along a direction u is (f(x + eps u) - f(x - eps u)) / (2 eps) up to O(eps^2): with eps = 1e-6 and
+float64's 16 digits some 9 digits can be trusted. In float32 there would be none to spare, so it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from minigrad.autograd.backward import grad
+from minigrad.autograd.grad_mode import enable_grad, no_grad
+from minigrad.tensor import Tensor
+
+
+class GradcheckError(RuntimeError):
+    """A gradient that finite differences contradict; the message shows the worst entry."""
+
+
+def gradcheck(
+    func: Callable,
+    inputs: Tensor | Sequence,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    fast_mode: bool = False,
+) -> bool:
+    """Compare the gradients of ``func(*inputs)`` with central differences: |analytic - numeric| <= atol + rtol |numeric|.
+
+    Every tensor of `inputs` that requires grad is checked, for every floating-point output: entry by entry of
+    the Jacobian, or with `fast_mode` along one random direction of inputs and outputs. An entry at a kink, where
+    no derivative exists, is named as such. Raises GradcheckError (or returns False), ValueError for inputs that
+    are not float64.
+    """
+    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    checked = [(i, x) for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
+    if not checked:
+        raise ValueError("gradcheck: expects at least one input tensor to require gradient")
+    for i, x in checked:
+        if x.dtype != np.float64:
+            raise ValueError(f"gradcheck: input {i} is {x.dtype}; finite differences need float64, use .double()")
+        if 0 in x.array.strides and x.numel() > 1:
+            raise ValueError(f"gradcheck: input {i} has elements that share memory; use .contiguous()")
+    compare = _compare_along_direction if fast_mode else _compare_jacobians
+    try:
+        for index in range(len(_outputs(func, inputs))):
+            compare(func, inputs, checked, index, eps, atol, rtol)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def gradgradcheck(
+    func: Callable,
+    inputs: Tensor | Sequence,
+    grad_outputs: Tensor | Sequence[Tensor] | None = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    fast_mode: bool = False,
+) -> bool:
+    """`gradcheck` of the gradients themselves: the second derivatives of `func`, and those by `grad_outputs`.
+
+    `grad_outputs` weight the outputs; random by default.
+    """
+    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    outputs = [output for output in _outputs(func, inputs) if output.requires_grad]
+    if not outputs:
+        raise ValueError("gradgradcheck: no output of func requires grad")
+    if grad_outputs is None:
+        random = np.random.default_rng(0)
+        grad_outputs = [Tensor(random.standard_normal(o.shape), requires_grad=True) for o in outputs]
+    grad_outputs = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
+
+    def first_derivatives(*arguments):
+        arguments, weights = arguments[: len(inputs)], arguments[len(inputs) :]
+        with enable_grad():
+            results = [o for o in _outputs(func, arguments) if o.requires_grad]
+            wanted = [a for a in arguments if isinstance(a, Tensor) and a.requires_grad]
+            gradients = grad(results, wanted, weights, create_graph=True, allow_unused=True)
+        return tuple([gradient for gradient in gradients if gradient is not None and gradient.requires_grad])
+
+    return gradcheck(
+        first_derivatives, (*inputs, *grad_outputs), eps=eps, atol=atol, rtol=rtol,
+        raise_exception=raise_exception, fast_mode=fast_mode,
+    )
+
+
+def _outputs(func: Callable, inputs: Sequence) -> tuple[Tensor, ...]:
+    """The floating-point tensors that `func` returns."""
+    result = func(*inputs)
+    result = (result,) if isinstance(result, Tensor) else result
+    outputs = tuple([r for r in result if isinstance(r, Tensor) and r.dtype.kind == "f"])
+    if not outputs:
+        raise ValueError("gradcheck: func returned no floating point tensor")
+    return outputs
+
+
+def _value(func: Callable, inputs: Sequence, index: int) -> np.ndarray:
+    with no_grad():
+        return _outputs(func, inputs)[index].array.copy()
+
+
+def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
+    """The Jacobian of output `index`, by rows from backward passes and by columns from differences."""
+    output = _outputs(func, inputs)[index]
+    tensors = [x for _, x in checked]
+    analytic = [np.zeros((output.numel(), x.numel())) for x in tensors]
+    for row in range(output.numel()) if output.requires_grad else ():
+        one = np.zeros(output.numel())
+        one[row] = 1
+        weight = Tensor(one.reshape(output.shape).astype(output.dtype))
+        gradients = grad(output, tensors, weight, retain_graph=True, allow_unused=True)
+        for jacobian, gradient in zip(analytic, gradients, strict=True):
+            if gradient is not None:
+                jacobian[row] = gradient.array.ravel()
+    middle = _value(func, inputs, index)
+    for (position, x), jacobian in zip(checked, analytic, strict=True):
+        for column, entry in enumerate(np.ndindex(x.shape)):
+            above, below = (_value_at(func, inputs, index, x, entry, step) for step in (eps, -eps))
+            numeric = ((above - below) / (2 * eps)).ravel()
+            wrong = ~(np.abs(jacobian[:, column] - numeric) <= atol + rtol * np.abs(numeric))
+            if wrong.any():
+                row = int(np.argmax(np.where(wrong, np.abs(jacobian[:, column] - numeric), -1)))
+                sides = [((s - middle) / e).ravel()[row] for s, e in ((below, -eps), (above, eps))]
+                raise GradcheckError(
+                    f"gradcheck: Jacobian mismatch for output {index} with respect to input {position}: at output "
+                    f"entry {np.unravel_index(row, output.shape)}, input entry {entry} (value {x.array[entry]:.6g}) "
+                    f"backward gives {jacobian[row, column]:.8g}, finite differences {numeric[row]:.8g}"
+                    + _kink(sides, atol, rtol)
+                )
+
+
+def _value_at(func, inputs, index: int, x: Tensor, entry: tuple, step: float) -> np.ndarray:
+    """The output with one entry of the input `x` moved by `step`."""
+    before = x.array[entry]
+    x.array[entry] = before + step
+    try:
+        return _value(func, inputs, index)
+    finally:
+        x.array[entry] = before
+
+
+def _kink(sides: Sequence[float], atol: float, rtol: float) -> str:
+    """Words for the case that the slopes to the left and to the right differ, so that no derivative exists."""
+    left, right = sides
+    if abs(left - right) > 10 * (atol + rtol * max(abs(left), abs(right))):
+        return (
+            f"; this is a kink, the slope is {left:.4g} to the left and {right:.4g} to the right: "
+            "move the input away from it"
+        )
+    return ""
+
+
+def _compare_along_direction(func, inputs, checked, index, eps, atol, rtol) -> None:
+    """One number each: v^T J u for random unit directions u of all inputs and v of the output."""
+    random = np.random.default_rng(0)
+    output = _outputs(func, inputs)[index]
+    v = _unit(random.standard_normal(output.shape))
+    gradients = [None] * len(checked)
+    if output.requires_grad:
+        gradients = grad(output, [x for _, x in checked], Tensor(v.astype(output.dtype)), allow_unused=True)
+    for (position, x), gradient in zip(checked, gradients, strict=True):
+        u = _unit(random.standard_normal(x.shape))
+        before = x.array.copy()
+        slopes = []
+        try:
+            for step in (-eps, 0.0, eps):
+                x.array[...] = before + step * u
+                slopes.append((_value(func, inputs, index) * v).sum())
+        finally:
+            x.array[...] = before
+        below, middle, above = slopes
+        analytic = 0.0 if gradient is None else float((gradient.array * u).sum())
+        numeric = (above - below) / (2 * eps)
+        if not abs(analytic - numeric) <= atol + rtol * abs(numeric):
+            raise GradcheckError(
+                f"gradcheck: mismatch for output {index} with respect to input {position} along a random direction: "
+                f"backward gives {analytic:.8g}, finite differences {numeric:.8g}"
+                + _kink(((middle - below) / eps, (above - middle) / eps), atol, rtol)
+            )
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(np.sqrt((vector * vector).sum()), 1e-300)

@@ -1,0 +1,145 @@
+"""Every operation, every check: the catalogue's entries times the tests below."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from catalogue import CASES
+from case import Case, leaves, outputs
+
+import minigrad as mg
+from minigrad.autograd import gradcheck, gradgradcheck
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+differentiable = pytest.mark.parametrize("case", [c for c in CASES if c.differentiable], ids=lambda case: case.name)
+twice_differentiable = pytest.mark.parametrize(
+    "case", [c for c in CASES if c.differentiable and c.second_order], ids=lambda case: case.name
+)
+
+
+def expected_values(case: Case) -> list[np.ndarray]:
+    value = case.reference(*case.inputs)
+    return [np.asarray(v) for v in (value if isinstance(value, tuple | list) else [value])]
+
+
+def backward_with_random_weights(result) -> list[mg.Tensor]:
+    """Run backward from every differentiable output; the gradients that went in."""
+    random = np.random.default_rng(0)
+    roots = [r for r in outputs(result) if r.requires_grad]
+    weights = [mg.from_numpy(random.standard_normal(r.shape).astype(r.dtype)) for r in roots]
+    mg.autograd.backward(roots, weights)
+    return weights
+
+
+@every_case
+def test_value_and_dtype(case):
+    results = outputs(case.call(*case.tensors()))
+    expected = expected_values(case)
+    assert len(results) == len(expected)
+    for result, value in zip(results, expected, strict=True):
+        assert result.shape == value.shape
+        assert result.dtype == value.dtype or value.dtype.kind == "f" == result.dtype.kind
+        np.testing.assert_allclose(result.detach().numpy(), value, rtol=1e-9, atol=case.atol)
+
+
+@every_case
+def test_float32_stays_float32(case):
+    tensors = case.tensors("float32", requires_grad=True)
+    result = case.call(*tensors)
+    for r, value in zip(outputs(result), expected_values(case), strict=True):
+        if r.dtype.kind == "f" and any(t.dtype == np.float32 for t in leaves(tensors)):
+            assert r.dtype == np.float32
+            scale = np.abs(value[np.isfinite(value)]).max(initial=1.0)
+            np.testing.assert_allclose(r.detach().numpy(), value, rtol=1e-4, atol=1e-4 * scale)
+    if any(r.requires_grad for r in outputs(result)):
+        backward_with_random_weights(result)
+        assert all(t.grad.dtype == np.float32 for t in leaves(tensors) if t.grad is not None)
+
+
+@every_case
+def test_memory_layout_does_not_matter(case):
+    straight, spread = case.tensors(requires_grad=True), case.tensors(requires_grad=True, view=True)
+    results = [case.call(*tensors) for tensors in (straight, spread)]
+    for a, b in zip(outputs(results[0]), outputs(results[1]), strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-10, atol=1e-12)
+    if any(r.requires_grad for r in outputs(results[0])):
+        for result in results:
+            backward_with_random_weights(result)
+        for a, b in zip(leaves(straight), leaves(spread), strict=True):
+            assert (a.grad is None) == (b.grad is None)
+            if a.grad is not None:
+                np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@differentiable
+def test_gradient_by_finite_differences(case):
+    tensors = case.tensors(requires_grad=True)
+    assert gradcheck(lambda *_: case.call(*tensors), leaves(tensors))
+
+
+@twice_differentiable
+def test_second_derivative_by_finite_differences(case):
+    tensors = case.tensors(requires_grad=True)
+    assert gradgradcheck(lambda *_: case.call(*tensors), leaves(tensors), fast_mode=True, atol=1e-4)
+
+
+@every_case
+def test_nothing_given_is_changed(case):
+    tensors = case.tensors(requires_grad=True)
+    before = [t.detach().numpy().copy() for t in leaves(tensors)]
+    result = case.call(*tensors)
+    if any(r.requires_grad for r in outputs(result)):
+        roots = [r for r in outputs(result) if r.requires_grad]
+        weights = [np.random.default_rng(0).standard_normal(r.shape) for r in roots]
+        given = [mg.tensor(w, dtype=r.dtype) for w, r in zip(weights, roots, strict=True)]
+        mg.autograd.backward(roots, given)
+        for weight, kept in zip(given, weights, strict=True):
+            np.testing.assert_array_equal(weight.numpy(), kept)
+    for tensor, array in zip(leaves(tensors), before, strict=True):
+        np.testing.assert_array_equal(tensor.detach().numpy(), array)
+
+
+@differentiable
+def test_gradients_share_no_memory(case):
+    tensors = case.tensors(requires_grad=True)
+    result = case.call(*tensors)
+    weights = backward_with_random_weights(result)
+    gradients = [t.grad for t in leaves(tensors) if t.grad is not None]
+    others = [*leaves(tensors), *weights, *outputs(result)]
+    for i, gradient in enumerate(gradients):
+        assert gradient.shape == [t for t in leaves(tensors) if t.grad is not None][i].shape
+        for other in [*others, *gradients[:i]]:
+            assert not np.may_share_memory(gradient.numpy(), other.detach().numpy())
+
+
+@differentiable
+def test_dropped_graph_leaves_nothing(case):
+    tensors = case.tensors(requires_grad=True)
+    gc.collect()
+    gc.disable()
+    try:
+        result = case.call(*tensors)
+        nodes = [weakref.ref(r.grad_fn) for r in outputs(result) if r.requires_grad]
+        assert nodes
+        del result
+        assert [node() for node in nodes] == [None] * len(nodes)
+    finally:
+        gc.enable()
+
+
+@every_case
+def test_reference_kernels_agree(case):
+    results = []
+    for kernels in ("reference", "cpu"):
+        with mg.use_kernels(kernels):
+            tensors = case.tensors(requires_grad=True)
+            result = case.call(*tensors)
+            if any(r.requires_grad for r in outputs(result)):
+                backward_with_random_weights(result)
+            results.append([r.detach().numpy() for r in outputs(result)])
+            results[-1] += [t.grad.numpy() for t in leaves(tensors) if t.grad is not None]
+    for reference, fast in zip(*results, strict=True):
+        np.testing.assert_allclose(fast, reference, rtol=1e-9, atol=1e-10)
