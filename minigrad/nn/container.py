@@ -27,6 +27,9 @@ class _ModuleSequence(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self._modules.values())
 
+    def __getitem__(self, index: Any) -> Any:
+        return self._modules[self._name_at(index)]
+
     def __setitem__(self, index: int, module: Module) -> None:
         setattr(self, self._name_at(index), module)
 
@@ -83,7 +86,7 @@ class Sequential(_ModuleSequence):
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
-        return self._modules[self._name_at(index)]
+        return super().__getitem__(index)
 
     def insert(self, index: int, module: Module) -> Self:
         """Put `module` before position `index`."""
@@ -134,7 +137,7 @@ class ModuleList(_ModuleSequence):
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return type(self)(list(self)[index])
-        return self._modules[self._name_at(index)]
+        return super().__getitem__(index)
 
     def insert(self, index: int, module: Module) -> None:
         """Put `module` before position `index`."""
@@ -166,13 +169,13 @@ class ModuleList(_ModuleSequence):
 
 def _pairs(owner: str, items: Any, ordered_types: tuple[type, ...]) -> list[tuple[str, Any]]:
     """The pairs of what a dictionary's `update` takes: a mapping, or an iterable of pairs."""
+    if isinstance(items, ordered_types):
+        return list(items.items())
     if not isinstance(items, Iterable):
         raise TypeError(
             f"{owner}.update should be called with an iterable of key/value pairs, "
             f"but got {type(items).__name__}"
         )
-    if isinstance(items, ordered_types):
-        return list(items.items())
     pairs = []
     for index, item in enumerate(items):
         if not isinstance(item, Iterable):

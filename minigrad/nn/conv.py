@@ -53,7 +53,9 @@ class _Conv(Module):
         self.out_channels = out_channels
         self.kernel_size = pair(layer, "kernel_size", kernel_size, minimum=1)
         self.stride = pair(layer, "stride", stride, minimum=1)
-        self.padding = padding if isinstance(padding, str) else pair(layer, "padding", padding, minimum=0)
+        self.padding: Any = (
+            padding if isinstance(padding, str) else pair(layer, "padding", padding, minimum=0)
+        )
         self.dilation = pair(layer, "dilation", dilation, minimum=1)
         self.transposed = transposed
         self.output_padding = pair(layer, "output_padding", output_padding, minimum=0)

@@ -29,7 +29,7 @@ from minigrad.ops.loss import (
 )
 from minigrad.ops.norm import batch_norm, group_norm, layer_norm, local_response_norm, normalize
 from minigrad.ops.pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
-from minigrad.ops.shape import pad
+from minigrad.ops.joining import pad
 
 __all__ = [
     "adaptive_avg_pool2d",

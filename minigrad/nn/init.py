@@ -115,7 +115,8 @@ def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with the identity: a Linear layer so begun passes its input on."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return _assign(tensor, np.eye(*tensor.shape))
+    rows, columns = tensor.shape
+    return _assign(tensor, np.eye(rows, columns))
 
 
 @no_grad()
