@@ -30,6 +30,8 @@ from minigrad.ops.comparison import *
 from minigrad.ops.convert import channels_last, contiguous_format, preserve_format
 from minigrad.ops.creation import *
 from minigrad.ops.elementwise import *
+from minigrad.ops.gathering import *
 from minigrad.ops.indexing import *
+from minigrad.ops.joining import *
 from minigrad.ops.shape import *
 from minigrad.tensor import Tensor

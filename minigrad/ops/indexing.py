@@ -7,16 +7,20 @@ to the advanced part, and orders the result's dimensions differently there.)
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.inplace import write
 from minigrad.device import array_module
-from minigrad.ops.arguments import check_tensor
+from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension
 from minigrad.tensor import Tensor
 
-__all__ = ["masked_fill"]
+__all__ = ["masked_fill", "masked_select", "narrow", "select"]
 
 EVERYTHING = slice(None)
 
@@ -29,7 +33,9 @@ class Slice(Function):
     @staticmethod
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
-        return Tensor(x.array[(*index, ...)])  # with the Ellipsis NumPy gives an array for a single element too
+        return Tensor(
+            x.array[(*index, ...)]
+        )  # with the Ellipsis NumPy gives an array for a single element too
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -37,20 +43,20 @@ class Slice(Function):
 
 
 class SliceAdjoint(Function):
-    """Zeros of `shape` with the values at `index`: the derivative of `Slice`, whose derivative is `Slice`"""
+    """A tensor of `shape` full of `fill`, with the values at `index`: the derivative of `Slice`, and the other way"""
 
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, values, shape, index):
+    def forward(ctx, values, shape, index, fill=0):
         ctx.index = index
-        whole = array_module(values.array).zeros(shape, values.dtype)
+        whole = array_module(values.array).full(shape, fill, values.dtype)
         whole[index] = values.array
         return Tensor(whole)
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Slice.apply(grad_output, ctx.index), None, None
+        return (Slice.apply(grad_output, ctx.index), None, None, None)[: len(ctx.needs_input_grad)]
 
 
 class Index(Function):
@@ -59,7 +65,10 @@ class Index(Function):
     @staticmethod
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
-        return Tensor(read(x.array, index))
+        try:
+            return Tensor(np.ascontiguousarray(x.array[index]))
+        except IndexError as error:
+            raise _in_our_words(error) from None
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -74,30 +83,45 @@ class IndexAdjoint(Function):
     @staticmethod
     def forward(ctx, values, shape, index):
         ctx.index = index
-        whole = array_module(values.array).zeros(shape, values.dtype)
-        add_at(whole, index, values.array)
-        return Tensor(whole)
+        indexed = [dim for dim, part in enumerate(index) if part is not EVERYTHING]
+        kept = [dim for dim in range(len(shape)) if dim not in indexed]
+        sizes = [shape[dim] for dim in indexed]
+        arrays = np.broadcast_arrays(*[index[dim] for dim in indexed])
+        # The indices together count the elements of the indexed dimensions, which are brought to the front.
+        positions = np.zeros(arrays[0].shape, np.int64)
+        for array, size in zip(arrays, sizes, strict=True):
+            positions = positions * size + np.where(array < 0, array + size, array)
+        front = values.array
+        if indexed == list(range(indexed[0], indexed[-1] + 1)):
+            front = np.moveaxis(front, range(indexed[0], indexed[0] + positions.ndim), range(positions.ndim))
+        rest = [shape[dim] for dim in kept]
+        rows = front.reshape(positions.size, math.prod(rest))
+        total = sum_rows(rows, positions.reshape(-1), math.prod(sizes)).reshape(sizes + rest)
+        return Tensor(np.moveaxis(total, range(total.ndim), indexed + kept))
 
     @staticmethod
     def backward(ctx, grad_output):
         return Index.apply(grad_output, ctx.index), None, None
 
 
-def read(array, index: tuple):
-    """``array[index]`` for index arrays, in row-major order; IndexError in PyTorch's words."""
-    try:
-        return np.ascontiguousarray(array[index])
-    except IndexError as error:
-        raise _in_our_words(error) from None
-
-
-def add_at(array, index: tuple, values) -> None:
-    """``array[index] += values``, adding as often as an element is named."""
-    array_module(array).add.at(array, index, values)
+def sum_rows(rows, positions, count: int):
+    """(count, C): row i is the sum of those of `rows` (K, C) whose position (K) is i."""
+    total = array_module(rows).zeros((count, rows.shape[1]), rows.dtype)
+    if rows.size == 0:
+        return total
+    if rows.shape[1] == 1 or not isinstance(rows, np.ndarray):
+        # NumPy is fast at this in one dimension only.
+        np.add.at(total[:, 0], positions, rows[:, 0])
+        return total
+    order = positions.argsort(kind="stable")
+    positions = positions[order]
+    starts = np.flatnonzero(np.concatenate([[True], positions[1:] != positions[:-1]]))
+    total[positions[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+    return total
 
 
 def _in_our_words(error: IndexError) -> IndexError:
-    return IndexError(str(error).replace("axis", "dimension").replace("indexing arrays could not", "indices cannot"))
+    return IndexError(str(error).replace("axis", "dimension").replace("indexing arrays", "indexing tensors"))
 
 
 def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
@@ -149,7 +173,9 @@ def _part(part: Any):
     if part is None or part is Ellipsis:
         return part
     if isinstance(part, slice):
-        start, stop, step = [None if edge is None else edge.__index__() for edge in (part.start, part.stop, part.step)]
+        start, stop, step = [
+            None if edge is None else edge.__index__() for edge in (part.start, part.stop, part.step)
+        ]
         if step is not None and step <= 0:
             raise ValueError("step must be greater than zero")
         return slice(start, stop, step)
@@ -173,7 +199,9 @@ def _as_index(values: Any) -> np.ndarray:
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(values, np.ndarray):
         array = array.astype(np.int64)  # an empty list
     if array.dtype == np.uint8 and array.ndim:
-        raise IndexError("indexing with dtype uint8 is not supported: use bool for a mask, int64 for positions")
+        raise IndexError(
+            "indexing with dtype uint8 is not supported: use bool for a mask, int64 for positions"
+        )
     if array.dtype.kind not in "iub":
         raise IndexError(f"tensors used as indices must be long, int or bool tensors, got {array.dtype}")
     return array
@@ -205,14 +233,76 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     return Index.apply(Slice.apply(input, basic) if basic else input, advanced)
 
 
+def setitem(input: Tensor, index: Any, value: Any) -> None:
+    """``input[index] = value``, a number or a tensor that is broadcast and cast to what it replaces."""
+    basic, advanced = split_index(input, index)
+    target = Slice.apply(input, basic) if basic else input
+    if not isinstance(value, Tensor):
+        value = number("setitem", value, input.dtype)
+    write(target, _fit(value, target, advanced), advanced or Ellipsis)
+
+
+def _fit(value: Tensor, target: Tensor, advanced: tuple) -> Tensor:
+    """`value` without leading dimensions of size 1 that the target does not have; RuntimeError if it cannot fit."""
+    shape = target.shape
+    if advanced:
+        # Zero strides: an array of any size in which every element is the same byte.
+        probe = np.broadcast_to(np.zeros((), bool), shape)
+        try:
+            shape = probe[advanced].shape
+        except IndexError as error:
+            raise _in_our_words(error) from None
+    extra = max(value.ndim - len(shape), 0)
+    fits = value.shape[:extra] == (1,) * extra and all(
+        [size in (1, there) for size, there in zip(value.shape[::-1], shape[::-1], strict=False)]
+    )
+    if not fits:
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of "
+            f"shape {list(shape)}"
+        )
+    return value.reshape(value.shape[extra:]) if extra else value
+
+
+def number(operation: str, value: Any, dtype: np.dtype) -> Tensor:
+    """A number as a 0-d tensor; RuntimeError if the dtype cannot hold it."""
+    if not isinstance(value, Real | np.bool_):
+        raise TypeError(f"{operation}: expected a number or a Tensor, got {type(value).__name__}")
+    if dtype.kind in "iu":
+        range_ = np.iinfo(dtype)
+        overflow = not range_.min <= value <= range_.max
+    else:
+        overflow = dtype.kind == "f" and math.isfinite(value) and abs(value) > np.finfo(dtype).max
+    if overflow:
+        raise RuntimeError(f"{operation}: value {value} cannot be converted to type {dtype} without overflow")
+    return Tensor(np.asarray(value).astype(dtype))
+
+
+def iterate(input: Tensor) -> Iterator[Tensor]:
+    """The slices along the first dimension."""
+    if input.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter([Slice.apply(input, (position,)) for position in range(input.shape[0])])
+
+
+def contains(input: Tensor, element: Any) -> bool:
+    """``element in input``: True if some element equals it."""
+    if not isinstance(element, Tensor | Real):
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but got a {type(element).__name__}"
+        )
+    return bool((input == element).array.any())
+
+
 class MaskedFill(Function):
     """x with `value` where the mask holds; no gradient flows there, and all that it stops flows to `value`"""
 
     @staticmethod
     def forward(ctx, x, mask, value):
         ctx.mask = mask
-        fill = value.array if isinstance(value, Tensor) else x.dtype.type(value)
-        return Tensor(array_module(x.array).where(mask.array, fill, x.array).astype(x.dtype, copy=False))
+        return Tensor(
+            array_module(x.array).where(mask.array, value.array, x.array).astype(x.dtype, copy=False)
+        )
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -220,12 +310,59 @@ class MaskedFill(Function):
         return grad_output.masked_fill(ctx.mask, 0), None, grad_value
 
 
+def _check_mask(operation: str, input: Tensor, mask: Tensor) -> None:
+    check_tensor(operation, "input", input)
+    check_tensor(operation, "mask", mask)
+    if mask.dtype != bool:
+        raise RuntimeError(f"{operation}: only supports boolean masks, but got mask with dtype {mask.dtype}")
+    broadcast_shapes(operation, input.shape, mask.shape)
+
+
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`input` with `value` (a number or a 0-d tensor) where `mask`, broadcast, is true."""
-    check_tensor("masked_fill", "input", input)
-    check_tensor("masked_fill", "mask", mask)
-    if mask.dtype != bool:
-        raise RuntimeError(f"masked_fill: only supports boolean masks, but got mask with dtype {mask.dtype}")
-    if isinstance(value, Tensor) and value.ndim:
-        raise RuntimeError(f"masked_fill: only supports a 0-dimensional value tensor, but got {value.ndim} dimension(s)")
+    _check_mask("masked_fill", input, mask)
+    if not isinstance(value, Tensor):
+        value = number("masked_fill", value, input.dtype)
+    elif value.ndim:
+        raise RuntimeError(
+            f"masked_fill: only supports a 0-dimensional value tensor, but got shape {value.shape}"
+        )
     return MaskedFill.apply(input, mask, value)
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where `mask` is true (both broadcast), in one dimension."""
+    _check_mask("masked_select", input, mask)
+    shape = broadcast_shapes("masked_select", input.shape, mask.shape)
+    return getitem(input.expand(shape), mask.expand(shape))
+
+
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """A view of `length` elements along `dim`, from `start` on."""
+    check_tensor("narrow", "input", input)
+    if input.ndim == 0:
+        raise RuntimeError("narrow: cannot be applied to a 0-dim tensor.")
+    dim, start, size = dimension("narrow", dim, input.ndim), int(start), input.shape[dim]
+    if length < 0:
+        raise RuntimeError(f"narrow: length must be non-negative, got {length}")
+    if not -size <= start <= size:
+        raise IndexError(
+            f"narrow: start out of range (expected to be in range of [{-size}, {size}], but got {start})"
+        )
+    start = start + size if start < 0 else start
+    if start + length > size:
+        raise RuntimeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({size}).")
+    return Slice.apply(input, (*[EVERYTHING] * dim, slice(start, start + length)))
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """A view without dimension `dim`, at the position `index` of it."""
+    check_tensor("select", "input", input)
+    if input.ndim == 0:
+        raise IndexError("select: cannot be applied to a 0-dim tensor.")
+    dim, size = dimension("select", dim, input.ndim), input.shape[dimension("select", dim, input.ndim)]
+    if not -size <= index < size:
+        raise IndexError(
+            f"select: index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
+        )
+    return Slice.apply(input, (*[EVERYTHING] * dim, int(index)))

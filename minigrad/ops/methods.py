@@ -9,7 +9,7 @@ import numpy as np
 from minigrad import autograd, dtypes
 from minigrad.autograd.hooks import register_hook, retain_grad
 from minigrad.autograd.inplace import write
-from minigrad.ops import comparison, convert, creation, elementwise, indexing, reduction, shape
+from minigrad.ops import comparison, convert, creation, elementwise, gathering, indexing, joining, reduction, shape
 from minigrad.ops.arguments import broadcast_shapes, check_tensor
 from minigrad.tensor import Tensor
 
@@ -20,9 +20,11 @@ METHODS = {
     comparison: """eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not
         isnan isinf isfinite equal allclose isclose""",
     reduction: "sum",
-    shape: """broadcast_to expand expand_as flatten permute ravel reshape reshape_as squeeze t transpose unflatten unsqueeze
-        view view_as""",
-    indexing: "masked_fill",
+    shape: """broadcast_to diag diagonal expand expand_as flatten movedim permute ravel reshape reshape_as squeeze
+        sum_to_size t transpose unflatten unsqueeze view view_as""",
+    joining: "chunk flip repeat roll split tile tril triu unbind",
+    indexing: "masked_fill masked_select narrow select",
+    gathering: "gather index_add index_put index_select nonzero scatter scatter_add take_along_dim",
     convert: "to cpu cuda type_as clone contiguous is_contiguous",
     creation: "new_zeros new_ones new_empty new_full new_tensor",
 }
@@ -49,7 +51,8 @@ def bind() -> None:
     Tensor.register_hook, Tensor.retain_grad = register_hook, retain_grad
     Tensor.backward = _backward
     Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = elementwise.neg, elementwise.abs, comparison.bitwise_not
-    Tensor.__getitem__ = indexing.getitem
+    Tensor.__getitem__, Tensor.__setitem__ = indexing.getitem, indexing.setitem
+    Tensor.__iter__, Tensor.__contains__ = indexing.iterate, indexing.contains
     Tensor.T, Tensor.mT = property(shape.reversed_dimensions), property(shape.matrix_transpose)
     Tensor.zero_, Tensor.fill_, Tensor.copy_ = _zero, _fill, _copy
 
@@ -80,7 +83,8 @@ CASTS = {
     "long": dtypes.int64,
     "bool": dtypes.bool_,
 }
-IN_PLACE = "add sub mul div pow neg abs exp sqrt sigmoid tanh relu clamp round floor ceil".split()
+IN_PLACE = """add sub mul div pow neg abs exp sqrt sigmoid tanh relu clamp round floor ceil masked_fill scatter
+    scatter_add index_add index_put tril triu""".split()
 
 
 def _operator(function):

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.backward import sum_to_shape
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_tensor, dimension, dimensions, sizes
 from minigrad.tensor import Tensor
 
-__all__ = """broadcast_to flatten permute ravel reshape squeeze t transpose unflatten unsqueeze""".split()
+__all__ = """broadcast_to diag diagonal flatten movedim permute ravel reshape squeeze t transpose unflatten unsqueeze""".split()
 
 
 class Reshape(Function):
@@ -66,6 +67,44 @@ class Expand(Function):
     @staticmethod
     def backward(ctx, grad_output):
         return grad_output, None
+
+
+class Diagonal(Function):
+    """The diagonal of two dimensions as a new last one: a view"""
+
+    is_view = True
+
+    @staticmethod
+    def forward(ctx, x, offset, dim1, dim2):
+        ctx.shape, ctx.where = x.shape, (offset, dim1, dim2)
+        diagonal = x.array.diagonal(offset, dim1, dim2)
+        if isinstance(diagonal, np.ndarray):
+            diagonal.flags.writeable = x.array.flags.writeable
+        return Tensor(diagonal)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return DiagonalAdjoint.apply(grad_output, ctx.shape, ctx.where), None, None, None
+
+
+class DiagonalAdjoint(Function):
+    """Zeros of `shape` with the values on a diagonal; the derivative is `Diagonal`"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, values, shape, where):
+        ctx.where = where
+        whole = array_module(values.array).zeros(shape, values.dtype)
+        diagonal = whole.diagonal(*where)
+        if isinstance(diagonal, np.ndarray):
+            diagonal.flags.writeable = True
+        diagonal[...] = values.array
+        return Tensor(whole)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return Diagonal.apply(grad_output, *ctx.where), None, None
 
 
 def infer_shape(operation: str, shape: Sequence[int], numel: int) -> tuple[int, ...]:
@@ -148,6 +187,42 @@ def t(input: Tensor) -> Tensor:
     return Permute.apply(input, tuple(range(input.ndim))[::-1])
 
 
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """A view with the dimensions `source` moved to the places `destination`, the others in their order."""
+    check_tensor("movedim", "input", input)
+    source, destination = [
+        dimensions("movedim", dims, input.ndim) if dims != () else () for dims in (source, destination)
+    ]
+    if len(source) != len(destination):
+        raise RuntimeError(
+            f"movedim: source {source} and destination {destination} must have the same length"
+        )
+    order = [dim for dim in range(input.ndim) if dim not in source]
+    for place, dim in sorted(zip(destination, source, strict=True)):
+        order.insert(place, dim)
+    return Permute.apply(input, tuple(order))
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A view of the diagonal of two dimensions, `offset` to the right, as a new last dimension."""
+    check_tensor("diagonal", "input", input)
+    dim1, dim2 = dimension("diagonal", dim1, input.ndim), dimension("diagonal", dim2, input.ndim)
+    if dim1 == dim2:
+        raise RuntimeError(f"diagonal: dimensions cannot be identical {dim1}, {dim2}")
+    return Diagonal.apply(input, offset, dim1, dim2)
+
+
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The matrix with a vector on its diagonal, or a copy of a matrix's diagonal."""
+    check_tensor("diag", "input", input)
+    if input.ndim == 1:
+        size = input.shape[0] + abs(diagonal)
+        return DiagonalAdjoint.apply(input, (size, size), (diagonal, 0, 1))
+    if input.ndim != 2:
+        raise RuntimeError(f"diag: matrix or a vector expected, got shape {list(input.shape)}")
+    return Diagonal.apply(input, diagonal, 0, 1).clone()
+
+
 def expand(input: Tensor, *size: Any) -> Tensor:
     """A view with dimensions of size 1 repeated, and new ones in front; -1 keeps a size."""
     check_tensor("expand", "input", input)
@@ -182,6 +257,17 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     return expand(input, size)
 
 
+def sum_to_size(input: Tensor, *size: Any) -> Tensor:
+    """`input` summed over the dimensions in which a tensor of shape `size` would be expanded to its shape."""
+    check_tensor("sum_to_size", "input", input)
+    size = sizes("sum_to_size", size)
+    if len(size) > input.ndim or any(
+        n not in (1, m) for n, m in zip(size[::-1], input.shape[::-1], strict=False)
+    ):
+        raise RuntimeError(f"sum_to_size: size {list(size)} is not expandable to size {list(input.shape)}")
+    return sum_to_shape(input, size)
+
+
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` as one."""
     check_tensor("flatten", "input", input)
@@ -205,7 +291,9 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     check_tensor("unflatten", "input", input)
     dim = dimension("unflatten", dim, input.ndim)
     if input.ndim == 0 or len(sizes) == 0:
-        raise RuntimeError(f"unflatten: needs a dimension to split and sizes, got shape {input.shape} and {sizes}")
+        raise RuntimeError(
+            f"unflatten: needs a dimension to split and sizes, got shape {input.shape} and {sizes}"
+        )
     parts = infer_shape("unflatten", sizes, input.shape[dim])
     return Reshape.apply(input, (*input.shape[:dim], *parts, *input.shape[dim + 1 :]))
 
@@ -213,7 +301,9 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """A view without the dimensions of size 1: all of them, or those among `dim`."""
     check_tensor("squeeze", "input", input)
-    dropped = range(input.ndim) if dim is None else () if dim == () else dimensions("squeeze", dim, input.ndim)
+    dropped = (
+        range(input.ndim) if dim is None else () if dim == () else dimensions("squeeze", dim, input.ndim)
+    )
     return Reshape.apply(input, tuple([n for d, n in enumerate(input.shape) if n != 1 or d not in dropped]))
 
 
@@ -232,5 +322,7 @@ def reversed_dimensions(input: Tensor) -> Tensor:
 def matrix_transpose(input: Tensor) -> Tensor:
     """``x.mT``: a view with the last two dimensions swapped."""
     if input.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor")
+        raise RuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor"
+        )
     return transpose(input, -2, -1)

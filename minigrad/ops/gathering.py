@@ -1,0 +1,187 @@
+"""Reading and adding at positions that a tensor names along one dimension.
+
+For each of them the position of every element in every dimension is written down (`_grid`); the rest is `Index`
+and its adjoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd.inplace import write
+from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension
+from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, number, setitem, split_index
+from minigrad.tensor import Tensor
+
+__all__ = "gather index_add index_put index_select nonzero scatter scatter_add take_along_dim".split()
+
+
+def _grid(operation: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None = None) -> tuple:
+    """Index arrays that name, for each element of `index`, its own position except along `dim`.
+
+    With `src` the positions are to be written; raises if `index` is larger than `input` (but for `dim`) or `src`.
+    """
+    check_tensor(operation, "input", input)
+    check_tensor(operation, "index", index)
+    if index.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"{operation}: expected dtype int32 or int64 for index, got {index.dtype}")
+    shape = input.shape or (1,)
+    dim = dimension(operation, dim, input.ndim)
+    positions = index.array.reshape(index.shape or (1,))
+    for name, tensor in (("index", index), ("src", src)):
+        if tensor is not None and max(tensor.ndim, 1) != len(shape) and index.numel():
+            raise RuntimeError(
+                f"{operation}: {name} must have the same number of dimensions as input, got shapes "
+                f"{list(tensor.shape)} and {list(input.shape)}"
+            )
+    for d, size in enumerate(positions.shape if index.numel() else ()):
+        if (d != dim and size > shape[d]) or (src is not None and size > (src.shape or (1,))[d]):
+            limit = "" if src is None else f" and no larger than src {list(src.shape)}"
+            raise RuntimeError(
+                f"{operation}: expected index {list(index.shape)} to be no larger than input {list(input.shape)} "
+                f"apart from dimension {dim}{limit}"
+            )
+    _check_range(operation, positions, dim, shape[dim])
+    if not index.numel():
+        return tuple([np.zeros(positions.shape, np.int64)] * len(shape))
+    grid = list(np.ogrid[tuple([slice(size) for size in positions.shape])])
+    # A private copy: the caller may write into `index` before backward.
+    grid[dim] = positions.astype(np.int64)
+    return tuple(grid)
+
+
+def _check_range(operation: str, positions: np.ndarray, dim: int, size: int) -> None:
+    if positions.size and (positions.min() < 0 or positions.max() >= size):
+        wrong = positions[(positions < 0) | (positions >= size)].flat[0]
+        raise IndexError(f"{operation}: index {wrong} is out of bounds for dimension {dim} with size {size}")
+
+
+def _corner(src: Tensor, index: Tensor) -> Tensor:
+    """The part of `src` that `index` has positions for."""
+    return Slice.apply(src, tuple([slice(size) for size in index.shape]))
+
+
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """result[i, j] = input[index[i, j], j] for dim = 0, and likewise for other dimensions."""
+    grid = _grid("gather", input, dim, index)
+    if input.ndim == 0:
+        return input.expand(index.shape)
+    return Index.apply(input, grid).reshape(index.shape)
+
+
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None) -> Tensor:
+    """A copy of `input` with result[index[i, j], j] = src[i, j] for dim = 0; `src` may be a number.
+
+    ``reduce="add"`` adds instead, as `scatter_add`. Which value stays at a position named twice is not defined.
+    """
+    if not isinstance(src, Tensor):
+        src = number("scatter", src, check_tensor("scatter", "input", input).dtype).expand(index.shape)
+    if reduce not in (None, "add"):
+        raise RuntimeError(f"scatter: reduce must be None or 'add', got {reduce!r}")
+    if reduce == "add":
+        return scatter_add(input, dim, index, src)
+    grid = _grid("scatter", input, dim, index, src)
+    _check_dtypes("scatter", input, src)
+    result = input.clone()
+    if index.numel():
+        write(result, _corner(src, index), grid if input.ndim else Ellipsis)
+    return result
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of `input` with src[i, j] added to result[index[i, j], j] for dim = 0."""
+    grid = _grid("scatter_add", input, dim, index, check_tensor("scatter_add", "src", src))
+    _check_dtypes("scatter_add", input, src)
+    if not index.numel():
+        return input.clone()
+    values = _corner(src, index).reshape(index.shape or (1,))
+    return input + IndexAdjoint.apply(values, input.shape or (1,), grid).reshape(input.shape)
+
+
+def _check_dtypes(operation: str, input: Tensor, src: Tensor) -> None:
+    if input.dtype != src.dtype:
+        raise RuntimeError(
+            f"{operation}: expected src to have the dtype of input, {input.dtype}, got {src.dtype}"
+        )
+
+
+def _rows(operation: str, input: Tensor, dim: int, index: Tensor) -> tuple:
+    """The index that takes the positions `index`, a vector, along `dim`."""
+    check_tensor(operation, "input", input)
+    check_tensor(operation, "index", index)
+    if index.ndim > 1:
+        raise IndexError(f"{operation}: index is supposed to be a vector, got shape {list(index.shape)}")
+    if index.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"{operation}: expected dtype int32 or int64 for index, got {index.dtype}")
+    dim = dimension(operation, dim, input.ndim)
+    positions = index.array.reshape(-1).astype(np.int64)
+    _check_range(operation, positions, dim, (input.shape or (1,))[dim])
+    return (*[EVERYTHING] * dim, positions)
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The slices of `input` along `dim` at the positions in the vector `index`."""
+    rows = _rows("index_select", input, dim, index)
+    if input.ndim == 0:
+        return input.clone()
+    return Index.apply(input, rows)
+
+
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+    """A copy of `input` with ``alpha * source`` added to its slices along `dim` at the positions `index`."""
+    rows = _rows("index_add", input, dim, index)
+    _check_dtypes("index_add", input, check_tensor("index_add", "source", source))
+    shape = input.shape or (1,)
+    count = rows[-1].size
+    expected = (*shape[: len(rows) - 1], count, *shape[len(rows) :])
+    if (source.shape or (1,)) != expected:
+        raise RuntimeError(f"index_add: expected source of shape {list(expected)}, got {list(source.shape)}")
+    added = IndexAdjoint.apply(source.reshape(expected) * alpha, shape, rows)
+    return input + added.reshape(input.shape)
+
+
+def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy of `input` with ``result[indices] = values``, or ``+=`` counting repeated positions (`accumulate`)."""
+    check_tensor("index_put", "input", input)
+    _check_dtypes("index_put", input, check_tensor("index_put", "values", values))
+    if not accumulate:
+        result = input.clone()
+        setitem(result, tuple(indices), values)
+        return result
+    basic, advanced = split_index(input, tuple(indices))
+    viewed = Slice.apply(input, basic)
+    added = IndexAdjoint.apply(
+        values.expand(Index.apply(viewed.detach(), advanced).shape), viewed.shape, advanced
+    )
+    return input + added.reshape(input.shape)
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """The elements at `indices` along `dim`, the other dimensions broadcast; of the flattened tensor without `dim`."""
+    check_tensor("take_along_dim", "input", input)
+    check_tensor("take_along_dim", "indices", indices)
+    if dim is None:
+        return gather(input.ravel(), 0, indices.ravel())
+    if input.ndim != indices.ndim:
+        raise RuntimeError(
+            f"take_along_dim: input and indices should have the same number of dimensions, but got {input.ndim} "
+            f"and {indices.ndim}"
+        )
+    dim = dimension("take_along_dim", dim, input.ndim)
+    if input.ndim == 0:
+        return gather(input, dim, indices)
+    shapes = [(*t.shape[:dim], 1, *t.shape[dim + 1 :]) for t in (input, indices)]
+    shape = broadcast_shapes("take_along_dim", *shapes)
+    input, indices = [t.expand(*shape[:dim], t.shape[dim], *shape[dim + 1 :]) for t in (input, indices)]
+    return gather(input, dim, indices)
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """The positions of the elements that are not 0: a row for each, or with `as_tuple` an index tensor a dimension."""
+    check_tensor("nonzero", "input", input)
+    if as_tuple:
+        return tuple([Tensor(positions) for positions in np.atleast_1d(input.array).nonzero()])
+    return Tensor(np.argwhere(input.array))

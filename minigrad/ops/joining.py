@@ -1,0 +1,275 @@
+"""Putting tensors together, taking them apart, and laying them out: cat, split, repeat, flip, pad."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.autograd import Function
+from minigrad.device import array_module
+from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, sizes
+from minigrad.ops.convert import contiguous_format
+from minigrad.ops.indexing import EVERYTHING, Index, Slice, SliceAdjoint, narrow, select
+from minigrad.tensor import Tensor
+
+__all__ = "cat chunk flip roll split stack tile tril triu unbind".split()
+
+
+class Cat(Function):
+    """The tensors one after the other along `dim`; the gradient is split again"""
+
+    @staticmethod
+    def forward(ctx, dim, *tensors):
+        ctx.dim, ctx.sizes = dim, [tensor.shape[dim] for tensor in tensors]
+        arrays = [tensor.array for tensor in tensors]
+        return Tensor(array_module(arrays[0]).concatenate(arrays, axis=dim))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return None, *split(grad_output, ctx.sizes, ctx.dim)
+
+
+class Flip(Function):
+    """The order of the elements reversed along some dimensions; so is the gradient's"""
+
+    @staticmethod
+    def forward(ctx, x, dims):
+        ctx.dims = dims
+        return Tensor(np.ascontiguousarray(np.flip(x.array, dims)).reshape(x.shape))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return Flip.apply(grad_output, ctx.dims), None
+
+
+def _tensors(operation: str, tensors: Any) -> list[Tensor]:
+    if not isinstance(tensors, Sequence):
+        raise TypeError(
+            f"{operation}: argument 'tensors' must be tuple of Tensors, not {type(tensors).__name__}"
+        )
+    tensors = [check_tensor(operation, f"tensors[{i}]", tensor) for i, tensor in enumerate(tensors)]
+    check_same_device(operation, *tensors)
+    return tensors
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors one after the other along `dim`; their other sizes must agree."""
+    tensors = _tensors("cat", tensors)
+    if not tensors:
+        raise ValueError("cat: expected a non-empty list of Tensors")
+    for position, tensor in enumerate(tensors):
+        if tensor.ndim == 0:
+            raise RuntimeError(
+                f"cat: zero-dimensional tensor (at position {position}) cannot be concatenated"
+            )
+    dtype = tensors[0].dtype
+    for tensor in tensors[1:]:
+        dtype = dtypes.promote_types(dtype, tensor.dtype)
+    # An empty vector goes with everything, as in PyTorch: people start loops with it.
+    tensors = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors[:1]
+    first = tensors[0]
+    dim = dimension("cat", dim, first.ndim)
+    for position, tensor in enumerate(tensors):
+        if tensor.ndim != first.ndim:
+            raise RuntimeError(
+                f"cat: Tensors must have same number of dimensions: got {first.ndim} and {tensor.ndim}"
+            )
+        for d, (expected, size) in enumerate(zip(first.shape, tensor.shape, strict=True)):
+            if d != dim and size != expected:
+                raise RuntimeError(
+                    f"cat: Sizes of tensors must match except in dimension {dim}. Expected size {expected} but got "
+                    f"size {size} for tensor number {position} in the list."
+                )
+    return Cat.apply(dim, *[tensor.to(dtype) for tensor in tensors])
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors, all of one shape, along a new dimension `dim`."""
+    tensors = _tensors("stack", tensors)
+    if not tensors:
+        raise RuntimeError("stack: expects a non-empty TensorList")
+    for position, tensor in enumerate(tensors):
+        if tensor.shape != tensors[0].shape:
+            raise RuntimeError(
+                f"stack: expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
+                f"{list(tensor.shape)} at entry {position}"
+            )
+    dim = dimension("stack", dim, tensors[0].ndim + 1)
+    return cat([tensor.unsqueeze(dim) for tensor in tensors], dim)
+
+
+def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the parts along `dim`: of one size (the last may be smaller), or of the sizes given."""
+    check_tensor("split", "tensor", tensor)
+    if tensor.ndim == 0:
+        raise RuntimeError("split: expects at least a 1-dimensional tensor")
+    dim = dimension("split", dim, tensor.ndim)
+    size = tensor.shape[dim]
+    if isinstance(split_size_or_sections, Sequence):
+        sections = list(split_size_or_sections)
+        if any(section < 0 for section in sections) or sum(sections) != size:
+            raise RuntimeError(
+                f"split: expects split_sizes to be non-negative and to sum exactly to {size} (input tensor's size at "
+                f"dimension {dim}), but got split_sizes={sections}"
+            )
+    else:
+        step = split_size_or_sections
+        if step < 0 or (step == 0 and size):
+            raise RuntimeError(
+                f"split: split_size must be positive (0 only for a dimension of size 0), got {step} for size {size}"
+            )
+        sections = [min(step, size - start) for start in range(0, size, step or 1)] or [0]
+    starts = [sum(sections[:i]) for i in range(len(sections))]
+    return tuple([narrow(tensor, dim, start, length) for start, length in zip(starts, sections, strict=True)])
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views of equal size along `dim`; the last may be smaller."""
+    check_tensor("chunk", "input", input)
+    if input.ndim == 0:
+        raise RuntimeError("chunk: expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk: expects `chunks` to be greater than 0, got: {chunks}")
+    size = input.shape[dimension("chunk", dim, input.ndim)]
+    return split(input, -(-size // chunks) if size else [0] * chunks, dim)
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the slices along `dim`, without that dimension."""
+    check_tensor("unbind", "input", input)
+    if input.ndim == 0:
+        raise IndexError("unbind: dimension specified as 0 but tensor has no dimensions")
+    dim = dimension("unbind", dim, input.ndim)
+    return tuple([select(input, dim, position) for position in range(input.shape[dim])])
+
+
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """A copy in which dimension d comes `repeats[d]` times; repeats in excess make new dimensions in front."""
+    check_tensor("repeat", "input", input)
+    repeats = sizes("repeat", repeats)
+    if len(repeats) < input.ndim:
+        raise RuntimeError(
+            f"repeat: number of dimensions of repeat dims can not be smaller than number of dimensions of tensor, "
+            f"got {list(repeats)} for shape {list(input.shape)}"
+        )
+    if any(count < 0 for count in repeats):
+        raise RuntimeError(f"repeat: repeats must be non-negative, got {list(repeats)}")
+    shape = (1,) * (len(repeats) - input.ndim) + input.shape
+    once = input.reshape([length for size in shape for length in (1, size)])
+    tiled = once.expand([length for pair in zip(repeats, shape, strict=True) for length in pair])
+    return tiled.clone(memory_format=contiguous_format).reshape(
+        [r * n for r, n in zip(repeats, shape, strict=True)]
+    )
+
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """As `repeat`, with ones put in front of too few `dims`."""
+    check_tensor("tile", "input", input)
+    dims = sizes("tile", dims)
+    return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """A copy with the order of the elements reversed along `dims`."""
+    check_tensor("flip", "input", input)
+    dims = sizes("flip", dims)
+    return Flip.apply(input, dimensions("flip", dims, input.ndim) if dims else ())
+
+
+def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
+    """The elements moved on by `shifts` along `dims`, the last coming first; without `dims`, of the flattened tensor."""
+    check_tensor("roll", "input", input)
+    if dims is None:
+        return roll(input.ravel(), shifts, 0).reshape(input.shape)
+    shifts, dims = [tuple(v) if isinstance(v, Sequence) else (v,) for v in (shifts, dims)]
+    if len(shifts) != len(dims):
+        raise RuntimeError(f"roll: shifts and dimensions must align, got shifts {shifts} and dims {dims}")
+    for shift, dim in zip(shifts, dims, strict=True):
+        dim = dimension("roll", dim, input.ndim)
+        if input.numel():
+            head = -shift % input.shape[dim]
+            input = cat([narrow(input, dim, head, input.shape[dim] - head), narrow(input, dim, 0, head)], dim)
+    return input.clone() if all(shift == 0 for shift in shifts) else input
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """`input` with ``pad = (left, right, top, bottom, ...)``, from the last dimension on, added around it.
+
+    "constant" fills with `value`, and takes away where a number is negative; "reflect" mirrors without repeating
+    the edge, "replicate" repeats the edge, "circular" goes on at the other side.
+    """
+    check_tensor("pad", "input", input)
+    pad = sizes("pad", (pad,))
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise RuntimeError(
+            f"pad: padding length must be even and at most two times the input's dimensions, got padding {list(pad)} "
+            f"for shape {list(input.shape)}"
+        )
+    amounts = {input.ndim - 1 - i: (pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)}
+    for dim, (before, after) in amounts.items():
+        if input.shape[dim] + before + after < 0:
+            raise RuntimeError(
+                f"pad: padding {(before, after)} takes more from dimension {dim} than its size {input.shape[dim]}"
+            )
+    if mode == "constant":
+        return _pad_constant(input, amounts, 0 if value is None else value)
+    if mode not in _SOURCES:
+        raise NotImplementedError(f"pad: mode must be 'constant' or one of {sorted(_SOURCES)}, got {mode!r}")
+    if value is not None:
+        raise ValueError(f"pad: mode {mode!r} doesn't take in a value argument, got {value}")
+    if input.ndim - len(amounts) not in (1, 2) or len(amounts) > 3:
+        raise NotImplementedError(
+            f"pad: mode {mode!r} pads the last 1, 2 or 3 dimensions of an input with one or two more, got padding "
+            f"{list(pad)} for shape {list(input.shape)}"
+        )
+    for dim, (before, after) in amounts.items():
+        size = input.shape[dim]
+        largest = {"reflect": size - 1, "circular": size}.get(mode, math.inf if size else 0)
+        if max(before, after) > largest:
+            raise RuntimeError(
+                f"pad: mode {mode!r} can pad dimension {dim} of size {size} by at most {largest}, got {(before, after)}"
+            )
+        if before or after:
+            positions = _SOURCES[mode](np.arange(-before, size + after), size)
+            input = Index.apply(input, (*[EVERYTHING] * dim, positions))
+    return input.clone() if not any(pad) else input
+
+
+# Where the element at a position outside of 0 .. size - 1 is taken from.
+_SOURCES = {
+    "reflect": lambda position, size: size - 1 - np.abs(size - 1 - np.abs(position)),
+    "replicate": lambda position, size: position.clip(0, size - 1),
+    "circular": lambda position, size: position % size,
+}
+
+
+def _pad_constant(input: Tensor, amounts: dict[int, tuple[int, int]], value: float) -> Tensor:
+    shape, inner, crop = list(input.shape), [EVERYTHING] * input.ndim, [EVERYTHING] * input.ndim
+    for dim, (before, after) in amounts.items():
+        size = input.shape[dim]
+        crop[dim] = slice(max(-before, 0), size - max(-after, 0))
+        inner[dim] = slice(max(before, 0), max(before, 0) + size - max(-before, 0) - max(-after, 0))
+        shape[dim] = size + before + after
+    return SliceAdjoint.apply(Slice.apply(input, tuple(crop)), tuple(shape), tuple(inner), value)
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle of the last two dimensions, up to `diagonal` (0 the main one), and zeros."""
+    return _triangle("tril", input, lambda shape: np.tri(*shape, diagonal, dtype=bool))
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle of the last two dimensions, from `diagonal` (0 the main one) on, and zeros."""
+    return _triangle("triu", input, lambda shape: ~np.tri(*shape, diagonal - 1, dtype=bool))
+
+
+def _triangle(operation: str, input: Tensor, keep) -> Tensor:
+    if check_tensor(operation, "input", input).ndim < 2:
+        raise RuntimeError(
+            f"{operation}: input tensor must have at least 2 dimensions, got shape {input.shape}"
+        )
+    return input.masked_fill(Tensor(~keep(input.shape[-2:])), 0)
