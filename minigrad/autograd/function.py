@@ -29,18 +29,14 @@ _PACKAGE = str(Path(__file__).parent.parent)
 class Node:
     """One recorded operation: what it saved, and an edge for each input that needs a gradient."""
 
-    __slots__ = ("_released", "_saved", "edges", "hooks", "outputs", "retained", "trace")
-
     fresh_gradients: ClassVar[bool] = False  # its gradients are new arrays: a leaf may keep one without a copy
 
-    def __init__(self) -> None:
-        self.edges: tuple[Edge, ...] = ()
-        self.outputs: tuple[tuple[tuple[int, ...], Any, Any], ...] = ()  # shape, dtype, array module of each
-        self.hooks: dict[int, dict[int, Any]] | None = None  # output slot -> hooks on that gradient
-        self.retained: dict[int, weakref.ref] | None = None  # output slot -> tensor that wants its gradient kept
-        self.trace: traceback.StackSummary | None = None  # where forward was called, in anomaly mode
-        self._saved: tuple = ()
-        self._released = False
+    # Defaults stand on the class: a node is made at every operation, recorded or not.
+    edges: tuple[Edge, ...] = ()
+    outputs: tuple[tuple[tuple[int, ...], Any, Any], ...] = ()  # shape, dtype and array module of each output
+    hooks: dict[int, dict[int, Any]] | None = None  # output slot -> hooks on that gradient
+    retained: dict[int, weakref.ref] | None = None  # output slot -> tensor that wants its gradient kept
+    trace: traceback.StackSummary | None = None  # where forward was called, in anomaly mode
 
     def name(self) -> str:
         """PyTorch's name of the node, ``MulBackward0`` for `Mul`."""
@@ -68,10 +64,7 @@ class Node:
 class AccumulateGrad(Node):
     """Where the tape ends: adds what arrives to a leaf's `.grad`."""
 
-    __slots__ = ("__weakref__", "variable")
-
     def __init__(self, variable: Tensor):
-        super().__init__()
         self.variable = variable
         self.outputs = (_metadata(variable.array),)
         if variable.grad_hooks is None:
@@ -157,14 +150,12 @@ class Function(Node):
 
     is_view: ClassVar[bool] = False  # the output shares its input's memory, if the arrays allow it
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.needs_input_grad: tuple[bool, ...] = ()
-        self._materialize = True
-        self._dirty: tuple[Tensor, ...] = ()
-        self._non_differentiable: tuple[Tensor, ...] = ()
-
-    __slots__ = ("__dict__", "__weakref__", "_dirty", "_materialize", "_non_differentiable", "needs_input_grad")
+    needs_input_grad: tuple[bool, ...] = ()
+    _materialize = True
+    _dirty: tuple[Tensor, ...] = ()
+    _non_differentiable: tuple[Tensor, ...] = ()
+    _saved: tuple = ()
+    _released = False
 
     @staticmethod
     def forward(ctx, *args):
@@ -210,15 +201,11 @@ class Function(Node):
     def apply(cls, *args):
         """Run forward; if an argument requires grad and this thread records, put the operation on the tape."""
         ctx = cls()
-        recording = state.enabled
-        needs = []
-        for argument in args:
-            if isinstance(argument, Tensor):
-                needs.append(recording and argument.requires_grad)
-            else:
-                needs.append(False)
-        ctx.needs_input_grad = tuple(needs)
-        recording = True in needs
+        if state.enabled:
+            ctx.needs_input_grad = needs = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
+            recording = True in needs
+        else:
+            ctx.needs_input_grad, recording = (False,) * len(args), False
         state.enabled, before = False, state.enabled
         try:
             # inf and NaN are results like any other here: NumPy need not warn of them.
@@ -231,8 +218,10 @@ class Function(Node):
         finally:
             state.enabled = before
         outputs = result if isinstance(result, tuple) else (result,)
-        if ctx._dirty or any([output is argument for output in outputs for argument in args]):
-            outputs = ctx._aliases(args, outputs)
+        for argument in args:
+            if argument is outputs[0] or (len(outputs) > 1 and any([argument is output for output in outputs])):
+                outputs = ctx._aliases(args, outputs)
+                break
         if cls.is_view:
             _link_view(cls, args, outputs[0])
         if recording:
@@ -250,7 +239,7 @@ class Function(Node):
         for slot, output in enumerate(outputs):
             if not isinstance(output, Tensor) or output.dtype.kind != "f":
                 continue
-            if any([output is tensor for tensor in self._non_differentiable]):
+            if self._non_differentiable and any([output is tensor for tensor in self._non_differentiable]):
                 continue
             for saved in self._saved:
                 if isinstance(saved, Saved) and saved.tensor is output:
@@ -305,10 +294,14 @@ class Function(Node):
         return result
 
     def release(self) -> None:
-        if self._saved or self.__dict__:
-            self._saved = ()
-            self.__dict__.clear()
+        kept = {name: value for name, value in self.__dict__.items() if name in _KEPT_AFTER_BACKWARD}
+        if len(kept) < len(self.__dict__):
+            self.__dict__ = kept
             self._released = True
+
+
+# What a node still is when backward has used it: a place in the graph. The rest is what forward left for backward.
+_KEPT_AFTER_BACKWARD = frozenset(("edges", "outputs", "hooks", "retained", "trace", "needs_input_grad", "_released"))
 
 
 def _callers_stack() -> traceback.StackSummary:
