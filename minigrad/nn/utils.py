@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from minigrad.autograd import no_grad
 from minigrad.ops.creation import tensor
-from minigrad.ops.shape import cat
+from minigrad.ops.joining import cat
 from minigrad.tensor import Tensor
 
 
