@@ -1,0 +1,188 @@
+"""Convolution's kernels: the reference against a sum written out and PyTorch, the CPU kernels against the reference."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad.kernels.conv2d import cpu, reference
+
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}  # of the largest entry
+
+
+@dataclass
+class Case:
+    """A geometry and arrays for it: x, weight, bias and an incoming gradient dy."""
+
+    x: np.ndarray
+    weight: np.ndarray
+    bias: np.ndarray
+    dy: np.ndarray
+    geometry: tuple  # stride, padding, dilation, groups
+
+    @property
+    def kernel_size(self):
+        return self.weight.shape[2:]
+
+
+def make_case(batch, group_in, group_out, size, kernel, stride, padding, dilation, groups, dtype, seed=0):
+    draw = np.random.default_rng(seed).standard_normal
+    out = [
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
+    ]
+    return Case(
+        draw((batch, groups * group_in, *size)).astype(dtype),
+        draw((groups * group_out, group_in, *kernel)).astype(dtype),
+        draw(groups * group_out).astype(dtype),
+        draw((batch, groups * group_out, *out)).astype(dtype),
+        (stride, padding, dilation, groups),
+    )
+
+
+@st.composite
+def cases(draw, max_batch=20, max_channels=6, max_kernel=7):
+    pair = lambda low, high: draw(st.tuples(st.integers(low, high), st.integers(low, high)))  # noqa: E731
+    kernel, stride, padding, dilation = pair(1, max_kernel), pair(1, 3), pair(0, 3), pair(1, 3)
+    smallest = [max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in zip(kernel, padding, dilation, strict=True)]
+    size = tuple(n + draw(st.integers(0, 9)) for n in smallest)
+    channels = st.integers(1, max_channels)
+    groups, dtype = draw(st.sampled_from([1, 1, 2, 3])), draw(st.sampled_from([np.float32, np.float64]))
+    return make_case(
+        draw(st.sampled_from([0, 1, 2, 5, max_batch])), draw(channels), draw(channels),
+        size, kernel, stride, padding, dilation, groups, dtype, draw(st.integers(0, 99)),
+    )  # fmt: skip
+
+
+def results(kernels, case, **options):
+    """y, dx and dweight."""
+    return (
+        kernels.forward(case.x, case.weight, case.bias, *case.geometry, **options),
+        kernels.input_gradient(case.dy, case.weight, case.x.shape, *case.geometry, **options),
+        kernels.weight_gradient(case.dy, case.x, case.kernel_size, *case.geometry, **options),
+    )
+
+
+def assert_close(got, expected, tolerance):
+    assert got.shape == expected.shape
+    error = np.abs(got - expected).max(initial=0)
+    assert error <= tolerance * max(np.abs(expected).max(initial=0), 1e-3), error
+
+
+def written_out(case):
+    """y, dx and dweight by the definition: a sum over every pair of an output and a tap."""
+    (stride, padding, dilation, groups), x, dy = case.geometry, case.x, case.dy
+    y = np.zeros(dy.shape) + case.bias[:, None, None]
+    dx, dweight = np.zeros(x.shape), np.zeros(case.weight.shape)
+    group_out, group_in = case.weight.shape[0] // groups, case.weight.shape[1]
+    for o, c, kh, kw in itertools.product(*map(range, case.weight.shape)):
+        for n, oh, ow in itertools.product(range(dy.shape[0]), range(dy.shape[2]), range(dy.shape[3])):
+            h = oh * stride[0] + kh * dilation[0] - padding[0]
+            w = ow * stride[1] + kw * dilation[1] - padding[1]
+            if 0 <= h < x.shape[2] and 0 <= w < x.shape[3]:
+                channel = o // group_out * group_in + c
+                y[n, o, oh, ow] += case.weight[o, c, kh, kw] * x[n, channel, h, w]
+                dx[n, channel, h, w] += case.weight[o, c, kh, kw] * dy[n, o, oh, ow]
+                dweight[o, c, kh, kw] += x[n, channel, h, w] * dy[n, o, oh, ow]
+    return y, dx, dweight
+
+
+@settings(max_examples=15, deadline=None)
+@given(cases(max_batch=2, max_channels=2, max_kernel=3))
+def test_reference_is_the_sum_written_out(case):
+    for got, expected in zip(results(reference, case), written_out(case), strict=True):
+        assert got.dtype == case.x.dtype
+        assert_close(got, expected, TOLERANCE[case.x.dtype.type])
+
+
+@settings(max_examples=30, deadline=None)
+@given(cases())
+def test_reference_is_pytorch(case):
+    torch = pytest.importorskip("torch")
+    x, weight = (torch.from_numpy(a).double().requires_grad_() for a in (case.x, case.weight))
+    y = torch.nn.functional.conv2d(x, weight, torch.from_numpy(case.bias).double(), *case.geometry)
+    y.backward(torch.from_numpy(case.dy).double())
+    for got, expected in zip(results(reference, case), (y.detach(), x.grad, weight.grad), strict=True):
+        assert_close(got, expected.numpy(), TOLERANCE[case.x.dtype.type])
+
+
+@settings(max_examples=80, deadline=None)
+@given(cases())
+def test_cpu_is_the_reference(case):
+    got = results(cpu, case)
+    for a, expected in zip(got, results(reference, case), strict=True):
+        assert a.dtype == case.x.dtype
+        assert_close(a, expected, TOLERANCE[case.x.dtype.type])
+    for a, b in zip(got, results(cpu, case), strict=True):
+        assert np.array_equal(a, b), "two runs differ"
+
+
+@settings(max_examples=30, deadline=None)
+@given(cases(max_batch=3))
+def test_gradients_are_adjoints(case):
+    """<conv(x, w), dy> = <x, dx> = <w, dw>."""
+    case.bias[:] = 0
+    y, dx, dweight = (a.astype(np.float64) for a in results(cpu, case))
+    scale = max(np.abs(y).sum() * np.abs(case.dy).max(initial=0), 1e-3)
+    tolerance = TOLERANCE[case.x.dtype.type] * scale
+    assert abs((y * case.dy).sum() - (dx * case.x).sum()) <= tolerance
+    assert abs((y * case.dy).sum() - (dweight * case.weight).sum()) <= tolerance
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda a: a[..., ::-1, ::-1],
+        lambda a: np.repeat(a, 2, axis=0)[::2],
+        lambda a: np.asfortranarray(a),
+        lambda a: a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
+    ],
+    ids=["negative", "strided", "fortran", "channels_last"],
+)
+def test_any_strides(layout, dtype):
+    case = make_case(3, 2, 3, (7, 8), (3, 3), (1, 1), (1, 1), (1, 1), 1, dtype)
+    laid = Case(layout(case.x), layout(case.weight), case.bias[::-1], layout(case.dy), case.geometry)
+    for a, expected in zip(results(cpu, laid), results(reference, laid), strict=True):
+        assert_close(a, expected, TOLERANCE[dtype])
+
+
+def test_inputs_are_left_alone():
+    case = make_case(5, 2, 3, (9, 9), (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
+    before = [a.copy() for a in (case.x, case.weight, case.bias, case.dy)]
+    for a in (case.x, case.weight, case.bias, case.dy):
+        a.flags.writeable = False
+    results(cpu, case)
+    for a, b in zip((case.x, case.weight, case.bias, case.dy), before, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_nan_and_infinity_survive():
+    case = make_case(2, 2, 2, (6, 6), (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
+    case.x[0, 0, 2, 2], case.x[1, 1, 3, 3] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        y, expected = (
+            kernels.forward(case.x, case.weight, None, *case.geometry) for kernels in (cpu, reference)
+        )
+    assert np.array_equal(np.isnan(y), np.isnan(expected))
+    assert np.array_equal(np.isposinf(y), np.isposinf(expected))
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    from minigrad.kernels.jit import get_num_threads, set_num_threads
+
+    case = make_case(40, 3, 5, (12, 12), (5, 5), (1, 1), (2, 2), (1, 1), 1, np.float32)
+    many = results(cpu, case)
+    threads = get_num_threads()
+    set_num_threads(1)
+    try:
+        one = results(cpu, case)
+    finally:
+        set_num_threads(threads)
+    for a, b in zip(many, one, strict=True):
+        assert np.array_equal(a, b)
