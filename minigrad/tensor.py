@@ -284,11 +284,6 @@ class Tensor:
     def __format__(self, spec: str) -> str:
         return format(self.item() if self.ndim == 0 and spec else str(self), spec)
 
-    def __repr__(self) -> str:
-        from minigrad.printing import tensor_text
-
-        return tensor_text(self)
-
     __hash__ = object.__hash__  # by identity, although == compares elementwise
 
     def __deepcopy__(self, memo: dict) -> Tensor:

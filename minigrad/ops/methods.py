@@ -11,6 +11,7 @@ from minigrad.autograd.hooks import register_hook, retain_grad
 from minigrad.autograd.inplace import write
 from minigrad.ops import comparison, convert, creation, elementwise, gathering, indexing, joining, reduction, shape
 from minigrad.ops.arguments import broadcast_shapes, check_tensor
+from minigrad.printing import tensor_text
 from minigrad.tensor import Tensor
 
 # Functions that are methods too, with the tensor as their first argument.
@@ -50,6 +51,7 @@ def bind() -> None:
         setattr(Tensor, name, _cast(name, dtype))
     Tensor.register_hook, Tensor.retain_grad = register_hook, retain_grad
     Tensor.backward = _backward
+    Tensor.__repr__ = tensor_text
     Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = elementwise.neg, elementwise.abs, comparison.bitwise_not
     Tensor.__getitem__, Tensor.__setitem__ = indexing.getitem, indexing.setitem
     Tensor.__iter__, Tensor.__contains__ = indexing.iterate, indexing.contains
