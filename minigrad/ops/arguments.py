@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from numbers import Number
 from typing import Any
 
@@ -127,6 +128,20 @@ def sizes(operation: str, args: Sequence) -> tuple[int, ...]:
         if isinstance(size, bool) or not (hasattr(size, "__index__")):
             raise TypeError(f"{operation}: sizes must be integers, got {type(size).__name__}")
     return tuple([size.__index__() for size in shape])
+
+
+def takes_sizes(function: Callable) -> Callable:
+    """Let the second parameter, a sequence of integers, be given as separate ones too: ``x.permute(1, 0)``."""
+    operation = function.__name__
+
+    @wraps(function)
+    def wrapper(input: Tensor, *separate: Any, **named: Any):
+        check_tensor(operation, "input", input)
+        if named:
+            return function(input, *separate, **{name: sizes(operation, (value,)) for name, value in named.items()})
+        return function(input, sizes(operation, separate))
+
+    return wrapper
 
 
 def pair(operation: str, name: str, value: Any, minimum: int = 0) -> tuple[int, int]:

@@ -26,7 +26,7 @@ def _grid(operation: str, input: Tensor, dim: int, index: Tensor, src: Tensor | 
     """
     check_tensor(operation, "input", input)
     check_tensor(operation, "index", index)
-    if index.dtype not in (np.int64, np.int32):
+    if index.dtype not in (np.int64, np.int32) and index.numel():
         raise RuntimeError(f"{operation}: expected dtype int32 or int64 for index, got {index.dtype}")
     shape = input.shape or (1,)
     dim = dimension(operation, dim, input.ndim)
@@ -176,7 +176,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     shapes = [(*t.shape[:dim], 1, *t.shape[dim + 1 :]) for t in (input, indices)]
     shape = broadcast_shapes("take_along_dim", *shapes)
     input, indices = [t.expand(*shape[:dim], t.shape[dim], *shape[dim + 1 :]) for t in (input, indices)]
-    return gather(input, dim, indices)
+    size = input.shape[dim]
+    return gather(input, dim, Tensor(np.where(indices.array < 0, indices.array + size, indices.array)))
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:

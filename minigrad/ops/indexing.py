@@ -342,7 +342,8 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     check_tensor("narrow", "input", input)
     if input.ndim == 0:
         raise RuntimeError("narrow: cannot be applied to a 0-dim tensor.")
-    dim, start, size = dimension("narrow", dim, input.ndim), int(start), input.shape[dim]
+    dim, start, length = dimension("narrow", dim, input.ndim), start.__index__(), length.__index__()
+    size = input.shape[dim]
     if length < 0:
         raise RuntimeError(f"narrow: length must be non-negative, got {length}")
     if not -size <= start <= size:
@@ -360,9 +361,10 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     check_tensor("select", "input", input)
     if input.ndim == 0:
         raise IndexError("select: cannot be applied to a 0-dim tensor.")
-    dim, size = dimension("select", dim, input.ndim), input.shape[dimension("select", dim, input.ndim)]
+    dim, index = dimension("select", dim, input.ndim), index.__index__()
+    size = input.shape[dim]
     if not -size <= index < size:
         raise IndexError(
             f"select: index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
         )
-    return Slice.apply(input, (*[EVERYTHING] * dim, int(index)))
+    return Slice.apply(input, (*[EVERYTHING] * dim, index))

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.device import array_module
-from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, sizes
+from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, sizes, takes_sizes
 from minigrad.ops.convert import contiguous_format
 from minigrad.ops.indexing import EVERYTHING, Index, Slice, SliceAdjoint, narrow, select
 from minigrad.tensor import Tensor
@@ -147,10 +147,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple([select(input, dim, position) for position in range(input.shape[dim])])
 
 
-def repeat(input: Tensor, *repeats: Any) -> Tensor:
+@takes_sizes
+def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
     """A copy in which dimension d comes `repeats[d]` times; repeats in excess make new dimensions in front."""
-    check_tensor("repeat", "input", input)
-    repeats = sizes("repeat", repeats)
     if len(repeats) < input.ndim:
         raise RuntimeError(
             f"repeat: number of dimensions of repeat dims can not be smaller than number of dimensions of tensor, "
@@ -166,17 +165,15 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     )
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+@takes_sizes
+def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     """As `repeat`, with ones put in front of too few `dims`."""
-    check_tensor("tile", "input", input)
-    dims = sizes("tile", dims)
     return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+@takes_sizes
+def flip(input: Tensor, dims: Sequence[int]) -> Tensor:
     """A copy with the order of the elements reversed along `dims`."""
-    check_tensor("flip", "input", input)
-    dims = sizes("flip", dims)
     return Flip.apply(input, dimensions("flip", dims, input.ndim) if dims else ())
 
 
@@ -217,8 +214,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             )
     if mode == "constant":
         return _pad_constant(input, amounts, 0 if value is None else value)
-    if mode not in _SOURCES:
-        raise NotImplementedError(f"pad: mode must be 'constant' or one of {sorted(_SOURCES)}, got {mode!r}")
+    if mode not in ("reflect", "replicate", "circular"):
+        raise NotImplementedError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
     if value is not None:
         raise ValueError(f"pad: mode {mode!r} doesn't take in a value argument, got {value}")
     if input.ndim - len(amounts) not in (1, 2) or len(amounts) > 3:
@@ -234,17 +231,20 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
                 f"pad: mode {mode!r} can pad dimension {dim} of size {size} by at most {largest}, got {(before, after)}"
             )
         if before or after:
-            positions = _SOURCES[mode](np.arange(-before, size + after), size)
-            input = Index.apply(input, (*[EVERYTHING] * dim, positions))
+            input = Index.apply(input, (*[EVERYTHING] * dim, _source(mode, size, before, after)))
     return input.clone() if not any(pad) else input
 
 
-# Where the element at a position outside of 0 .. size - 1 is taken from.
-_SOURCES = {
-    "reflect": lambda position, size: size - 1 - np.abs(size - 1 - np.abs(position)),
-    "replicate": lambda position, size: position.clip(0, size - 1),
-    "circular": lambda position, size: position % size,
-}
+def _source(mode: str, size: int, before: int, after: int) -> np.ndarray:
+    """Where the elements along a padded dimension are taken from."""
+    position = np.arange(-before, size + after)
+    if mode == "reflect":
+        return size - 1 - np.abs(size - 1 - np.abs(position))
+    if mode == "replicate":
+        return position.clip(0, size - 1)
+    # What goes round is what a negative padding leaves.
+    first, end = max(-before, 0), size - max(-after, 0)
+    return first + (position - first) % (end - first)
 
 
 def _pad_constant(input: Tensor, amounts: dict[int, tuple[int, int]], value: float) -> Tensor:

@@ -9,7 +9,19 @@ import numpy as np
 from minigrad import autograd, dtypes
 from minigrad.autograd.hooks import register_hook, retain_grad
 from minigrad.autograd.inplace import write
-from minigrad.ops import comparison, convert, creation, elementwise, gathering, indexing, joining, reduction, shape
+from minigrad.ops import (
+    comparison,
+    convert,
+    creation,
+    elementwise,
+    gathering,
+    indexing,
+    joining,
+    linalg,
+    reduction,
+    shape,
+    sorting,
+)
 from minigrad.ops.arguments import broadcast_shapes, check_tensor
 from minigrad.printing import tensor_text
 from minigrad.tensor import Tensor
@@ -17,10 +29,12 @@ from minigrad.tensor import Tensor
 # Functions that are methods too, with the tensor as their first argument.
 METHODS = {
     elementwise: """add sub mul div pow neg abs sign exp expm1 log log1p log2 sqrt rsqrt square reciprocal sin cos
-        tanh sigmoid erf floor ceil round trunc clamp maximum minimum where relu""",
+        tanh sigmoid erf floor ceil round trunc clamp maximum minimum relu""",
     comparison: """eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not
         isnan isinf isfinite equal allclose isclose""",
-    reduction: "sum",
+    reduction: "all any count_nonzero cumsum logsumexp mean norm prod std sum var",
+    sorting: "amax amin argmax argmin argsort max min sort topk",
+    linalg: "bmm dot matmul mm mv outer",
     shape: """broadcast_to diag diagonal expand expand_as flatten movedim permute ravel reshape reshape_as squeeze
         sum_to_size t transpose unflatten unsqueeze view view_as""",
     joining: "chunk flip repeat roll split tile tril triu unbind",
@@ -56,6 +70,7 @@ def bind() -> None:
     Tensor.__getitem__, Tensor.__setitem__ = indexing.getitem, indexing.setitem
     Tensor.__iter__, Tensor.__contains__ = indexing.iterate, indexing.contains
     Tensor.T, Tensor.mT = property(shape.reversed_dimensions), property(shape.matrix_transpose)
+    Tensor.where = _where
     Tensor.zero_, Tensor.fill_, Tensor.copy_ = _zero, _fill, _copy
 
 
@@ -65,6 +80,7 @@ OPERATORS = {
     "mul": elementwise.mul,
     "truediv": elementwise.div,
     "pow": elementwise.pow,
+    "matmul": linalg.matmul,
     "eq": comparison.eq,
     "ne": comparison.ne,
     "lt": comparison.lt,
@@ -135,6 +151,11 @@ def _in_place(function, name: str):
     method.__name__ = f"{name}_"
     method.__doc__ = f"As `{name}`, in place."
     return method
+
+
+def _where(self: Tensor, condition: Tensor, other) -> Tensor:
+    """This tensor where `condition` holds, `other` elsewhere."""
+    return elementwise.where(condition, self, other)
 
 
 def _fill(self: Tensor, value: float) -> Tensor:

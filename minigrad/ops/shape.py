@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.autograd import Function
 from minigrad.autograd.backward import sum_to_shape
 from minigrad.device import array_module
-from minigrad.ops.arguments import check_tensor, dimension, dimensions, sizes
+from minigrad.ops.arguments import check_tensor, dimension, dimensions, takes_sizes
 from minigrad.tensor import Tensor
 
 __all__ = """broadcast_to diag diagonal flatten movedim permute ravel reshape squeeze t transpose unflatten unsqueeze""".split()
@@ -128,16 +128,16 @@ def infer_shape(operation: str, shape: Sequence[int], numel: int) -> tuple[int, 
     raise RuntimeError(f"{operation}: shape '{list(shape)}' is invalid for input of size {numel}")
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+@takes_sizes
+def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     """The same elements under another shape, one size of which may be -1; a copy only if no view is possible."""
-    check_tensor("reshape", "input", input)
-    return Reshape.apply(input, infer_shape("reshape", sizes("reshape", shape), input.numel()))
+    return Reshape.apply(input, infer_shape("reshape", shape, input.numel()))
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:
+@takes_sizes
+def view(input: Tensor, shape: Sequence[int]) -> Tensor:
     """As `reshape`, but never a copy: RuntimeError if the strides do not allow a view."""
-    check_tensor("view", "input", input)
-    shape = infer_shape("view", sizes("view", shape), input.numel())
+    shape = infer_shape("view", shape, input.numel())
     viewed = Reshape.apply(input, shape)
     if viewed._version is not input._version:
         raise RuntimeError(
@@ -157,10 +157,9 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     return reshape(input, check_tensor("reshape_as", "other", other).shape)
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+@takes_sizes
+def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     """A view with the dimensions in the order `dims`."""
-    check_tensor("permute", "input", input)
-    dims = sizes("permute", dims)
     if len(dims) != input.ndim:
         raise RuntimeError(
             f"permute: number of dimensions in the tensor input does not match the length of the desired ordering of "
@@ -223,10 +222,10 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return Diagonal.apply(input, diagonal, 0, 1).clone()
 
 
-def expand(input: Tensor, *size: Any) -> Tensor:
+@takes_sizes
+def expand(input: Tensor, size: Sequence[int]) -> Tensor:
     """A view with dimensions of size 1 repeated, and new ones in front; -1 keeps a size."""
-    check_tensor("expand", "input", input)
-    target = sizes("expand", size)
+    target = size
     added = len(target) - input.ndim
     if added < 0:
         raise RuntimeError(
@@ -257,10 +256,9 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     return expand(input, size)
 
 
-def sum_to_size(input: Tensor, *size: Any) -> Tensor:
+@takes_sizes
+def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
     """`input` summed over the dimensions in which a tensor of shape `size` would be expanded to its shape."""
-    check_tensor("sum_to_size", "input", input)
-    size = sizes("sum_to_size", size)
     if len(size) > input.ndim or any(
         n not in (1, m) for n, m in zip(size[::-1], input.shape[::-1], strict=False)
     ):
