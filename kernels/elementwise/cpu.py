@@ -1,0 +1,43 @@
+"""Activations with Numba: one pass in the order of memory, whatever the layout."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from ..jit import jit
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """max(x, 0); NaN stays NaN."""
+    y = np.empty_like(x)
+    _relu(_in_order_of(y, x), y.ravel("K"))
+    return y
+
+
+def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """dy where y = relu(x) is positive or NaN, else 0: the derivative at 0 is taken as 0."""
+    dx = np.empty_like(y)
+    _relu_backward(_in_order_of(dx, dy), _in_order_of(dx, y), dx.ravel("K"))
+    return dx
+
+
+def _in_order_of(result: np.ndarray, array: np.ndarray) -> np.ndarray:
+    """The elements of `array`, flat, in the order in which those of `result` lie in memory."""
+    if array.strides != result.strides:
+        copy = np.empty_like(result)
+        copy[...] = array
+        array = copy
+    return array.ravel("K")
+
+
+@jit(parallel=True)
+def _relu(x, y):
+    for i in prange(len(x)):
+        y[i] = np.float32(0) if x[i] <= 0 else x[i]
+
+
+@jit(parallel=True)
+def _relu_backward(dy, y, dx):
+    for i in prange(len(y)):
+        dx[i] = np.float32(0) if y[i] <= 0 else dy[i]

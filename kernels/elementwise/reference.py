@@ -1,0 +1,15 @@
+"""Activations in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """max(x, 0); NaN stays NaN."""
+    return np.maximum(x, x.dtype.type(0))
+
+
+def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """dy where y = relu(x) is positive or NaN, else 0: the derivative at 0 is taken as 0."""
+    return np.where(y <= 0, y.dtype.type(0), dy)

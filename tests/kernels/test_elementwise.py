@@ -1,0 +1,69 @@
+"""ReLU: the CPU kernel against the reference in every layout, NaN and ties at zero included."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from minigrad.kernels.elementwise import cpu, reference
+
+IMPLEMENTATIONS = pytest.mark.parametrize("elementwise", [reference, cpu], ids=["reference", "cpu"])
+
+
+@st.composite
+def arrays(draw, shape=None):
+    """Arrays of any layout: transposed, flipped, every second element, or one row repeated without a copy."""
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    shape = draw(npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6))
+    x = np.random.default_rng(draw(st.integers(0, 100))).integers(-2, 3, shape).astype(dtype)
+    x[x == 2] = draw(st.sampled_from([2, np.nan, np.inf, -np.inf]))
+    layout = draw(st.sampled_from(["plain", "transposed", "flipped", "strided", "repeated"]))
+    if layout == "transposed":
+        x = x.transpose(draw(st.permutations(range(x.ndim))))
+    elif layout == "flipped" and x.ndim:
+        x = x[::-1, ..., ::-1] if x.ndim > 1 else x[::-1]
+    elif layout == "strided" and x.ndim:
+        x = x[..., ::2]
+    elif layout == "repeated":
+        x = np.broadcast_to(x, (3, *x.shape)).copy()[:1]
+        x = np.broadcast_to(x, (3, *x.shape[1:]))
+    return x
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(), st.data())
+def test_cpu_equals_reference(x, data):
+    y = cpu.relu(x)
+    np.testing.assert_array_equal(y, reference.relu(x), strict=True)
+    dy = np.random.default_rng(1).standard_normal(x.shape[::-1]).astype(x.dtype).T
+    if data.draw(st.booleans()):
+        dy = np.asarray(dy, order="C")
+    np.testing.assert_array_equal(cpu.relu_backward(dy, y), reference.relu_backward(dy, y), strict=True)
+    # x in y's place, so that the layouts of the two arguments differ in every way.
+    np.testing.assert_array_equal(cpu.relu_backward(dy, x), reference.relu_backward(dy, x), strict=True)
+
+
+@IMPLEMENTATIONS
+def test_values_and_slopes(elementwise):
+    x = np.array([-1, -0.0, 0, 2, np.nan, np.inf, -np.inf], np.float32)
+    y = elementwise.relu(x)
+    np.testing.assert_array_equal(y, np.array([0, 0, 0, 2, np.nan, np.inf, 0], np.float32))
+    dy = np.array([1, 2, 3, 4, 5, 6, np.nan], np.float32)
+    np.testing.assert_array_equal(elementwise.relu_backward(dy, y), [0, 0, 0, 4, 5, 6, 0])
+
+
+def test_layout_is_kept():
+    x = np.zeros((2, 3, 4, 5), np.float32).transpose(0, 3, 1, 2)
+    assert cpu.relu(x).strides == x.strides
+
+
+def test_reference_equals_pytorch():
+    torch = pytest.importorskip("torch")
+    x = np.array([-1, 0, 2, np.nan, np.inf, -np.inf])
+    tx = torch.from_numpy(x).requires_grad_()
+    ty = torch.relu(tx)
+    ty.sum().backward()
+    y = reference.relu(x)
+    np.testing.assert_array_equal(y, ty.detach().numpy())
+    np.testing.assert_array_equal(reference.relu_backward(np.ones(6), y), tx.grad.numpy())
