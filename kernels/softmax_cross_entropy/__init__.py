@@ -1,0 +1,1 @@
+"""Log-softmax and cross-entropy against class indices, in one pass."""
