@@ -1,0 +1,1 @@
+"""Parameter updates: SGD and Adam, over all parameters at once."""
