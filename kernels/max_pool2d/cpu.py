@@ -1,4 +1,4 @@
-"""Max-pooling with Numba: by planes for NCHW in memory, by pixels for channels-last, and one path for 2x2 / 2."""
+"""Max-pooling with Numba: by planes for NCHW memory, by pixels for channels-last, and 2x2 / 2 by itself."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def _forward_halving(x, y, index):
     """2x2 windows that tile the input: x flat, y and index (N C OH, OW).
 
     A LeNet row has 14 or 5 windows, too few for a vector loop. Here one long loop runs over a band of rows as
-    if the window began at every second element, in odd rows too, and only the even rows' results are copied out:
-    twice the comparisons, and several times as fast.
+    if the window began at every second element, in odd rows too, and only the even rows' results are copied
+    out: twice the comparisons, and several times as fast.
     """
     rows, width = y.shape
     band = max(1, 1024 // max(1, width))
@@ -140,7 +140,7 @@ def _forward_halving(x, y, index):
 
 @jit(parallel=True)
 def _backward_halving(dy, index, dx):
-    """2x2 windows that tile the input: dy (N C OH, OW) float32 seen as uint32, dx (N C OH, 2, OW) as pairs of them.
+    """2x2 windows that tile the input: dy (N C OH, OW), float32 seen as uint32; dx (N C OH, 2, OW), in pairs.
 
     Each window owns a pair of elements in the upper row and one in the lower; a pair is written as one word.
     """
@@ -158,7 +158,7 @@ def _compare_row(source, stride, best, where, place):
     """Let each source[j * stride] compete in window j.
 
     One comparison for each choice compiles to machine code without branches, which would be mispredicted
-    half of the time. It never lets a NaN in (nor out again), so that these are counted and, if any, put in after.
+    half of the time. It never lets a NaN in (nor out again), so these are counted and, if any, put in after.
     """
     nans = 0
     for j in range(len(best)):
@@ -273,7 +273,7 @@ def _forward_pixels(
 def _backward_pixels(
     dy, index, dx, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
 ):
-    """dy and index (N, OH, OW, C), dx (N, H, W, C): tap by tap, so that the loop over channels is a vector loop."""
+    """dy and index (N, OH, OW, C), dx (N, H, W, C): tap by tap, which makes a vector loop over the channels."""
     n, height, width, channels = dx.shape
     out_h, out_w = dy.shape[1:3]
     groups = (channels + _CHANNELS - 1) // _CHANNELS
