@@ -1,45 +1,368 @@
-"""Reductions: many elements become one, over all dimensions or some."""
+"""Reductions: many elements become one, over all dimensions or over some.
+
+The largest and the smallest elements are chosen in `minigrad.ops.sorting`.
+"""
 
 from __future__ import annotations
 
+import builtins
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
-from minigrad.ops.arguments import check_tensor, dimensions
+from minigrad.ops.arguments import check_tensor, dimension, dimensions, floating
+from minigrad.ops.elementwise import abs, sign, where
+from minigrad.ops.joining import cat
 from minigrad.tensor import Tensor
 
-__all__ = ["sum"]
+__all__ = ["all", "any", "count_nonzero", "cumsum", "logsumexp", "mean", "norm", "prod", "std", "sum", "var"]
 
 Dims = int | Sequence[int] | None
 
 
-def _kept(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
+def kept_shape(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
     """`shape` with the reduced dimensions kept as 1."""
     return tuple([1 if d in dims else size for d, size in enumerate(shape)])
 
 
+def _spread(reduced: Tensor, shape: tuple[int, ...], dims: tuple[int, ...]) -> Tensor:
+    """A reduced tensor repeated over the dimensions that are gone."""
+    return reduced.reshape(kept_shape(shape, dims)).expand(shape)
+
+
+# Terms added in one go. NumPy adds along leading dimensions one by one, and long sums of float32 lose digits;
+# sums of block sums keep them, and a matrix product with ones is several times faster besides.
+BLOCK = 1024
+
+
+def sum_array(a, dims: tuple[int, ...], keepdim: bool = False):
+    """The sum of an array over `dims`: fast and accurate in any layout."""
+    if not dims:
+        return a.copy()
+    if not isinstance(a, np.ndarray) or a.dtype not in (np.float32, np.float64) or a.size < BLOCK:
+        # float16 is a format to store, not to add in.
+        wide = np.float32 if a.dtype == np.float16 else a.dtype
+        return a.sum(dims, wide, keepdims=keepdim).astype(a.dtype, copy=False)
+    shape = kept_shape(a.shape, dims)
+    in_memory = sorted(range(a.ndim), key=lambda d: -abs(a.strides[d]))
+    total = np.ascontiguousarray(a.transpose(in_memory))
+    # From the innermost dimension outwards: neighbours that go together are summed as one.
+    before, after = total.size, 1
+    for reduced, run in _runs([(d in dims, a.shape[d]) for d in reversed(in_memory)]):
+        before //= run
+        if reduced:
+            total = _sum_middle(total.reshape(before, run, after))
+        else:
+            after *= run
+    kept_order = [shape[d] for d in in_memory]
+    total = total.reshape(kept_order).transpose(np.argsort(in_memory))
+    return total if keepdim else total.reshape([a.shape[d] for d in range(a.ndim) if d not in dims])
+
+
+def _runs(items: list[tuple[bool, int]]) -> list[tuple[bool, int]]:
+    """Neighbours with the same mark as one, their sizes multiplied."""
+    runs: list[tuple[bool, int]] = []
+    for mark, size in items:
+        if runs and runs[-1][0] == mark:
+            size *= runs.pop()[1]
+        runs.append((mark, size))
+    return runs
+
+
+def _sum_middle(a: np.ndarray) -> np.ndarray:
+    """(p, n, q) to (p, q): blocks by matrix products with ones, until one is left."""
+    p, n, q = a.shape
+    while n > 1:
+        block = min(n, BLOCK)
+        whole = n // block * block
+        ones = np.ones(block, a.dtype)
+        if q == 1:
+            sums = a[:, :whole].reshape(p, whole // block, block) @ ones
+        else:
+            sums = ones @ a[:, :whole].reshape(p, whole // block, block, q)
+        if whole < n:
+            rest = np.ones((1, n - whole), a.dtype) @ a[:, whole:]
+            sums = np.concatenate([sums.reshape(p, -1, q), rest], axis=1)
+        a = sums.reshape(p, -1, q)
+        n = a.shape[1]
+    return a[:, 0]
+
+
 class Sum(Function):
-    """The sum over `dims`; each element's derivative is 1"""
+    """The sum over `dims`; the derivative with respect to each element is 1"""
 
     @staticmethod
     def forward(ctx, x, dims, keepdim):
-        ctx.shape, ctx.kept = x.shape, _kept(x.shape, dims)
-        return Tensor(x.array.sum(dims, keepdims=keepdim))
+        ctx.shape, ctx.dims = x.shape, dims
+        return Tensor(sum_array(x.array, dims, keepdim))
 
     @staticmethod
     def backward(ctx, grad_output):
-        return grad_output.reshape(ctx.kept).expand(ctx.shape), None, None
+        return _spread(grad_output, ctx.shape, ctx.dims), None, None
 
 
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """The sum over `dim` (None: over all dimensions); integers and booleans are summed as int64."""
     check_tensor("sum", "input", input)
     dims = dimensions("sum", dim, input.ndim)
+    return Sum.apply(_summand("sum", input, dtype), dims, keepdim)
+
+
+def _summand(operation: str, input: Tensor, dtype) -> Tensor:
+    """`input` in the dtype asked for; otherwise integers and booleans as int64."""
     if dtype is not None:
-        input = input.to(dtypes.check_dtype("sum", dtype))
-    elif input.dtype.kind != "f":
-        input = input.to(np.dtype("int64"))
-    return Sum.apply(input, dims, keepdim)
+        return input.to(dtypes.check_dtype(operation, dtype))
+    return input if input.dtype.kind == "f" else input.to(dtypes.int64)
+
+
+def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype=None) -> Tensor:
+    """The mean over `dim` (None: over all dimensions); of no elements it is NaN."""
+    check_tensor("mean", "input", input)
+    dtype = input.dtype if dtype is None else dtypes.check_dtype("mean", dtype)
+    if dtype.kind != "f":
+        raise RuntimeError(f"mean: expected a floating point dtype, got {dtype}; convert with .float()")
+    dims = dimensions("mean", dim, input.ndim)
+    return Sum.apply(input.to(dtype), dims, keepdim) / _count(input, dims)
+
+
+def _count(input: Tensor, dims: tuple[int, ...]) -> int:
+    return math.prod([input.shape[d] for d in dims])
+
+
+class Var(Function):
+    """The sum of squared distances to the mean over `dims`, divided by `divisor`"""
+
+    @staticmethod
+    def forward(ctx, x, dims, divisor, keepdim):
+        ctx.save_for_backward(x)
+        ctx.dims, ctx.divisor = dims, divisor
+        of_dtype = x.array.dtype.type
+        distance = x.array - sum_array(x.array, dims, True) / of_dtype(_count(x, dims))
+        return Tensor(sum_array(distance * distance, dims, keepdim) / of_dtype(divisor))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        distance = x - mean(x, ctx.dims, keepdim=True)
+        factor = 2 / ctx.divisor if ctx.divisor else math.nan
+        return grad_output.reshape(kept_shape(x.shape, ctx.dims)) * (distance * factor), None, None, None
+
+
+def var(
+    input: Tensor,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """The variance over `dim`: squared distances to the mean, by the number of elements less `correction`.
+
+    ``var(unbiased)``, ``var(dim, unbiased, keepdim)`` and ``var(dim, correction=, keepdim=)`` as in PyTorch.
+    """
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None and correction is not None:
+        raise TypeError("var: give either unbiased or correction, not both")
+    check_tensor("var", "input", input)
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"var: std and var only support floating point dtypes, got {input.dtype}")
+    dims = dimensions("var", dim, input.ndim)
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    return Var.apply(input, dims, builtins.max(_count(input, dims) - correction, 0), keepdim)
+
+
+class Root(Function):
+    """x^(1/p), the derivative being 0 where the root is: a norm has no slope there"""
+
+    @staticmethod
+    def forward(ctx, x, p):
+        root = Tensor(np.sqrt(x.array) if p == 2 else x.array ** (1 / p))
+        ctx.p = p
+        ctx.save_for_backward(root)
+        return root
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (root,) = ctx.saved_tensors
+        return (grad_output / (root ** (ctx.p - 1) * ctx.p)).masked_fill(root == 0, 0), None
+
+
+def std(
+    input: Tensor,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """The standard deviation: the root of `var` with the same arguments; its derivative at 0 is 0."""
+    return Root.apply(var(input, dim, unbiased, keepdim, correction=correction), 2)
+
+
+def norm(
+    input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, *, dtype=None
+) -> Tensor:
+    """The p-norm of the elements over `dim`: (sum |x|^p)^(1/p).
+
+    p = 2 and "fro" are the Euclidean norm, inf and -inf the largest and the smallest absolute value, 0 the
+    number of nonzero elements. The derivative of a norm that is 0 is 0.
+    """
+    check_tensor("norm", "input", input)
+    if dtype is not None:
+        input = input.to(dtypes.check_dtype("norm", dtype))
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"norm: expected a floating point tensor as input, got {input.dtype}")
+    if p is None or p == "fro":
+        p = 2
+    if isinstance(p, str):
+        raise RuntimeError(f"norm: the order p must be a number or 'fro', got {p!r}")
+    dims = dimensions("norm", dim, input.ndim)
+    if builtins.abs(p) == math.inf:
+        magnitude = abs(input)
+        return magnitude.amax(dims, keepdim) if p > 0 else magnitude.amin(dims, keepdim)
+    if p == 0:
+        powers = abs(sign(input))
+    elif p == 2:
+        powers = input * input
+    elif p == 1:
+        powers = abs(input)
+    elif p > 1:
+        powers = abs(input) ** p
+    else:
+        # |x|^p is infinitely steep at 0; there the derivative is taken as 0
+        zero = input == 0
+        powers = where(zero, 0.0 if p > 0 else math.inf, abs(where(zero, 1.0, input)) ** p)
+    total = Sum.apply(powers, dims, keepdim)
+    return total if p in (0, 1) else Root.apply(total, p)
+
+
+class Prod(Function):
+    """The product over one dimension; an element's derivative is the product of the others"""
+
+    @staticmethod
+    def forward(ctx, x, dim, keepdim):
+        product = Tensor(x.array.prod(dim, x.array.dtype, keepdims=keepdim))
+        ctx.dim = dim
+        ctx.save_for_backward(x, product)
+        return product
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, product = ctx.saved_tensors
+        dims = (ctx.dim,)
+        if bool((x.array == 0).any()):
+            others = _products_before(x, ctx.dim) * _products_before(x.flip(dims), ctx.dim).flip(dims)
+            return _spread(grad_output, x.shape, dims) * others, None, None
+        return _spread(grad_output * product, x.shape, dims) / x, None, None
+
+
+def _products_before(x: Tensor, dim: int) -> Tensor:
+    """For each element the product of those before it: a scan, whose reach doubles with each step."""
+    products, step = _shifted(x, dim, 1), 1
+    while step < x.shape[dim]:
+        products = products * _shifted(products, dim, step)
+        step *= 2
+    return products
+
+
+def _shifted(x: Tensor, dim: int, step: int) -> Tensor:
+    """`x` moved `step` places up in `dim`, with ones in front."""
+    ones = x.new_ones([step if d == dim else size for d, size in enumerate(x.shape)])
+    return cat([ones, x.narrow(dim, 0, x.shape[dim] - step)], dim)
+
+
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
+    """The product over dimension `dim` (None: of all elements); integers and booleans are taken as int64."""
+    input = _summand("prod", check_tensor("prod", "input", input), dtype)
+    if dim is None or input.ndim == 0:
+        product = Prod.apply(input.reshape(-1), 0, False)
+        if dim is not None:
+            dimension("prod", dim, 0)
+        return product
+    return Prod.apply(input, dimension("prod", dim, input.ndim), keepdim)
+
+
+class CumSum(Function):
+    """The sums of all elements up to each one along a dimension"""
+
+    @staticmethod
+    def forward(ctx, x, dim):
+        ctx.dim = dim
+        # A running sum loses digits at each step: float32 is added up in float64, as PyTorch does.
+        wide = np.float64 if x.array.dtype.kind == "f" else x.array.dtype
+        return Tensor(x.array.cumsum(dim, wide).astype(x.array.dtype, copy=False))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        dims = (ctx.dim,)
+        return CumSum.apply(grad_output.flip(dims), ctx.dim).flip(dims), None
+
+
+def cumsum(input: Tensor, dim: int, *, dtype=None) -> Tensor:
+    """The running sum along `dim`; integers and booleans are summed as int64."""
+    input = _summand("cumsum", check_tensor("cumsum", "input", input), dtype)
+    dim = dimension("cumsum", dim, input.ndim)
+    if input.ndim == 0:
+        return CumSum.apply(input.reshape(1), 0).reshape(())
+    return CumSum.apply(input, dim)
+
+
+class LogSumExp(Function):
+    """log(sum(exp(x))), computed with the maximum taken out so that exp cannot overflow"""
+
+    @staticmethod
+    def forward(ctx, x, dims, keepdim):
+        a = x.array
+        largest = a.max(dims, keepdims=True, initial=-np.inf)
+        largest = np.where(np.isinf(largest), 0, largest).astype(
+            a.dtype, copy=False
+        )  # inf - inf would be NaN
+        total = np.log(sum_array(np.exp(a - largest), dims, True)) + largest
+        result = Tensor(total if keepdim else total.squeeze(dims))
+        ctx.dims = dims
+        ctx.save_for_backward(x, result)
+        return result
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, result = ctx.saved_tensors
+        kept = kept_shape(x.shape, ctx.dims)
+        return grad_output.reshape(kept) * (x - result.reshape(kept)).exp(), None, None
+
+
+def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
+    """log(sum(exp(x))) over `dim`; of no elements it is -inf."""
+    input = floating("logsumexp", input)
+    if dim is None:
+        raise TypeError("logsumexp: argument 'dim' must be int or a tuple of ints, not NoneType")
+    return LogSumExp.apply(input, dimensions("logsumexp", dim, input.ndim), keepdim)
+
+
+def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """True where at least one element over `dim` (None: of all) is nonzero."""
+    return _truth("any", input, dim, keepdim)
+
+
+def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """True where every element over `dim` (None: of all) is nonzero."""
+    return _truth("all", input, dim, keepdim)
+
+
+def _truth(operation: str, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    check_tensor(operation, "input", input)
+    if isinstance(dim, Sequence) and len(dim) == 0:
+        dims: tuple[int, ...] = ()  # here an empty list means no dimension, in PyTorch too
+    else:
+        dims = dimensions(operation, dim, input.ndim)
+    truth = getattr(input.array != 0, operation)(dims, keepdims=keepdim)
+    return Tensor(truth.astype(input.dtype) if input.dtype == np.uint8 else truth)
+
+
+def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
+    """How many elements over `dim` (None: of all) are not 0."""
+    return sum(input != 0, dim)

@@ -1,0 +1,151 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+import math
+
+from minigrad.autograd import Function
+from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor
+from minigrad.tensor import Tensor
+
+__all__ = ["bmm", "dot", "matmul", "mm", "mv", "outer"]
+
+# How PyTorch's messages name the types.
+TYPE_NAMES = {"float64": "double", "float32": "float", "float16": "half", "int64": "long", "int16": "short"}
+
+
+class MatMul(Function):
+    """The products x y of the matrices in the last two dimensions, those before them broadcast.
+
+    With the gradient G of x y, that of x is G y^T, that of y is x^T G. Matrices which all meet the same y are
+    stacked into one tall matrix, so that each direction is a single product.
+    """
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, x, y):
+        need_x, need_y = ctx.needs_input_grad
+        ctx.save_for_backward(x if need_y else None, y if need_x else None)
+        a, b = x.array, y.array
+        ctx.stacked = a.ndim > 2 and b.ndim == 2
+        ctx.y_transposed = b.ndim == 2 and b.flags.f_contiguous and not b.flags.c_contiguous
+        if ctx.stacked:
+            return Tensor((a.reshape(rows_and_columns(a.shape)) @ b).reshape(*a.shape[:-1], b.shape[-1]))
+        return Tensor(a @ b)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, y = ctx.saved_tensors
+        grad_x = grad_y = None
+        if y is not None:
+            grad_x = MatMul.apply(grad_output, y.mT)
+        if x is not None:
+            if ctx.stacked:
+                x = x.reshape(rows_and_columns(x.shape))
+                grad_output = grad_output.reshape(rows_and_columns(grad_output.shape))
+            # The gradient lies in memory as y does: a transposed weight gets a transposed gradient.
+            grad_y = (
+                MatMul.apply(grad_output.mT, x).mT if ctx.y_transposed else MatMul.apply(x.mT, grad_output)
+            )
+        return grad_x, grad_y
+
+
+def rows_and_columns(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The shape with all leading dimensions as one."""
+    return math.prod(shape[:-1]), shape[-1]
+
+
+def check_factors(
+    operation: str, first: Tensor, second: Tensor, shapes: tuple[tuple, tuple] | None = None
+) -> None:
+    """RuntimeError unless two tensors, taken as matrices of `shapes` (their own), can be multiplied."""
+    if first.dtype != second.dtype:
+        m1, m2 = (TYPE_NAMES.get(t.dtype.name, t.dtype.name) for t in (first, second))
+        raise RuntimeError(f"{operation}: expected m1 and m2 to have the same dtype, but got: {m1} != {m2}")
+    if first.dtype == bool:
+        raise RuntimeError(
+            f"{operation}: products of bool tensors are not implemented; convert them with .int()"
+        )
+    check_same_device(operation, first, second)
+    shape1, shape2 = shapes or (first.shape, second.shape)
+    if shape1[-1] != shape2[-2]:
+        mat1, mat2 = ("x".join([str(size) for size in shape]) for shape in (shape1, shape2))
+        raise RuntimeError(f"{operation}: mat1 and mat2 shapes cannot be multiplied ({mat1} and {mat2})")
+    if len(shape1) > 2 and len(shape2) > 2:
+        broadcast_shapes(operation, shape1[:-2], shape2[:-2])
+
+
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """The matrix product of the last two dimensions, those before them broadcast.
+
+    A 1-d `input` is a row and a 1-d `other` a column, whose dimension of size 1 is taken away in the end: two
+    vectors give a number, a matrix (n, k) and a vector (k,) give (n,).
+    """
+    check_tensor("matmul", "input", input)
+    check_tensor("matmul", "other", other)
+    if input.ndim == 0 or other.ndim == 0:
+        raise RuntimeError(
+            f"matmul: both arguments need to be at least 1D, but they are {input.ndim}D and {other.ndim}D"
+        )
+    if input.ndim == 1 and other.ndim == 1:
+        return dot(input, other)
+    x = input.unsqueeze(0) if input.ndim == 1 else input
+    y = other.unsqueeze(1) if other.ndim == 1 else other
+    check_factors("matmul", x, y)
+    product = MatMul.apply(x, y)
+    if input.ndim == 1:
+        return product.squeeze(-2)
+    return product.squeeze(-1) if other.ndim == 1 else product
+
+
+def _check_dims(operation: str, **tensors: tuple[Tensor, int]) -> None:
+    for name, (tensor, ndim) in tensors.items():
+        check_tensor(operation, name, tensor)
+        if tensor.ndim != ndim:
+            raise RuntimeError(
+                f"{operation}: {name} must be a {ndim}-D tensor, got shape {list(tensor.shape)}"
+            )
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices: (n, k) and (k, m) give (n, m)."""
+    _check_dims("mm", input=(input, 2), mat2=(mat2, 2))
+    check_factors("mm", input, mat2)
+    return MatMul.apply(input, mat2)
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two batches of matrices: (b, n, k) and (b, k, m) give (b, n, m)."""
+    _check_dims("bmm", input=(input, 3), mat2=(mat2, 3))
+    if input.shape[0] != mat2.shape[0]:
+        raise RuntimeError(
+            f"bmm: expected batches of the same size, got {list(input.shape)} and {list(mat2.shape)}"
+        )
+    check_factors("bmm", input, mat2)
+    return MatMul.apply(input, mat2)
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix (n, k) and a vector (k,): (n,)."""
+    _check_dims("mv", input=(input, 2), vec=(vec, 1))
+    return matmul(input, vec)
+
+
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """The sum of the products of two vectors' elements."""
+    _check_dims("dot", input=(input, 1), tensor=(tensor, 1))
+    if input.shape != tensor.shape:
+        raise RuntimeError(
+            f"dot: inconsistent tensor size, expected both to have the same number of elements, but got "
+            f"{input.numel()} and {tensor.numel()}"
+        )
+    row, column = input.unsqueeze(0), tensor.unsqueeze(1)
+    check_factors("dot", row, column)
+    return MatMul.apply(row, column).reshape(())
+
+
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """All products of an element of one vector with one of the other: (n,) and (m,) give (n, m)."""
+    _check_dims("outer", input=(input, 1), vec2=(vec2, 1))
+    return input.unsqueeze(1) * vec2
