@@ -1,0 +1,78 @@
+"""How samples become a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.device import array_module
+from minigrad.tensor import Tensor
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Put a list of samples together: each number or array in them becomes a tensor, batch dimension first.
+
+    Tensors and arrays are stacked, Python floats become float64 and integers int64 tensors, strings stay as
+    they are; dictionaries, tuples and lists are put together entry by entry (a tuple becomes a list, as in
+    PyTorch).
+    """
+    first = batch[0]
+    if isinstance(first, Tensor):
+        return Tensor(_stack([sample.array for sample in batch]))
+    if isinstance(first, np.ndarray | np.generic) and first.dtype in dtypes.SUPPORTED:
+        return Tensor(_stack([np.asarray(sample) for sample in batch]))
+    if isinstance(first, bool | int | float):
+        return Tensor(np.array(batch, dtype=np.float64 if isinstance(first, float) else None))
+    if isinstance(first, str | bytes):
+        return batch
+    if isinstance(first, Mapping):
+        return _like(first, {key: default_collate([sample[key] for sample in batch]) for key in first})
+    if isinstance(first, Sequence):
+        lengths = {len(sample) for sample in batch}
+        if len(lengths) > 1:
+            raise RuntimeError(
+                "default_collate: each element in list of batch should be of equal "
+                f"size, got sizes {sorted(lengths)}"
+            )
+        columns = [default_collate(column) for column in zip(*batch, strict=True)]
+        return columns if type(first) is tuple else _like(first, columns)
+    raise TypeError(
+        "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
+        f"found {type(first).__name__}: return a tensor from the dataset (or a "
+        "transform), or give a collate_fn"
+    )
+
+
+def default_convert(data: Any) -> Any:
+    """NumPy arrays inside `data` as tensors, all else as it is: what the loader does without batching."""
+    if isinstance(data, np.ndarray | np.generic) and data.dtype in dtypes.SUPPORTED:
+        return Tensor(np.asarray(data))
+    if isinstance(data, Mapping):
+        return _like(data, {key: default_convert(value) for key, value in data.items()})
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        entries = [default_convert(entry) for entry in data]
+        return entries if type(data) is tuple else _like(data, entries)
+    return data
+
+
+def _stack(arrays: list) -> Any:
+    first = arrays[0]
+    for i, array in enumerate(arrays):
+        if array.shape != first.shape:
+            raise RuntimeError(
+                f"default_collate: stack expects each tensor to be equal size, but got {list(first.shape)} "
+                f"at entry 0 and {list(array.shape)} at entry {i}"
+            )
+    return array_module(first).stack(arrays)
+
+
+def _like(original: Any, entries: Any) -> Any:
+    """`entries` in a container of the original's type, where that can be made of them."""
+    kind: Callable = type(original)
+    try:
+        return kind(*entries) if hasattr(original, "_fields") else kind(entries)
+    except TypeError:
+        return entries
