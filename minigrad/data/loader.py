@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import abc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import chain, islice, repeat
@@ -129,7 +130,8 @@ class DataLoader:
         self.prefetch_factor = 2 if num_workers > 0 and prefetch_factor is None else prefetch_factor
         self.persistent_workers = persistent_workers
         if sampler is None and not isinstance(dataset, IterableDataset):
-            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+            size: Any = dataset  # a data set that is not iterable has a length
+            sampler = RandomSampler(size, generator=generator) if shuffle else SequentialSampler(size)
         self.sampler = sampler
         if batch_size is not None:
             # Of an iterable data set only the number of indices is looked at.
@@ -165,7 +167,7 @@ class DataLoader:
         if resume is None:
             # Drawn also without workers, so that their number does not change the order of the samples.
             seed = int(randint(0, 2**63 - 1, (1,), generator=self.generator).item())
-            epoch = {"generator": source.get_state(), "base_seed": seed, "batches": 0}
+            epoch: dict[str, Any] = {"generator": source.get_state(), "base_seed": seed, "batches": 0}
         else:
             epoch = dict(resume)
             now = source.get_state()
@@ -194,14 +196,14 @@ class DataLoader:
             return iter(self.batch_sampler)
         return repeat(0) if self.sampler is None else iter(self.sampler)
 
-    def _batches(self, indices: Iterator, seed: int, first: int) -> Iterator:
+    def _batches(self, indices: Iterator, seed: int, first: int) -> abc.Generator:
         if self.num_workers > 0:
             return self._made_by_workers(indices, seed, first)
         if self.prefetch_factor is not None:
             return prefetch(self._made_here(indices), self.prefetch_factor)
         return self._made_here(indices)
 
-    def _made_here(self, indices: Iterator) -> Iterator:
+    def _made_here(self, indices: Iterator) -> abc.Generator:
         fetch = fetcher(self.dataset, self.collate_fn, self._batched, self.drop_last)
         for request in indices:
             batch = fetch(request)
@@ -209,7 +211,7 @@ class DataLoader:
                 return
             yield batch
 
-    def _made_by_workers(self, indices: Iterator, seed: int, first: int) -> Iterator:
+    def _made_by_workers(self, indices: Iterator, seed: int, first: int) -> abc.Generator:
         pool, self._pool = self._pool, None
         if pool is None:
             task = Task(self.dataset, self.collate_fn, self._batched, self.drop_last, self.worker_init_fn)
@@ -218,7 +220,7 @@ class DataLoader:
                 weakref.finalize(self, pool.close)
         keep = False
         try:
-            yield from pool.epoch(indices, seed, first, self.prefetch_factor, self.timeout)
+            yield from pool.epoch(indices, seed, first, self.prefetch_factor or 1, self.timeout)
             keep = self.persistent_workers and self._pool is None
         finally:
             if keep:

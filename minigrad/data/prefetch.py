@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 
-def prefetch(items: Iterable, depth: int) -> Iterator:
+def prefetch(items: Iterable, depth: int) -> Generator:
     """The same items, computed in a thread that runs at most `depth` items ahead.
 
     An exception in the thread is raised here, after the items before it. The thread ends with the iteration,

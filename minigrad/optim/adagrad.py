@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.optim.optimizer import Optimizer, check_not_negative
+from minigrad.optim.optimizer import Optimizer, check_not_negative, gradient
 from minigrad.tensor import Tensor
 
 
@@ -62,7 +62,7 @@ class Adagrad(Optimizer):
     def _update(self, params: list[Tensor], group: dict[str, Any]) -> None:
         for param in params:
             state, p = self.state[param], param.array
-            g = -param.grad.array if group["maximize"] else param.grad.array
+            g = -gradient(param) if group["maximize"] else gradient(param)
             state["step"].array[...] += 1
             t, s = int(state["step"].array), state["sum"].array
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.dispatch import implementation
-from minigrad.optim.optimizer import Optimizer, alike, check_betas, check_not_negative
+from minigrad.optim.optimizer import Optimizer, alike, check_betas, check_not_negative, gradient
 from minigrad.tensor import Tensor
 
 
@@ -75,7 +75,7 @@ class Adam(Optimizer):
             states = [self.state[param] for param in part]
             implementation("optimizer", part[0].array).adam(
                 [param.array for param in part],
-                [param.grad.array for param in part],
+                [gradient(param) for param in part],
                 [state["exp_avg"].array for state in states],
                 [state["exp_avg_sq"].array for state in states],
                 [state["max_exp_avg_sq"].array for state in states] if amsgrad else None,
@@ -159,7 +159,7 @@ class NAdam(Optimizer):
         beta1, beta2 = group["betas"]
         for param in params:
             state, p = self.state[param], param.array
-            g = -param.grad.array if group["maximize"] else param.grad.array
+            g = -gradient(param) if group["maximize"] else gradient(param)
             if not state:
                 state["step"] = Tensor(np.zeros((), np.float32))
                 state["mu_product"] = Tensor(np.ones((), np.float32))

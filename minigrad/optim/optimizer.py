@@ -135,7 +135,7 @@ class Optimizer:
                 f"{type(self).__name__}: can update float32 and float64 parameters, got "
                 f"one of dtype {param.dtype}"
             )
-        grad = param.grad.array
+        grad = gradient(param)
         if grad.shape != param.array.shape or grad.dtype != param.array.dtype:
             raise RuntimeError(
                 f"{type(self).__name__}: the gradient {grad.dtype}{list(grad.shape)} does not fit its "
@@ -216,6 +216,12 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
+
+
+def gradient(param: Tensor) -> Any:
+    """The array of the gradient that `param` has."""
+    assert param.grad is not None
+    return param.grad.array
 
 
 def check_not_negative(name: str, value: float) -> None:

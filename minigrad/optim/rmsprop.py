@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.optim.optimizer import Optimizer, check_not_negative
+from minigrad.optim.optimizer import Optimizer, check_not_negative, gradient
 from minigrad.tensor import Tensor
 
 
@@ -59,7 +59,7 @@ class RMSprop(Optimizer):
         alpha, momentum = group["alpha"], group["momentum"]
         for param in params:
             state, p = self.state[param], param.array
-            g = -param.grad.array if group["maximize"] else param.grad.array
+            g = -gradient(param) if group["maximize"] else gradient(param)
             if not state:
                 state["step"] = Tensor(np.zeros((), np.float32))
                 state["square_avg"] = Tensor(np.zeros_like(p))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.dispatch import implementation
-from minigrad.optim.optimizer import Optimizer, alike, check_not_negative
+from minigrad.optim.optimizer import Optimizer, alike, check_not_negative, gradient
 from minigrad.tensor import Tensor
 
 
@@ -72,7 +72,7 @@ class SGD(Optimizer):
                 buffers.append(self.state[param]["momentum_buffer"].array)
             implementation("optimizer", part[0].array).sgd(
                 [param.array for param in part],
-                [param.grad.array for param in part],
+                [gradient(param) for param in part],
                 buffers,
                 group["lr"],
                 group["momentum"],
