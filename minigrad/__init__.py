@@ -1,9 +1,13 @@
-"""minigrad: a deep-learning engine that reads like a textbook and trains like PyTorch."""
+"""minigrad: a deep-learning engine that reads like a textbook and trains like PyTorch.
+
+The names are PyTorch's: ``import minigrad as torch`` runs a program for a small network.
+"""
 
 from minigrad import autograd
 from minigrad.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from minigrad.device import device
 from minigrad.dtypes import (
+    bool_,
     float16,
     float32,
     float64,
@@ -26,12 +30,27 @@ from minigrad.generator import (
     set_rng_state,
 )
 from minigrad.kernels.dispatch import use_kernels
+from minigrad.ops.activation import log_softmax, softmax
 from minigrad.ops.comparison import *
-from minigrad.ops.convert import channels_last, contiguous_format, preserve_format
+from minigrad.ops.convert import *
 from minigrad.ops.creation import *
+from minigrad.ops.einsum import *
 from minigrad.ops.elementwise import *
 from minigrad.ops.gathering import *
 from minigrad.ops.indexing import *
 from minigrad.ops.joining import *
+from minigrad.ops.linalg import *
+from minigrad.ops.random import *
+from minigrad.ops.reduction import *
 from minigrad.ops.shape import *
+from minigrad.ops.sorting import *
 from minigrad.tensor import Tensor
+
+# Above the operations, which these stand on.
+from minigrad import data, nn, optim, vision  # isort: skip
+from minigrad.serialize import load, save  # isort: skip
+
+# PyTorch's short names of the types. They hide Python's own here, so they come last.
+half, float, double, int, long, bool = float16, float32, float64, int32, int64, bool_
+
+__version__ = "0.1.0"
