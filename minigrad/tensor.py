@@ -217,7 +217,7 @@ class Tensor:
     def _alias(self) -> Tensor:
         """A second tensor with the same array and history."""
         alias = Tensor(self.array)
-        alias._version, alias._requires_grad = self._version, self._requires_grad
+        alias._version, alias._requires_grad = self._version, self.requires_grad
         alias._node, alias._slot, alias._accumulator = self._node, self._slot, self._accumulator
         return alias
 

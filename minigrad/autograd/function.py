@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled, state
 from minigrad.device import array_module
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, Version
 
 Edge = tuple["Node | None", int]  # the node that made a tensor, and which of its outputs the tensor was
 NO_EDGE: Edge = (None, 0)
@@ -127,6 +127,12 @@ class Saved:
                 f"operation: a tensor of shape {list(self.tensor.shape)} is at version "
                 f"{self.tensor._version.value}; expected version {self.version}"
             )
+
+    def keep_values(self) -> None:
+        """The tensor is about to be written by the very operation that saved it: keep a copy."""
+        original = self.tensor._alias()
+        original.array, original._version = original.array.copy(), Version()
+        self.tensor, self.counter, self.version = original, original._version, 0
 
     def unpack(self, node: Node) -> Tensor:
         """The tensor as it was saved."""

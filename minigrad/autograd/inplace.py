@@ -55,7 +55,7 @@ def write(target: Tensor, value: Tensor, index: Any = EVERYWHERE) -> Tensor:
         target._bump_version()
     elif target._base is not None:
         Overwrite.apply(target._base, value, target._replay, index)
-    elif index is not EVERYWHERE or not value.requires_grad:
+    elif index is not EVERYWHERE or value.is_leaf:
         Overwrite.apply(target, value, _itself, index)
     else:
         # All of it was written: the history is the value's, as if the target had been computed so.
@@ -72,7 +72,11 @@ def check_writable(target: Tensor) -> None:
         if base.requires_grad and base._node is None:
             which = "a leaf Variable" if base is target else "a view of a leaf Variable"
             raise RuntimeError(f"{which} that requires grad is being used in an in-place operation.")
-    if not target.array.flags.writeable:
+    array = target.array
+    shared = array.size and any(
+        [step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)]
+    )
+    if shared or not array.flags.writeable:
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
             "location, or its memory is read-only. Please clone() the tensor before performing the operation."

@@ -140,12 +140,13 @@ class Where(Function):
 
     @staticmethod
     def forward(ctx, condition, x, y):
-        ctx.condition = condition
+        ctx.save_for_backward(condition)
         return Tensor(np.where(condition.array, array_of(x), array_of(y)))
 
     @staticmethod
     def backward(ctx, grad_output):
-        return None, where(ctx.condition, grad_output, 0.0), where(ctx.condition, 0.0, grad_output)
+        (condition,) = ctx.saved_tensors
+        return None, where(condition, grad_output, 0.0), where(condition, 0.0, grad_output)
 
 
 class Clamp(Function):

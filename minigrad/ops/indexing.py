@@ -183,7 +183,10 @@ def _part(part: Any):
         part = part.array
     if isinstance(part, bool | np.bool_ | list | tuple | range | np.ndarray):
         part = _as_index(part)
-        return int(part) if part.ndim == 0 and part.dtype != bool else part
+        if part.ndim == 0 and part.dtype != bool:
+            return int(part)
+        # A private copy: backward uses the index again, and its owner may write into it before.
+        return part.astype(bool if part.dtype == bool else np.int64)
     if hasattr(part, "__index__"):
         return part.__index__()
     raise IndexError(
@@ -306,8 +309,9 @@ class MaskedFill(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        grad_value = grad_output.masked_fill(~ctx.mask, 0) if ctx.needs_input_grad[2] else None
-        return grad_output.masked_fill(ctx.mask, 0), None, grad_value
+        (mask,) = ctx.saved_tensors
+        grad_value = grad_output.masked_fill(~mask, 0) if ctx.needs_input_grad[2] else None
+        return grad_output.masked_fill(mask, 0), None, grad_value
 
 
 def _check_mask(operation: str, input: Tensor, mask: Tensor) -> None:

@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 
 from minigrad import autograd, dtypes
+from minigrad.autograd.function import Saved
 from minigrad.autograd.hooks import register_hook, retain_grad
 from minigrad.autograd.inplace import write
 from minigrad.ops import (
@@ -18,6 +19,7 @@ from minigrad.ops import (
     indexing,
     joining,
     linalg,
+    random,
     reduction,
     shape,
     sorting,
@@ -35,6 +37,7 @@ METHODS = {
     reduction: "all any count_nonzero cumsum logsumexp mean norm prod std sum var",
     sorting: "amax amin argmax argmin argsort max min sort topk",
     linalg: "bmm dot matmul mm mv outer",
+    random: "bernoulli bernoulli_ multinomial normal_ uniform_",
     shape: """broadcast_to diag diagonal expand expand_as flatten movedim permute ravel reshape reshape_as squeeze
         sum_to_size t transpose unflatten unsqueeze view view_as""",
     joining: "chunk flip repeat roll split tile tril triu unbind",
@@ -137,7 +140,8 @@ def _in_place(function, name: str):
     """``x.add_(y)``: computed as ``x.add(y)`` from x as it was, then written into x."""
 
     def method(self, *args, **kwargs):
-        result = function(self._alias() if self.requires_grad else self, *args, **kwargs)
+        original = self._alias() if autograd.is_grad_enabled() else self
+        result = function(original, *args, **kwargs)
         if result.shape != self.shape:
             raise RuntimeError(
                 f"{name}_: output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}"
@@ -146,6 +150,9 @@ def _in_place(function, name: str):
             raise RuntimeError(
                 f"{name}_: result type {result.dtype} can't be cast to the desired output type {self.dtype}"
             )
+        for saved in result._node._saved if result._node is not None else ():
+            if isinstance(saved, Saved) and saved.tensor is original:
+                saved.keep_values()
         return write(self, result)
 
     method.__name__ = f"{name}_"
