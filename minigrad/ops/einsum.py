@@ -73,8 +73,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     """The sum of products of the operands' elements over all indices that are not in the result.
 
     "ij,jk->ik" is the matrix product, "ii->i" the diagonal, "bi,bj->bij" a batch of outer products; "..."
-    stands for any further dimensions. Without "->" the result has the indices that occur once, in the order of
-    the alphabet. A dimension of size 1 is broadcast.
+    stands for any further dimensions. Without "->" the result has the indices that occur once, sorted.
+    A dimension of size 1 is broadcast.
     """
     if not isinstance(equation, str):
         raise TypeError(f"einsum: the equation must be a string, got {type(equation).__name__}")

@@ -1,0 +1,304 @@
+"""Random tensors and fills, drawn from a `Generator`: the same seed gives the same numbers on every device.
+
+A draw reserves as many blocks of the generator's stream as it uses, so no two draws share a number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.autograd.inplace import check_writable, write
+from minigrad.device import device as Device
+from minigrad.device import to_device
+from minigrad.generator import Generator, default_generator
+from minigrad.kernels.dispatch import implementation
+from minigrad.kernels.philox import reference
+from minigrad.ops.arguments import broadcast_shapes, check_floating, check_tensor, sizes
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "bernoulli",
+    "multinomial",
+    "normal",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
+    "randperm",
+]
+
+# From here on the compiled kernel is quicker even if Numba has to be loaded for it; the numbers are the same.
+LARGE = 1 << 18
+
+
+def _draw(distribution: str, count: int, dtype, generator: Generator | None) -> np.ndarray:
+    """`count` numbers of a distribution of the Philox kernels, "uniform" or "normal"."""
+    wide = np.float64 if dtype == np.float64 else np.float32
+    seed, offset = _generator(generator).reserve(reference.blocks(count, wide))
+    values = getattr(_kernels(count), distribution)(count, seed, offset, wide)
+    return values.astype(dtype, copy=False)
+
+
+def _words(count: int, generator: Generator | None) -> np.ndarray:
+    """`count` random 64-bit words."""
+    seed, offset = _generator(generator).reserve(reference.blocks(count, np.uint64))
+    return _kernels(count).random_bits(2 * count, seed, offset).view(np.uint64)
+
+
+def _kernels(count: int):
+    return reference if count < LARGE else implementation("philox", np.empty(0))
+
+
+def _generator(generator: Generator | None) -> Generator:
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise TypeError(f"generator: expected a minigrad.Generator or None, got {type(generator).__name__}")
+    return generator
+
+
+def _floating_dtype(operation: str, dtype) -> np.dtype:
+    dtype = dtypes.get_default_dtype() if dtype is None else dtypes.check_dtype(operation, dtype)
+    if dtype.kind != "f":
+        raise RuntimeError(f"{operation}: expected a floating point dtype, got {dtype}")
+    return dtype
+
+
+def _size(operation: str, size: Sequence) -> tuple[int, ...]:
+    shape = sizes(operation, size)
+    if any([n < 0 for n in shape]):
+        raise RuntimeError(f"{operation}: negative dimensions are not allowed, got {list(shape)}")
+    return shape
+
+
+def _filled(
+    operation: str, distribution: str, size: Sequence, generator, dtype, device, requires_grad
+) -> Tensor:
+    shape, dtype = _size(operation, size), _floating_dtype(operation, dtype)
+    values = _draw(distribution, math.prod(shape), dtype, generator).reshape(shape)
+    return Tensor(to_device(values, device), requires_grad)
+
+
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype=None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Numbers evenly distributed over [0, 1)."""
+    return _filled("rand", "uniform", size, generator, dtype, device, requires_grad)
+
+
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype=None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Numbers of the normal distribution with mean 0 and variance 1."""
+    return _filled("randn", "normal", size, generator, dtype, device, requires_grad)
+
+
+def rand_like(
+    input: Tensor, *, generator: Generator | None = None, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """`rand` in the shape of `input`, and in its dtype and on its device unless others are given."""
+    check_tensor("rand_like", "input", input)
+    where = input.device if device is None else device
+    return _filled("rand_like", "uniform", input.shape, generator, dtype or input.dtype, where, requires_grad)
+
+
+def randn_like(
+    input: Tensor, *, generator: Generator | None = None, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
+    """`randn` in the shape of `input`, and in its dtype and on its device unless others are given."""
+    check_tensor("randn_like", "input", input)
+    where = input.device if device is None else device
+    return _filled("randn_like", "normal", input.shape, generator, dtype or input.dtype, where, requires_grad)
+
+
+def randint(
+    low: int | None = None,
+    high: int | Sequence[int] | None = None,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype=None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Integers from `low` up to but without `high`, each as likely: ``randint(high, size)`` starts at 0."""
+    if size is None and isinstance(high, Sequence):
+        high, size = None, high
+    if high is None:
+        low, high = 0, low
+    low = 0 if low is None else low
+    for name, value in (("low", low), ("high", high), ("size", size)):
+        if value is None or (name == "size") != isinstance(value, Sequence):
+            raise TypeError(f"randint: expected randint([low,] high, size), got {name}={value!r}")
+    dtype = dtypes.int64 if dtype is None else dtypes.check_dtype("randint", dtype)
+    low, high = int(low), int(high)
+    if low >= high:
+        raise RuntimeError(f"randint: expects low to be less than high, but got low={low} >= high={high}")
+    if dtype.kind in "iu" and not np.iinfo(dtype).min <= low < high <= np.iinfo(dtype).max + 1:
+        raise RuntimeError(f"randint: the range [{low}, {high}) does not fit into {dtype}")
+    shape = _size("randint", size)
+    steps = _high_product(_words(math.prod(shape), generator), high - low)
+    values = (steps + np.uint64(low % 2**64)).view(np.int64)  # modulo 2^64, so that low may be negative
+    return Tensor(to_device(values.astype(dtype).reshape(shape), device), requires_grad)
+
+
+def _high_product(words: np.ndarray, n: int) -> np.ndarray:
+    """floor(words n / 2^64): the words scaled down to [0, n), 2^64 / n words, give or take one, for each."""
+    half, low = np.uint64(32), np.uint64(0xFFFFFFFF)
+    word_high, word_low = words >> half, words & low
+    n_high, n_low = np.uint64(n >> 32), np.uint64(n & 0xFFFFFFFF)
+    cross = word_high * n_low + (word_low * n_low >> half)
+    return word_high * n_high + (cross >> half) + (word_low * n_high + (cross & low) >> half)
+
+
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype=None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The integers from 0 to n - 1 in random order: that of n random 64-bit keys."""
+    if n < 0:
+        raise RuntimeError(f"randperm: n must be non-negative, got {n}")
+    dtype = dtypes.int64 if dtype is None else dtypes.check_dtype("randperm", dtype)
+    order = _words(n, generator).argsort(kind="stable").astype(dtype, copy=False)
+    return Tensor(to_device(order, device), requires_grad)
+
+
+def _trials(operation: str, p: np.ndarray | float, shape: tuple[int, ...], dtype, generator) -> np.ndarray:
+    """True with probability `p`, number or array of numbers, in each place."""
+    if not np.all((np.asarray(p) >= 0) & (np.asarray(p) <= 1)):  # False for NaN too
+        raise RuntimeError(f"{operation}: expected probabilities between 0 and 1, got {_first_wrong(p)}")
+    return _draw("uniform", math.prod(shape), dtype, generator).reshape(shape) < p
+
+
+def _first_wrong(p: np.ndarray | float) -> float:
+    values = np.asarray(p).reshape(-1)
+    return float(values[~((values >= 0) & (values <= 1))][0])
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that the element of `input` says (or with probability `p`), else 0."""
+    check_tensor("bernoulli", "input", input)
+    if p is None:
+        p = check_floating("bernoulli", "input", input).cpu().array
+    dtype = input.dtype if input.dtype.kind == "f" else dtypes.float32
+    trials = _trials("bernoulli", p, input.shape, dtype, generator)
+    return Tensor(to_device(trials.astype(input.dtype), input.device))
+
+
+def normal(
+    mean: Tensor | float = 0.0,
+    std: Tensor | float = 1.0,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype=None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Normal numbers whose mean and standard deviation are given for each element, or for all of a `size`."""
+    given = [value.detach() for value in (mean, std) if isinstance(value, Tensor)]
+    mean, std = (value.detach() if isinstance(value, Tensor) else value for value in (mean, std))
+    if given and size is not None:
+        raise TypeError(
+            "normal: size goes with numbers; tensors of means or standard deviations have their own"
+        )
+    if not given and size is None:
+        raise TypeError("normal: size is needed where mean and std are both numbers")
+    if np.any((std.cpu().array if isinstance(std, Tensor) else np.asarray(std)) < 0):
+        raise RuntimeError("normal: expects std >= 0")
+    if given:
+        shape = broadcast_shapes("normal", *[value.shape for value in given])
+        dtype, device = given[0].dtype, given[0].device
+    else:
+        shape = tuple(size)
+    z = _filled("normal", "normal", shape, generator, dtype, device, False)
+    return (z * std + mean).requires_grad_(requires_grad)
+
+
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """Indices drawn with probabilities proportional to the weights in `input`, a vector or a vector a row.
+
+    Each weight races with an exponentially distributed time: the order of arrival is that of drawing without
+    replacement, and the first of a race a draw with it.
+    """
+    check_floating("multinomial", "input", input)
+    weights = input.cpu().array
+    if weights.ndim not in (1, 2) or weights.shape[-1] == 0:
+        raise RuntimeError(
+            f"multinomial: expected weights of 1 or 2 dimensions, got shape {list(input.shape)}"
+        )
+    if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights.sum(-1) > 0).all():
+        raise RuntimeError("multinomial: the weights must be finite and non-negative, with a sum above 0")
+    available = int(np.count_nonzero(weights, axis=-1).min())
+    if num_samples <= 0 or (not replacement and num_samples > available):
+        raise RuntimeError(
+            f"multinomial: cannot draw {num_samples} samples from {available} nonzero weights"
+        )
+    races = num_samples if replacement else 1
+    times = -np.log1p(-_draw("uniform", races * weights.size, np.float64, generator))
+    with np.errstate(divide="ignore"):
+        arrivals = times.reshape(races, *weights.shape) / weights
+    arrivals[:, weights == 0] = np.inf
+    indices = (
+        np.moveaxis(arrivals.argmin(-1), 0, -1) if replacement else arrivals[0].argsort(-1)[..., :num_samples]
+    )
+    return Tensor(to_device(indices, input.device))
+
+
+def uniform_(
+    input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with numbers evenly distributed over [from_, to), in place."""
+    check_floating("uniform_", "input", input)
+    check_writable(input)
+    if not from_ <= to:
+        raise RuntimeError(
+            f"uniform_: expects to return a [from, to) range, but found from={from_} > to={to}"
+        )
+    values = _draw("uniform", input.numel(), input.dtype, generator)
+    return _fill(input, values * values.dtype.type(to - from_) + values.dtype.type(from_))
+
+
+def normal_(
+    input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with normal numbers, in place."""
+    check_floating("normal_", "input", input)
+    check_writable(input)
+    if not std >= 0:
+        raise RuntimeError(f"normal_: expects std >= 0, but found std {std}")
+    values = _draw("normal", input.numel(), input.dtype, generator)
+    return _fill(input, values * values.dtype.type(std) + values.dtype.type(mean))
+
+
+def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """Fill with ones of probability `p` and zeros, in place."""
+    check_tensor("bernoulli_", "input", input)
+    check_writable(input)
+    probability = check_floating("bernoulli_", "p", p).cpu().array if isinstance(p, Tensor) else p
+    dtype = input.dtype if input.dtype.kind == "f" else dtypes.float32
+    return _fill(input, _trials("bernoulli_", probability, input.shape, dtype, generator).astype(input.dtype))
+
+
+def _fill(input: Tensor, values: np.ndarray) -> Tensor:
+    return write(input, Tensor(to_device(values.reshape(input.shape), input.device)))
