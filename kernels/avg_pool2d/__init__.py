@@ -1,0 +1,1 @@
+"""Average-pooling over (N, C, H, W)."""
