@@ -273,7 +273,7 @@ def _forward_pixels(
 def _backward_pixels(
     dy, index, dx, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
 ):
-    """dy and index (N, OH, OW, C), dx (N, H, W, C): tap by tap, which makes a vector loop over the channels."""
+    """dy and index (N, OH, OW, C), dx (N, H, W, C): tap by tap: a vector loop over the channels."""
     n, height, width, channels = dx.shape
     out_h, out_w = dy.shape[1:3]
     groups = (channels + _CHANNELS - 1) // _CHANNELS

@@ -23,8 +23,8 @@ def forward(
     """Slide a window over x (N, C, H, W) and keep its largest element.
 
     Returns y (N, C, OH, OW) and index of the same shape: the winner's place in its window, counted row by
-    row, in the smallest unsigned type that holds kernel_size[0] * kernel_size[1] - 1. Of equal elements the first
-    wins, NaN wins over everything, and padding counts as -inf but is never chosen.
+    row, in the smallest unsigned type that holds kernel_size[0] * kernel_size[1] - 1. Of equal elements the
+    first wins, NaN wins over everything, and padding counts as -inf but is never chosen.
     """
     n, c, height, width = x.shape
     (kernel_h, kernel_w), (stride_h, stride_w) = kernel_size, stride

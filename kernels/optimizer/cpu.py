@@ -1,8 +1,8 @@
 """Parameter updates with Numba: one kernel call and one pass for all parameters of a network.
 
 A network has many small parameters, and a call for each would cost more than its arithmetic. The kernel gets
-the addresses of the arrays instead, thinks of all parameters as laid end to end, and cuts that line into equal
-tasks.
+the addresses of the arrays instead, thinks of all parameters as laid end to end, and cuts that line into
+equal tasks.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _sizes(arrays: Arrays) -> np.ndarray:
 
 
 def _objects(arrays: Arrays) -> np.ndarray:
-    """The addresses of the array objects; `_data` goes on from there (`array.ctypes.data` takes a microsecond)."""
+    """The addresses of the array objects, for `_data`; each `array.ctypes.data` would take a microsecond."""
     return np.array([id(array) for array in arrays], np.uintp)
 
 
