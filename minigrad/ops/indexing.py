@@ -302,7 +302,7 @@ class MaskedFill(Function):
 
     @staticmethod
     def forward(ctx, x, mask, value):
-        ctx.mask = mask
+        ctx.save_for_backward(mask)
         return Tensor(
             array_module(x.array).where(mask.array, value.array, x.array).astype(x.dtype, copy=False)
         )
