@@ -44,6 +44,7 @@ from minigrad.ops.random import *
 from minigrad.ops.reduction import *
 from minigrad.ops.shape import *
 from minigrad.ops.sorting import *
+from minigrad.printing import set_printoptions
 from minigrad.tensor import Tensor
 
 # Above the operations, which these stand on.
