@@ -13,9 +13,10 @@ from minigrad.ops.activation import (
     softmax,
     softplus,
 )
-from minigrad.ops.conv import conv2d, conv_transpose2d, fold, unfold
+from minigrad.ops.conv import conv2d, conv_transpose2d
 from minigrad.ops.dropout import dropout, dropout2d
 from minigrad.ops.elementwise import sigmoid, tanh
+from minigrad.ops.joining import pad
 from minigrad.ops.linear import linear
 from minigrad.ops.loss import (
     binary_cross_entropy,
@@ -29,7 +30,7 @@ from minigrad.ops.loss import (
 )
 from minigrad.ops.norm import batch_norm, group_norm, layer_norm, local_response_norm, normalize
 from minigrad.ops.pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
-from minigrad.ops.joining import pad
+from minigrad.ops.unfold import fold, unfold
 
 __all__ = [
     "adaptive_avg_pool2d",

@@ -1,0 +1,289 @@
+"""Convolution and its transpose.
+
+Convolution is linear in the input and in the weight. So are its two gradients, and their gradients are
+convolutions again: three operations that are each other's derivatives, to any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigrad.autograd import Function
+from minigrad.kernels.dispatch import implementation
+from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, pair
+from minigrad.ops.joining import pad
+from minigrad.ops.unfold import count_windows, unfold
+from minigrad.tensor import Tensor
+
+__all__ = ["conv2d", "conv_transpose2d"]
+
+Pair = tuple[int, int]
+IntOrPair = int | Sequence[int]
+
+
+class Conv2d(Function):
+    """y[n,o,i,j] = bias[o] + sum over c, p, q of weight[o,c,p,q] x[n, c, i stride + p, j stride + q]"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, stride, padding, dilation, groups):
+        need_x, need_weight = ctx.needs_input_grad[:2]
+        ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
+        ctx.input_shape, ctx.kernel_size = x.shape, weight.shape[2:]
+        ctx.geometry = stride, padding, dilation, groups
+        kernel = implementation("conv2d", x.array)
+        return Tensor(
+            kernel.forward(x.array, weight.array, bias.array if bias is not None else None, *ctx.geometry)
+        )
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, weight = ctx.saved_tensors
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_x = Conv2dInput.apply(grad_output, weight, ctx.input_shape, *ctx.geometry)
+        if ctx.needs_input_grad[1]:
+            grad_weight = Conv2dWeight.apply(grad_output, x, ctx.kernel_size, *ctx.geometry)
+        if ctx.needs_input_grad[2]:
+            grad_bias = grad_output.sum((0, 2, 3))
+        return grad_x, grad_weight, grad_bias, None, None, None, None
+
+    @staticmethod
+    def definition(x, weight, bias, stride, padding, dilation, groups):
+        """The textbook's way: every window becomes a column, and the weights multiply all columns at once."""
+        n, out_channels, kernel_size = x.shape[0], weight.shape[0], weight.shape[2:]
+        columns = unfold(x, kernel_size, dilation, padding, stride)
+        columns = columns.reshape(n, groups, columns.shape[1] // groups, columns.shape[2])
+        y = weight.reshape(groups, out_channels // groups, columns.shape[2]) @ columns
+        y = y.reshape(n, out_channels, *count_windows(x.shape[2:], kernel_size, stride, padding, dilation))
+        return y if bias is None else y + bias.reshape(1, out_channels, 1, 1)
+
+
+class Conv2dInput(Function):
+    """Convolution's gradient with respect to its input, x of `input_shape`: each y spreads over its window"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, y, weight, input_shape, stride, padding, dilation, groups):
+        need_y, need_weight = ctx.needs_input_grad[:2]
+        ctx.save_for_backward(y if need_weight else None, weight if need_y else None)
+        ctx.kernel_size = weight.shape[2:]
+        ctx.geometry = stride, padding, dilation, groups
+        kernel = implementation("conv2d", y.array)
+        return Tensor(kernel.input_gradient(y.array, weight.array, input_shape, *ctx.geometry))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        y, weight = ctx.saved_tensors
+        grad_y = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_y = Conv2d.apply(grad_output, weight, None, *ctx.geometry)
+        if ctx.needs_input_grad[1]:
+            grad_weight = Conv2dWeight.apply(y, grad_output, ctx.kernel_size, *ctx.geometry)
+        return grad_y, grad_weight, None, None, None, None, None
+
+
+class Conv2dWeight(Function):
+    """Convolution's gradient with respect to its weight: how y correlates with what each tap has seen"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, y, x, kernel_size, stride, padding, dilation, groups):
+        need_y, need_x = ctx.needs_input_grad[:2]
+        ctx.save_for_backward(y if need_x else None, x if need_y else None)
+        ctx.input_shape = x.shape
+        ctx.geometry = stride, padding, dilation, groups
+        kernel = implementation("conv2d", y.array)
+        return Tensor(kernel.weight_gradient(y.array, x.array, kernel_size, *ctx.geometry))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        y, x = ctx.saved_tensors
+        grad_y = grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_y = Conv2d.apply(x, grad_output, None, *ctx.geometry)
+        if ctx.needs_input_grad[1]:
+            grad_x = Conv2dInput.apply(y, grad_output, ctx.input_shape, *ctx.geometry)
+        return grad_y, grad_x, None, None, None, None, None
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: IntOrPair = 1,
+    padding: str | IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlate images with a set of learned windows.
+
+    input (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O,); the result is (N, O, OH, OW),
+    OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1 and OW alike. Padding is with zeros:
+    an int, a pair, "valid" for none, or "same" for an output of the input's size. RuntimeError where sizes
+    do not fit.
+
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016).
+    """
+    _check_images("conv2d", input, weight, bias, groups)
+    stride = pair("conv2d", "stride", stride, minimum=1)
+    dilation = pair("conv2d", "dilation", dilation, minimum=1)
+    channels, kernel_size = weight.shape[1] * groups, weight.shape[2:]
+    _check_channels("conv2d", f"groups={groups}", input, weight, bias, channels, weight.shape[0])
+    images = input if input.ndim == 4 else input.unsqueeze(0)
+    if isinstance(padding, str):
+        images, padding = _named_padding(images, kernel_size, stride, padding, dilation)
+    padding = pair("conv2d", "padding", padding)
+    padded = [images.shape[2 + d] + 2 * padding[d] for d in (0, 1)]
+    covered = [dilation[d] * (kernel_size[d] - 1) + 1 for d in (0, 1)]
+    if padded[0] < covered[0] or padded[1] < covered[1]:
+        raise RuntimeError(
+            f"conv2d: Calculated padded input size per channel: ({padded[0]} x {padded[1]}). Kernel size: "
+            f"({covered[0]} x {covered[1]}). Kernel size can't be greater than actual input size"
+        )
+    y = Conv2d.apply(images, weight, bias, stride, padding, dilation, groups)
+    return y if input.ndim == 4 else y.squeeze(0)
+
+
+def _named_padding(
+    images: Tensor, kernel_size: Sequence[int], stride: Pair, padding: str, dilation: Pair
+) -> tuple[Tensor, Pair]:
+    """The images and the symmetric padding that 'same' or 'valid' stands for."""
+    if padding == "valid":
+        return images, (0, 0)
+    if padding != "same":
+        raise RuntimeError(
+            f"conv2d: Invalid padding string: {padding!r}; use 'same', 'valid', an int or a pair"
+        )
+    if stride != (1, 1):
+        raise RuntimeError("conv2d: padding='same' is not supported for strided convolutions")
+    height, width = [dilation[d] * (kernel_size[d] - 1) for d in (0, 1)]
+    if height % 2 or width % 2:
+        # What cannot be halved goes below and to the right, as in PyTorch.
+        images = pad(images, (0, width % 2, 0, height % 2))
+    return images, (height // 2, width // 2)
+
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    output_padding: IntOrPair = 0,
+    groups: int = 1,
+    dilation: IntOrPair = 1,
+) -> Tensor:
+    """The gradient of `conv2d` with respect to its input, used forwards: spread every element over a window.
+
+    input (N, C, H, W) or (C, H, W), weight (C, O / groups, KH, KW), bias (O,); the result is (N, O, OH, OW),
+    OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1 and OW alike. `output_padding`
+    adds rows and columns at the end only, to choose among the sizes that a strided `conv2d` maps to one.
+
+    Zeiler et al., "Deconvolutional networks" (CVPR 2010).
+    """
+    operation = "conv_transpose2d"
+    _check_images(operation, input, weight, bias, groups)
+    stride = pair(operation, "stride", stride, minimum=1)
+    dilation = pair(operation, "dilation", dilation, minimum=1)
+    padding = pair(operation, "padding", padding)
+    output_padding = pair(operation, "output_padding", output_padding)
+    out_channels, kernel_size = weight.shape[1] * groups, weight.shape[2:]
+    _check_channels(operation, "transposed=1", input, weight, bias, weight.shape[0], out_channels)
+    if any([extra >= max(s, d) for extra, s, d in zip(output_padding, stride, dilation, strict=True)]):
+        raise RuntimeError(
+            f"{operation}: output padding must be smaller than either stride or dilation, "
+            f"but got output_padding {output_padding}, stride {stride}, dilation {dilation}"
+        )
+    size = [
+        (input.shape[d - 2] - 1) * stride[d]
+        - 2 * padding[d]
+        + dilation[d] * (kernel_size[d] - 1)
+        + output_padding[d]
+        + 1
+        for d in (0, 1)
+    ]
+    if min(size) < 1:
+        raise RuntimeError(
+            f"{operation}: Given input size per channel: ({input.shape[-2]} x {input.shape[-1]}). "
+            f"Calculated output size per channel: ({size[0]} x {size[1]}). Output size is too small"
+        )
+    images = input if input.ndim == 4 else input.unsqueeze(0)
+    # An output padding of a whole stride or more leaves room for further windows: those of zeros.
+    rows, columns = [extra // s for extra, s in zip(output_padding, stride, strict=True)]
+    if rows or columns:
+        images = pad(images, (0, columns, 0, rows))
+    shape = (images.shape[0], out_channels, *size)
+    y = Conv2dInput.apply(images, weight, shape, stride, padding, dilation, groups)
+    if bias is not None:
+        y = y + bias.reshape(1, out_channels, 1, 1)
+    return y if input.ndim == 4 else y.squeeze(0)
+
+
+_TORCH_NAMES = {"float16": "half", "float32": "float", "float64": "double"}
+
+
+def _check_images(operation: str, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
+    """Refuse operands whose number of dimensions, dtype or device does not fit."""
+    check_floating(operation, "input", input)
+    check_floating(operation, "weight", weight)
+    if isinstance(groups, bool) or not isinstance(groups, int | np.integer):
+        raise TypeError(f"{operation}: groups must be an int, not {type(groups).__name__}")
+    if groups <= 0:
+        raise RuntimeError(f"{operation}: non-positive groups is not supported, got groups={groups}")
+    if weight.ndim != 4:
+        raise RuntimeError(
+            f"{operation}: expected a 4-dimensional weight (out, in, height, width), "
+            f"but got weight of size {list(weight.shape)}"
+        )
+    if input.ndim not in (3, 4):
+        raise RuntimeError(
+            f"Expected 3D (unbatched) or 4D (batched) input to {operation}, "
+            f"but got input of size: {list(input.shape)}"
+        )
+    if min(weight.shape) < 1:
+        raise RuntimeError(
+            f"{operation}: expected a weight without empty dimensions, but got {list(weight.shape)}"
+        )
+    if weight.shape[0] % groups:
+        raise RuntimeError(
+            f"{operation}: Given groups={groups}, expected weight to be divisible by {groups} at "
+            f"dimension 0, but got weight of size {list(weight.shape)} instead"
+        )
+    others = {"weight": weight}
+    if bias is not None:
+        others["bias"] = check_tensor(operation, "bias", bias)
+    for name, other in others.items():
+        if other.dtype != input.dtype:
+            types = [_TORCH_NAMES.get(t.dtype.name, t.dtype.name) for t in (input, other)]
+            raise RuntimeError(
+                f"{operation}: Input type ({types[0]}) and {name} type ({types[1]}) should be the same"
+            )
+    check_same_device(operation, input, *others.values())
+
+
+def _check_channels(
+    operation: str,
+    given: str,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    channels: int,
+    out_channels: int,
+) -> None:
+    """Refuse an input or a bias whose number of channels is not the weight's."""
+    if input.shape[-3] != channels:
+        raise RuntimeError(
+            f"{operation}: Given {given}, weight of size {list(weight.shape)}, expected input"
+            f"{list(input.shape)} to have {channels} channels, but got {input.shape[-3]} channels instead"
+        )
+    if bias is not None and bias.shape != (out_channels,):
+        raise RuntimeError(
+            f"{operation}: Given {given}, weight of size {list(weight.shape)}, expected bias to be "
+            f"1-dimensional with {out_channels} elements, but got bias of size {list(bias.shape)} instead"
+        )

@@ -1,0 +1,423 @@
+"""Losses: how far predictions are from targets, as one number or (reduction="none") one for each element."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from minigrad.autograd import Function, FusedFunction
+from minigrad.device import array_module
+from minigrad.dtypes import int64, uint8
+from minigrad.kernels.dispatch import implementation
+from minigrad.ops.activation import log1p_exp, log_softmax
+from minigrad.ops.arguments import check_floating, check_same_device, check_tensor
+from minigrad.ops.elementwise import abs, clamp, log, square, where
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+    "one_hot",
+    "smooth_l1_loss",
+]
+
+
+class SoftmaxCrossEntropy(FusedFunction):
+    """-log softmax(logits)[target] for each row of (N, C), weighted and with smoothed targets"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, logits, target, weight, ignore_index, label_smoothing):
+        kernel = implementation("softmax_cross_entropy", logits.array)
+        arguments = target.array, None if weight is None else weight.array, ignore_index, label_smoothing
+        losses, log_probabilities = kernel.forward(logits.array, *arguments)
+        ctx.save_for_backward(target, weight)
+        ctx.log_probabilities, ctx.constants = log_probabilities, (ignore_index, label_smoothing)
+        return Tensor(losses)
+
+    @staticmethod
+    def definition(logits, target, weight, ignore_index, label_smoothing):
+        log_probabilities = log_softmax(logits, 1)
+        nll = _picked(log_probabilities, target, weight, ignore_index)
+        if label_smoothing == 0:
+            return nll
+        weighted = log_probabilities if weight is None else log_probabilities * weight
+        uniform = (-weighted).sum(1).masked_fill(target == ignore_index, 0)
+        return nll * (1 - label_smoothing) + uniform * (label_smoothing / logits.shape[1])
+
+    @staticmethod
+    def fused_backward(ctx, grad_output):
+        target, weight = ctx.saved_tensors
+        kernel = implementation("softmax_cross_entropy", grad_output.array)
+        weight = None if weight is None else weight.array
+        grad = kernel.backward(grad_output.array, ctx.log_probabilities, target.array, weight, *ctx.constants)
+        return Tensor(grad), None, None, None, None
+
+
+class BinaryCrossEntropy(Function):
+    """-(y log x + (1 - y) log(1 - x)), the logarithms cut at -100; dx = (x - y) / (x (1 - x))"""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        probability, target = x.array, y.array
+        with np.errstate(divide="ignore"):
+            log_hit, log_miss = [
+                np.maximum(f(p), -100) for f, p in ((np.log, probability), (np.log1p, -probability))
+            ]
+        return Tensor((target - 1) * log_miss - target * log_hit)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, y = ctx.saved_tensors
+        grad_x = grad_y = None
+        if ctx.needs_input_grad[0]:
+            # The bound is PyTorch's: steep at 0 and 1, but finite.
+            grad_x = grad_output * (x - y) / clamp((1 - x) * x, min=1e-12)
+        if ctx.needs_input_grad[1]:
+            grad_y = grad_output * (log(1 - x) - log(x))
+        return grad_x, grad_y
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(input)[target]: what a classifier minimises.
+
+    input: logits (N, C), (N, C, d1, ...) or (C,). target: classes as int64 of the input's shape without C,
+    each in [0, C) (else IndexError) or `ignore_index`, of loss 0; or probabilities of the input's shape.
+    `weight` (C,) weighs the classes; `label_smoothing` mixes that much of the uniform distribution into the
+    target. The mean is weighted as the targets' classes are, plain for probabilities, and NaN over nothing.
+    """
+    reduction = _reduction(size_average, reduce, reduction)
+    check_floating("cross_entropy", "input", input)
+    check_tensor("cross_entropy", "target", target)
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(
+            f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
+        )
+    if input.shape == target.shape:
+        return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    logits, classes = _rows("cross_entropy", input, target, weight, ignore_index)
+    losses = SoftmaxCrossEntropy.apply(logits, classes, weight, ignore_index, float(label_smoothing))
+    return _reduced_by_class(losses, classes, weight, ignore_index, reduction, target.shape)
+
+
+def _soft_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> Tensor:
+    """Cross-entropy against class probabilities."""
+    if target.dtype.kind != "f":
+        raise RuntimeError(
+            "cross_entropy: Expected floating point type for target with class probabilities (of the input's "
+            f"shape {list(input.shape)}), got {target.dtype}"
+        )
+    if ignore_index >= 0:
+        raise RuntimeError("cross_entropy: ignore_index is not supported for floating point target")
+    if input.ndim == 0:
+        raise RuntimeError("cross_entropy: expected logits (N, C, ...) or (C,), got a 0-d tensor")
+    dim = 0 if input.ndim == 1 else 1
+    _check_weight("cross_entropy", input, weight, input.shape[dim])
+    if label_smoothing > 0:
+        target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+    products = log_softmax(input, dim) * target
+    if weight is not None:
+        products = products * weight.reshape(-1, *[1] * (input.ndim - dim - 1))
+    losses = -products.sum(dim)
+    return _reduced(losses, reduction)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-input[target] for log-probabilities (N, C), (N, C, d1, ...) or (C,); see `cross_entropy`."""
+    reduction = _reduction(size_average, reduce, reduction)
+    check_floating("nll_loss", "input", input)
+    check_tensor("nll_loss", "target", target)
+    log_probabilities, classes = _rows("nll_loss", input, target, weight, ignore_index)
+    losses = _picked(log_probabilities, classes, weight, ignore_index)
+    return _reduced_by_class(losses, classes, weight, ignore_index, reduction, target.shape)
+
+
+def _picked(log_probabilities: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+    """-weight[target] log_probabilities[target] for each row of (N, C), 0 where the target is ignored."""
+    ignored = target == ignore_index
+    target = target.masked_fill(ignored, 0)
+    losses = -log_probabilities.gather(1, target.unsqueeze(1)).squeeze(1)
+    if weight is not None:
+        losses = losses * weight[target]
+    return losses.masked_fill(ignored, 0)
+
+
+def _rows(
+    operation: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
+) -> tuple[Tensor, Tensor]:
+    """Input and target as one row (C,) and one class each, (M, C) and (M,), after all checks."""
+    if target.dtype not in (int64, uint8):
+        raise RuntimeError(
+            f"{operation}: expected target dtype to be int64 (or uint8) for classes, but got {target.dtype}; "
+            "convert it with .long()"
+        )
+    if input.ndim == 0:
+        raise RuntimeError(f"{operation}: expected input (N, C, ...) or (C,), got a 0-d tensor")
+    shape, expected = list(target.shape), [*input.shape[:1], *input.shape[2:]] if input.ndim > 1 else []
+    if input.ndim > 1 and shape[:1] != expected[:1]:
+        raise ValueError(
+            f"{operation}: Expected input batch_size ({expected[0]}) to match target batch_size "
+            f"({shape[0] if shape else 'none, it is 0-d'})."
+        )
+    if shape != expected and not (input.ndim == 1 and shape == [1]):
+        error = ValueError if input.ndim == 1 else RuntimeError
+        raise error(
+            f"{operation}: Expected target size {expected} for input {list(input.shape)}, got {shape}"
+        )
+    classes = input.shape[0 if input.ndim == 1 else 1]
+    check_same_device(operation, input, target)
+    _check_weight(operation, input, weight, classes)
+    if target.dtype != int64:
+        target = target.to(int64)
+    wrong = (target.array < 0) | (target.array >= classes)
+    if wrong.any():
+        wrong &= target.array != ignore_index
+        if wrong.any():
+            raise IndexError(f"{operation}: Target {target.array[wrong].flat[0]} is out of bounds.")
+    if input.ndim == 1:
+        return input.unsqueeze(0), target.reshape(1)
+    if input.ndim == 2:
+        return input, target
+    return input.movedim(1, -1).reshape(target.numel(), classes), target.reshape(-1)
+
+
+def _check_weight(operation: str, input: Tensor, weight: Tensor | None, classes: int) -> None:
+    if weight is None:
+        return
+    check_tensor(operation, "weight", weight)
+    if weight.shape != (classes,):
+        raise RuntimeError(
+            f"{operation}: weight tensor should be defined either for all {classes} classes or no classes "
+            f"but got weight tensor of shape: {list(weight.shape)}"
+        )
+    if weight.dtype != input.dtype:
+        raise RuntimeError(
+            f"{operation}: expected weight of the input's dtype {input.dtype}, got {weight.dtype}"
+        )
+    if weight.requires_grad:
+        raise RuntimeError(
+            f"{operation}: not differentiable with respect to 'weight', which cannot require grad"
+        )
+    check_same_device(operation, input, weight)
+
+
+def _reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """The reduction's name, also from PyTorch's older two flags."""
+    if size_average is not None or reduce is not None:
+        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=3,
+        )
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'")
+    return reduction
+
+
+def _reduced(losses: Tensor, reduction: str) -> Tensor:
+    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+
+
+def _reduced_by_class(
+    losses: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    shape: tuple[int, ...],
+) -> Tensor:
+    """Losses of one class each: in the target's `shape`, their sum, or their sum by the classes' weights."""
+    if reduction == "none":
+        return losses.reshape(shape)
+    if reduction == "sum":
+        return losses.sum()
+    kept = target.array != ignore_index
+    total = kept.sum() if weight is None else weight.array[target.array[kept]].sum()
+    return losses.sum() / (float(total) or math.nan)
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-weight (y log x + (1 - y) log(1 - x)) for probabilities x and targets y of one shape and dtype.
+
+    The logarithms are cut at -100, so that a confident mistake costs 100 and not infinity.
+    """
+    reduction = _reduction(size_average, reduce, reduction)
+    _check_pair("binary_cross_entropy", input, target)
+    if target.dtype != input.dtype:
+        raise RuntimeError(
+            f"binary_cross_entropy: Found target dtype {target.dtype} but expected {input.dtype}"
+        )
+    if not ((input.array >= 0) & (input.array <= 1)).all():
+        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1")
+    losses = BinaryCrossEntropy.apply(input, target)
+    return _reduced(losses if weight is None else losses * weight.expand(losses.shape), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`binary_cross_entropy` of sigmoid(x), computed so that large logits x do not overflow.
+
+    -log sigmoid(x) = log(1 + exp(-x)) is weighed by `pos_weight`, which broadcasts, where the target is 1.
+    """
+    reduction = _reduction(size_average, reduce, reduction)
+    _check_pair("binary_cross_entropy_with_logits", input, target)
+    hit = log1p_exp(-input)
+    if pos_weight is not None:
+        hit = hit * ((pos_weight - 1) * target + 1)
+    losses = (1 - target) * input + hit
+    return _reduced(losses if weight is None else losses * weight, reduction)
+
+
+def _check_pair(operation: str, input: Tensor, target: Tensor) -> None:
+    check_floating(operation, "input", input)
+    check_floating(operation, "target", target)
+    if input.shape != target.shape:
+        raise ValueError(
+            f"{operation}: Using a target size ({list(target.shape)}) that is different to the input size "
+            f"({list(input.shape)}); target size must be the same as input size"
+        )
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """(x - y)^2; with `weight` the mean is the weighted one."""
+    reduction = _reduction(size_average, reduce, reduction)
+    return _weighted("mse_loss", square(_difference("mse_loss", input, target)), input, weight, reduction)
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """|x - y|; with `weight` the mean is the weighted one."""
+    reduction = _reduction(size_average, reduce, reduction)
+    return _weighted("l1_loss", abs(_difference("l1_loss", input, target)), input, weight, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2. Girshick, "Fast R-CNN" (2015)."""
+    reduction = _reduction(size_average, reduce, reduction)
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
+    distance = abs(_difference("smooth_l1_loss", input, target))
+    if beta == 0:
+        return _reduced(distance, reduction)
+    return _reduced(where(distance < beta, square(distance) * (0.5 / beta), distance - 0.5 * beta), reduction)
+
+
+def _difference(operation: str, input: Tensor, target: Tensor) -> Tensor:
+    """input - target, with PyTorch's warning if one of them has to be broadcast."""
+    check_tensor(operation, "input", input)
+    check_tensor(operation, "target", target)
+    if input.dtype.kind != "f" and target.dtype.kind != "f":
+        raise RuntimeError(
+            f"{operation}: expected floating point tensors, got {input.dtype} and {target.dtype}"
+        )
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({list(target.shape)}) that is different to the input size "
+            f"({list(input.shape)}). This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=3,
+        )
+    return input - target
+
+
+def _weighted(operation: str, losses: Tensor, input: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    if weight is None:
+        return _reduced(losses, reduction)
+    if weight.shape != input.shape:
+        raise ValueError(
+            f"{operation}: Weights and input must have the same size, got {weight.shape} and {input.shape}"
+        )
+    losses = losses * weight
+    return losses.sum() / weight.sum() if reduction == "mean" else _reduced(losses, reduction)
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """int64 of shape (..., num_classes): 1 at the class that each element of an int64 tensor names, else 0.
+
+    Without `num_classes` there are as many as the largest element needs.
+    """
+    check_tensor("one_hot", "tensor", tensor)
+    if tensor.dtype != int64:
+        raise RuntimeError(f"one_hot is only applicable to index tensor of type int64, got {tensor.dtype}")
+    labels = tensor.array
+    if num_classes < -1 or (labels.size == 0 and num_classes <= 0):
+        raise RuntimeError(
+            f"one_hot: Can not infer total number of classes from num_classes={num_classes}, "
+            f"shape {list(tensor.shape)}; num_classes should be positive"
+        )
+    if labels.size and labels.min() < 0:
+        raise RuntimeError(f"one_hot: Class values must be non-negative, got {labels.min()}.")
+    if num_classes == -1:
+        num_classes = int(labels.max()) + 1
+    elif labels.size and labels.max() >= num_classes:
+        raise RuntimeError(
+            f"one_hot: Class values must be smaller than num_classes={num_classes}, got {labels.max()}."
+        )
+    classes = array_module(labels).arange(num_classes)
+    return Tensor((labels[..., None] == classes).astype(int64))

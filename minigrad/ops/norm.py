@@ -1,0 +1,295 @@
+"""Normalisation: over the batch, a sample's features, groups of channels, or neighbouring channels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from minigrad.autograd import FusedFunction
+from minigrad.kernels.dispatch import implementation
+from minigrad.ops.arguments import check_floating, check_same_device, check_tensor
+from minigrad.ops.elementwise import rsqrt
+from minigrad.ops.joining import pad
+from minigrad.tensor import Tensor
+
+__all__ = ["batch_norm", "group_norm", "layer_norm", "local_response_norm", "normalize"]
+
+
+def _standardize(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
+    """(x - mean) / sqrt(var + eps), with the mean and the biased variance over `dims`."""
+    centred = x - x.mean(dims, keepdim=True)
+    return centred * rsqrt((centred * centred).mean(dims, keepdim=True) + eps)
+
+
+def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Sequence[int]) -> Tensor:
+    """x * weight + bias, the two being given `shape` to broadcast; each may be None."""
+    if weight is not None:
+        x = x * weight.reshape(shape)
+    return x if bias is None else x + bias.reshape(shape)
+
+
+def _per_channel(x: Tensor) -> tuple[int, ...]:
+    """The shape in which a vector of channels broadcasts against x (N, C, ...)."""
+    return (1, x.shape[1], *[1] * (x.ndim - 2))
+
+
+def _array(tensor: Tensor | None):
+    return None if tensor is None else tensor.array
+
+
+class BatchNorm(FusedFunction):
+    """(x - mean) / sqrt(var + eps) * weight + bias with the statistics of the batch, and the statistics"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, eps):
+        kernel = implementation("batch_norm", x.array)
+        y, ctx.mean, ctx.invstd = kernel.forward(x.array, _array(weight), _array(bias), eps)
+        ctx.save_for_backward(x, weight)
+        mean, invstd = Tensor(ctx.mean), Tensor(ctx.invstd)
+        ctx.mark_non_differentiable(mean, invstd)
+        return Tensor(y), mean, invstd
+
+    @staticmethod
+    def definition(x, weight, bias, eps):
+        dims = (0, *range(2, x.ndim))
+        return _affine(_standardize(x, dims, eps), weight, bias, _per_channel(x))
+
+    @staticmethod
+    def fused_backward(ctx, grad_output, *_):
+        x, weight = ctx.saved_tensors
+        kernel = implementation("batch_norm", x.array)
+        gradients = kernel.backward(grad_output.array, x.array, _array(weight), ctx.mean, ctx.invstd)
+        needs = ctx.needs_input_grad[:3]
+        return *[
+            Tensor(gradient) if need else None for gradient, need in zip(gradients, needs, strict=True)
+        ], None
+
+
+class BatchNormInference(FusedFunction):
+    """(x - mean) / sqrt(var + eps) * weight + bias with given statistics, which are constants"""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, mean, var, eps):
+        ctx.save_for_backward(x, weight, mean, var)
+        ctx.eps = eps
+        kernel = implementation("batch_norm", x.array)
+        return Tensor(kernel.inference(x.array, _array(weight), _array(bias), mean.array, var.array, eps))
+
+    @staticmethod
+    def definition(x, weight, bias, mean, var, eps):
+        shape = _per_channel(x)
+        standardized = (x - mean.reshape(shape)) * rsqrt(var + eps).reshape(shape)
+        return _affine(standardized, weight, bias, shape)
+
+    @staticmethod
+    def fused_backward(ctx, grad_output):
+        x, weight, mean, var = ctx.saved_tensors
+        dims, shape = (0, *range(2, x.ndim)), _per_channel(x)
+        invstd = rsqrt(var + ctx.eps)
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_x = grad_output * (invstd if weight is None else invstd * weight).reshape(shape)
+        if ctx.needs_input_grad[1]:
+            grad_weight = (grad_output * (x - mean.reshape(shape))).sum(dims) * invstd
+        if ctx.needs_input_grad[2]:
+            grad_bias = grad_output.sum(dims)
+        return grad_x, grad_weight, grad_bias, None, None, None
+
+
+class LocalResponseNorm(FusedFunction):
+    """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, x, size, alpha, beta, k):
+        y, ctx.scale = implementation("local_response_norm", x.array).forward(x.array, size, alpha, beta, k)
+        ctx.save_for_backward(x)
+        ctx.constants = size, alpha, beta
+        return Tensor(y)
+
+    @staticmethod
+    def definition(x, size, alpha, beta, k):
+        # Padding is told from the last dimension on; `before` channels and the rest behind are neighbours.
+        before = size // 2
+        squares = pad(x * x, (0, 0) * (x.ndim - 2) + (before, size - 1 - before))
+        total = squares[:, : x.shape[1]]
+        for shift in range(1, size):
+            total = total + squares[:, shift : shift + x.shape[1]]
+        return x * (k + alpha / size * total) ** -beta
+
+    @staticmethod
+    def fused_backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        kernel = implementation("local_response_norm", x.array)
+        return (
+            Tensor(kernel.backward(grad_output.array, x.array, ctx.scale, *ctx.constants)),
+            None,
+            None,
+            None,
+            None,
+        )
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias for each channel of input (N, C, ...).
+
+    In training mean and variance (the biased one) are the batch's, and the running ones, if given, are moved
+    towards them by `momentum`, the variance towards the unbiased one; ValueError for one value per channel.
+    Otherwise the running ones are used, and are constants.
+
+    Ioffe and Szegedy, "Batch normalization" (ICML 2015).
+    """
+    check_floating("batch_norm", "input", input)
+    if input.ndim < 2:
+        raise RuntimeError(f"batch_norm: expected input (N, C, ...), but got shape {list(input.shape)}")
+    channels = input.shape[1]
+    vectors = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    for name, vector in vectors.items():
+        if vector is None:
+            if not training and name.startswith("running"):
+                raise RuntimeError(f"batch_norm: {name} must be defined in evaluation mode")
+            continue
+        check_tensor("batch_norm", name, vector)
+        if vector.shape != (channels,):
+            raise RuntimeError(
+                f"batch_norm: {name} should contain {channels} elements not {list(vector.shape)}"
+            )
+        if vector.dtype != input.dtype:
+            raise RuntimeError(
+                f"batch_norm: expected {name} of the input's dtype {input.dtype}, got {vector.dtype}"
+            )
+        check_same_device("batch_norm", input, vector)
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(
+            f"batch_norm eps must be {'positive during training' if training else 'non-negative'}, got {eps}"
+        )
+    if not training:
+        return BatchNormInference.apply(input, weight, bias, running_mean.detach(), running_var.detach(), eps)
+    if (running_mean is None) != (running_var is None):
+        raise RuntimeError("batch_norm: give both running_mean and running_var, or neither")
+    count = input.shape[0] * math.prod(input.shape[2:])
+    _check_several(count, input.shape)
+    y, mean, invstd = BatchNorm.apply(input, weight, bias, eps)
+    if running_mean is not None and count:
+        variance = (1 / (invstd.array * invstd.array) - eps) * (count / (count - 1))
+        for running, batch in ((running_mean, mean.array), (running_var, variance)):
+            running.array += momentum * (batch - running.array)
+            running._bump_version()
+    return y
+
+
+def _check_several(count: int, shape: Sequence[int]) -> None:
+    if count == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {list(shape)}"
+        )
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, of sizes `normalized_shape`.
+
+    weight and bias have that shape. Ba et al., "Layer normalization" (2016).
+    """
+    check_floating("layer_norm", "input", input)
+    shape = tuple(normalized_shape)
+    if not shape:
+        raise RuntimeError("layer_norm: Expected normalized_shape to be at least 1-dimensional, but got ()")
+    if input.shape[-len(shape) :] != shape:
+        raise RuntimeError(
+            f"layer_norm: Given normalized_shape={list(shape)}, expected input with shape "
+            f"[*, {', '.join(map(str, shape))}], but got input of size {list(input.shape)}"
+        )
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        _check_parameter("layer_norm", name, tensor, shape, input)
+    return _affine(_standardize(input, tuple(range(-len(shape), 0)), eps), weight, bias, shape)
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias over each sample's groups of channels.
+
+    input (N, C, ...), C divisible by `num_groups`; weight and bias (C,).
+    Wu and He, "Group normalization" (2018).
+    """
+    check_floating("group_norm", "input", input)
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"group_norm: Expected at least 2 dimensions for input tensor but received {input.ndim}"
+        )
+    samples, channels = input.shape[:2]
+    if num_groups < 1 or channels % num_groups:
+        raise RuntimeError(
+            "group_norm: Expected number of channels in input to be divisible by num_groups, "
+            f"but got input of shape {list(input.shape)} and num_groups={num_groups}"
+        )
+    _check_several(samples * channels // num_groups * math.prod(input.shape[2:]), input.shape)
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        _check_parameter("group_norm", name, tensor, (channels,), input)
+    groups = input.reshape(samples, num_groups, channels // num_groups * math.prod(input.shape[2:]))
+    standardized = _standardize(groups, (2,), eps).reshape(input.shape)
+    return _affine(standardized, weight, bias, _per_channel(input))
+
+
+def _check_parameter(
+    operation: str, name: str, parameter: Tensor | None, shape: tuple[int, ...], input: Tensor
+) -> None:
+    if parameter is None:
+        return
+    check_tensor(operation, name, parameter)
+    if parameter.shape != shape:
+        raise RuntimeError(
+            f"{operation}: Expected {name} of shape {list(shape)}, but got {name} of shape "
+            f"{list(parameter.shape)} and input of shape {list(input.shape)}"
+        )
+    if parameter.dtype != input.dtype:
+        raise RuntimeError(
+            f"{operation}: expected {name} of the input's dtype {input.dtype}, got {parameter.dtype}"
+        )
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta.
+
+    input (N, C, ...) of 3 dimensions or more. Krizhevsky et al., "ImageNet classification with deep
+    convolutional neural networks" (2012), where alpha is not divided by the size.
+    """
+    check_floating("local_response_norm", "input", input)
+    if input.ndim < 3:
+        raise ValueError(
+            f"local_response_norm: Expected 3D or higher dimensionality input (got {input.ndim} dimensions)"
+        )
+    if size < 1:
+        raise RuntimeError(f"local_response_norm: size should be greater than zero, but got {size}")
+    images = input.reshape(*input.shape[:2], input.shape[2], math.prod(input.shape[3:]))
+    return LocalResponseNorm.apply(images, size, alpha, beta, k).reshape(input.shape)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12) -> Tensor:
+    """x / max(norm of x over `dim`, eps), `p` being the norm's exponent."""
+    check_floating("normalize", "input", input)
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)

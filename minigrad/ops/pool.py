@@ -1,0 +1,303 @@
+"""Pooling: one number for each window of an image, its largest or its mean.
+
+Max-pooling is linear once the winners are known, and average-pooling always: each stands with its transpose,
+and the two are each other's derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigrad.autograd import Function
+from minigrad.device import array_module
+from minigrad.kernels.dispatch import implementation
+from minigrad.kernels.max_pool2d.reference import output_size as pooled_size
+from minigrad.ops.arguments import check_floating, pair
+from minigrad.tensor import Tensor
+
+__all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
+
+Pair = tuple[int, int]
+IntOrPair = int | Sequence[int]
+
+
+class MaxPool2d(Function):
+    """The largest element of each window, the first of equals; on request also where it lies in the plane"""
+
+    @staticmethod
+    def forward(ctx, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+        kernel = implementation("max_pool2d", x.array)
+        y, ctx.index = kernel.forward(x.array, kernel_size, stride, padding, dilation, ceil_mode)
+        ctx.input_shape, ctx.geometry = x.shape, (kernel_size, stride, padding, dilation)
+        if not return_indices:
+            return Tensor(y)
+        return Tensor(y), Tensor(kernel.flat_index(ctx.index, x.shape, *ctx.geometry))
+
+    @staticmethod
+    def backward(ctx, grad_output, grad_indices=None):
+        return MaxPool2dInput.apply(grad_output, ctx.index, ctx.input_shape, *ctx.geometry), *[None] * 6
+
+
+class MaxPool2dInput(Function):
+    """Max-pooling's gradient with respect to its input: each element goes back to where the winner was"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(ctx, y, index, input_shape, kernel_size, stride, padding, dilation):
+        ctx.index, ctx.input_shape, ctx.geometry = (
+            index,
+            input_shape,
+            (kernel_size, stride, padding, dilation),
+        )
+        return Tensor(
+            implementation("max_pool2d", y.array).backward(y.array, index, input_shape, *ctx.geometry)
+        )
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        flat = implementation("max_pool2d", ctx.index).flat_index(ctx.index, ctx.input_shape, *ctx.geometry)
+        return _pick(grad_output, Tensor(flat)), *[None] * 6
+
+
+def _pick(images: Tensor, flat_index: Tensor) -> Tensor:
+    """The elements of (N, C, H, W) at places in H * W, (N, C, OH, OW)."""
+    return images.flatten(2).gather(2, flat_index.flatten(2)).reshape(flat_index.shape)
+
+
+class AvgPool2d(Function):
+    """The mean of each window"""
+
+    @staticmethod
+    def forward(ctx, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+        ctx.input_shape = x.shape
+        ctx.geometry = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        return Tensor(implementation("avg_pool2d", x.array).forward(x.array, *ctx.geometry))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return AvgPool2dInput.apply(grad_output, ctx.input_shape, *ctx.geometry), *[None] * 6
+
+
+class AvgPool2dInput(Function):
+    """Average-pooling's gradient with respect to its input: each element is spread evenly over its window"""
+
+    fresh_gradients = True
+
+    @staticmethod
+    def forward(
+        ctx, y, input_shape, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    ):
+        ctx.geometry = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        kernel = implementation("avg_pool2d", y.array)
+        spread = kernel.backward(
+            y.array, input_shape, kernel_size, stride, padding, count_include_pad, divisor_override
+        )
+        return Tensor(spread)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return AvgPool2d.apply(grad_output, *ctx.geometry), *[None] * 7
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest element of each window of (N, C, H, W) or (C, H, W).
+
+    `stride` is the kernel's size if left out. Padding is -inf, at most half a window. NaN is passed on.
+    `ceil_mode` lets a last window hang over the end.
+    With `return_indices` also the winners' places in H * W, int64. The gradient goes to the first of equals.
+    """
+    images = _images("max_pool2d", input)
+    kernel_size, stride, padding = _window("max_pool2d", kernel_size, stride, padding)
+    dilation = pair("max_pool2d", "dilation", dilation, minimum=1)
+    windows = _check_windows("max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode)
+    if max(dilation) > 1 and max(padding) > 0:
+        for d in (0, 1):
+            _check_windows_meet_input(
+                images.shape[2 + d], windows[d], kernel_size[d], stride[d], padding[d], dilation[d]
+            )
+    pooled = MaxPool2d.apply(
+        images, kernel_size, stride, padding, dilation, bool(ceil_mode), bool(return_indices)
+    )
+    if input.ndim == 4:
+        return pooled
+    return tuple([part.squeeze(0) for part in pooled]) if return_indices else pooled.squeeze(0)
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: IntOrPair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window of (N, C, H, W) or (C, H, W).
+
+    `stride` is the kernel's size if left out. The sum is divided by the window's size, padding of zeros
+    included; by the number of elements inside the image if not `count_include_pad`; or by `divisor_override`.
+    `ceil_mode` lets a last window hang over the end.
+    """
+    images = _images("avg_pool2d", input)
+    kernel_size, stride, padding = _window("avg_pool2d", kernel_size, stride, padding)
+    _check_windows("avg_pool2d", input, kernel_size, stride, padding, (1, 1), ceil_mode)
+    if divisor_override == 0:
+        raise RuntimeError("avg_pool2d: divisor must be not zero, got divisor_override=0")
+    pooled = AvgPool2d.apply(
+        images, kernel_size, stride, padding, bool(ceil_mode), bool(count_include_pad), divisor_override
+    )
+    return pooled if input.ndim == 4 else pooled.squeeze(0)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: int | None | Sequence[int | None]) -> Tensor:
+    """The means over windows so laid that the result is (N, C, *output_size); None keeps the input's size.
+
+    Window i of n begins at floor(i size / n) and ends before ceil((i + 1) size / n).
+    """
+    images = _images("adaptive_avg_pool2d", input)
+    size, output_size = images.shape[2:], _output_size("adaptive_avg_pool2d", images, output_size)
+    if _divides(output_size, size):
+        window = size[0] // output_size[0], size[1] // output_size[1]
+        pooled = AvgPool2d.apply(images, window, window, (0, 0), False, True, None)
+    else:
+        rows, columns = [_averaging_matrix(size[d], output_size[d], images) for d in (0, 1)]
+        pooled = rows @ images @ columns.transpose(0, 1)
+    return pooled if input.ndim == 4 else pooled.squeeze(0)
+
+
+def adaptive_max_pool2d(
+    input: Tensor, output_size: int | None | Sequence[int | None], return_indices: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The maxima over windows so laid that the result is (N, C, *output_size); None keeps the input's size.
+
+    The windows are `adaptive_avg_pool2d`'s; with `return_indices` also the winners' places in H * W, int64.
+    """
+    images = _images("adaptive_max_pool2d", input)
+    size, output_size = images.shape[2:], _output_size("adaptive_max_pool2d", images, output_size)
+    if _divides(output_size, size):
+        window = size[0] // output_size[0], size[1] // output_size[1]
+        pooled, index = MaxPool2d.apply(images, window, window, (0, 0), (1, 1), False, True)
+    else:
+        index = _adaptive_winners(images, output_size)
+        pooled = _pick(images, index)
+    if input.ndim == 3:
+        pooled, index = pooled.squeeze(0), index.squeeze(0)
+    return (pooled, index) if return_indices else pooled
+
+
+def _adaptive_bounds(size: int, windows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each of the windows begins, and where it ends (exclusive)."""
+    i = np.arange(windows)
+    return i * size // windows, -(-(i + 1) * size // windows)
+
+
+def _averaging_matrix(size: int, windows: int, like: Tensor) -> Tensor:
+    """(windows, size): row i holds 1 / length on window i."""
+    begin, end = _adaptive_bounds(size, windows)
+    place = np.arange(size)
+    inside = (place >= begin[:, None]) & (place < end[:, None])
+    return Tensor(array_module(like.array).asarray(inside / (end - begin)[:, None], dtype=like.dtype))
+
+
+def _adaptive_winners(images: Tensor, output_size: Pair) -> Tensor:
+    """Where in H * W the largest element of each window lies, the first of equals."""
+    height, width = images.shape[2:]
+    taps = []
+    for size, windows in ((height, output_size[0]), (width, output_size[1])):
+        begin, end = _adaptive_bounds(size, windows)
+        reach = np.arange((end - begin).max(initial=1))
+        # Shorter windows repeat their last element, which makes it no larger.
+        taps.append(np.minimum(begin[:, None] + reach, end[:, None] - 1))
+    rows, columns = taps
+    place = (rows[:, None, :, None] * width + columns[None, :, None, :]).reshape(*output_size, -1)
+    xp = array_module(images.array)
+    place = xp.asarray(place)
+    windows = images.array.reshape(*images.shape[:2], height * width)[:, :, place]
+    winner = windows.argmax(-1)
+    return Tensor(xp.take_along_axis(xp.broadcast_to(place, windows.shape), winner[..., None], -1)[..., 0])
+
+
+def _divides(output_size: Pair, size: Sequence[int]) -> bool:
+    return all(
+        [windows > 0 and length % windows == 0 for windows, length in zip(output_size, size, strict=True)]
+    )
+
+
+def _images(operation: str, input: Tensor) -> Tensor:
+    """`input` as a batch of images without empty dimensions but the batch's."""
+    check_floating(operation, "input", input)
+    if operation.startswith("adaptive") and input.ndim < 3:
+        raise ValueError(f"{operation}: Input dimension should be at least 3, got shape {list(input.shape)}")
+    if input.ndim not in (3, 4) or 0 in input.shape[1:] or (input.ndim == 3 and input.shape[0] == 0):
+        raise RuntimeError(
+            f"{operation}: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, "
+            f"but got: {list(input.shape)}"
+        )
+    return input if input.ndim == 4 else input.unsqueeze(0)
+
+
+def _window(operation: str, kernel_size, stride, padding) -> tuple[Pair, Pair, Pair]:
+    """Kernel size, stride and padding as pairs."""
+    kernel_size = pair(operation, "kernel_size", kernel_size, minimum=1)
+    if stride is None or (isinstance(stride, Sequence) and len(stride) == 0):
+        stride = kernel_size
+    return kernel_size, pair(operation, "stride", stride, minimum=1), pair(operation, "padding", padding)
+
+
+def _check_windows(
+    operation: str,
+    input: Tensor,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    ceil_mode: bool,
+) -> Pair:
+    """How many windows there are, down and across; RuntimeError for none, or for too much padding."""
+    if any([2 * p > k for p, k in zip(padding, kernel_size, strict=True)]):
+        raise RuntimeError(
+            f"{operation}: pad should be at most half of effective kernel size, but got pad={padding} "
+            f"and kernel_size={kernel_size}"
+        )
+    size = input.shape[-2:]
+    down, across = [
+        pooled_size(size[d], kernel_size[d], stride[d], padding[d], dilation[d], ceil_mode) for d in (0, 1)
+    ]
+    if down < 1 or across < 1:
+        planes = input.shape[-3]
+        raise RuntimeError(
+            f"{operation}: Given input size: ({planes}x{size[0]}x{size[1]}). Calculated output size: "
+            f"({planes}x{down}x{across}). Output size is too small"
+        )
+    return down, across
+
+
+def _check_windows_meet_input(
+    size: int, windows: int, kernel: int, stride: int, padding: int, dilation: int
+) -> None:
+    """Refuse windows so dilated that all their taps lie in the padding: they have no maximum."""
+    taps = np.arange(windows)[:, None] * stride - padding + np.arange(kernel) * dilation
+    if not ((taps >= 0) & (taps < size)).any(1).all():
+        raise RuntimeError(
+            f"max_pool2d: a window of {kernel} elements, {dilation} apart, lies wholly in the padding of "
+            f"{padding} around {size} elements; use less padding or dilation"
+        )
+
+
+def _output_size(operation: str, images: Tensor, output_size) -> Pair:
+    sizes = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * 2
+    if len(sizes) != 2:
+        raise RuntimeError(f"{operation}: output_size must be 2 sizes (or one for both), got {output_size!r}")
+    sizes = [images.shape[2 + d] if size is None else size for d, size in enumerate(sizes)]
+    return pair(operation, "output_size", sizes)
