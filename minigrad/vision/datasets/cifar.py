@@ -110,6 +110,11 @@ class CIFAR10(VisionDataset):
 
         return self._transformed(Image.fromarray(self.data[index]), self.targets[index])
 
+    def __getbatch__(self, indices: list[int]) -> Any:
+        if type(self).__getitem__ is not CIFAR10.__getitem__:  # a subclass makes its own items
+            return NotImplemented
+        return self._batch(self.data[indices], np.array([self.targets[i] for i in indices]))
+
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train else 'Test'}"
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.client
 import os
-import urllib.request
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,6 +60,8 @@ def download(name: str, sha256: str, mirrors: Sequence[str], folder: Path) -> Pa
     A progress bar, and why a mirror was given up, go to standard error.
     Errors: RuntimeError when every mirror failed.
     """
+    import http.client
+
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
@@ -90,6 +90,8 @@ def download(name: str, sha256: str, mirrors: Sequence[str], folder: Path) -> Pa
 
 
 def _fetch(url: str, sha256: str, path: Path, progress: Any, task: Any) -> None:
+    import urllib.request
+
     request = urllib.request.Request(url, headers={"User-Agent": "minigrad"})
     digest = hashlib.sha256()
     received = 0

@@ -90,6 +90,11 @@ class MNIST(VisionDataset):
 
         return self._transformed(Image.fromarray(self.data.array[index]), int(self.targets.array[index]))
 
+    def __getbatch__(self, indices: list[int]) -> Any:
+        if type(self).__getitem__ is not MNIST.__getitem__:  # a subclass makes its own items
+            return NotImplemented
+        return self._batch(self.data.array[indices][..., None], self.targets.array[indices])
+
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train else 'Test'}"
 

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minigrad.data import Dataset
+from minigrad.tensor import Tensor
 
 
 class VisionDataset(Dataset):
@@ -29,6 +32,16 @@ class VisionDataset(Dataset):
         if self.target_transform is not None:
             target = self.target_transform(target)
         return image, target
+
+    def _batch(self, pictures: np.ndarray, targets: np.ndarray) -> Any:
+        """What collating the items of these pictures (N, H, W, C) would give, made all at once.
+
+        NotImplemented where `transform` works on one picture only, or `target_transform` is there.
+        """
+        if self.target_transform is not None or not getattr(self.transform, "batched", False):
+            return NotImplemented
+        images = self.transform(pictures)  # type: ignore[misc]
+        return [images, Tensor(targets)] if isinstance(images, Tensor) else NotImplemented
 
     def extra_repr(self) -> str:
         """One more line for the representation."""

@@ -1,0 +1,119 @@
+"""From pictures to tensors, and transforms one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.tensor import Tensor
+from minigrad.vision.transforms.picture import Transform
+
+
+class Compose(Transform):
+    """One transform after another."""
+
+    def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
+        self.transforms = transforms
+
+    @property
+    def batched(self) -> bool:  # type: ignore[override]
+        return all(getattr(transform, "batched", False) for transform in self.transforms)
+
+    def __call__(self, img: Any) -> Any:
+        for transform in self.transforms:
+            img = transform(img)
+        return img
+
+    def __repr__(self) -> str:
+        lines = "".join("\n" + repr(transform) for transform in self.transforms).replace("\n", "\n    ")
+        return f"Compose({lines}\n)"
+
+
+class Lambda(Transform):
+    """Any function as a transform."""
+
+    batched = False
+
+    def __init__(self, lambd: Callable[[Any], Any]):
+        if not callable(lambd):
+            raise TypeError(f"Lambda: lambd must be callable, got {type(lambd).__name__}")
+        self.lambd = lambd
+
+    def __call__(self, img: Any) -> Any:
+        return self.lambd(img)
+
+    def __repr__(self) -> str:
+        return "Lambda()"
+
+
+class ToTensor(Transform):
+    """A Pillow image or a NumPy array ([N,] H, W, C) or (H, W) as a tensor ([N,] C, H, W).
+
+    8-bit pixels become float32 in [0, 1]; numbers of any other dtype keep dtype and range.
+    """
+
+    def __call__(self, pic: Any) -> Tensor:
+        if isinstance(pic, np.ndarray):
+            array = pic
+        else:
+            from PIL import Image
+
+            if not isinstance(pic, Image.Image):
+                raise TypeError(
+                    f"ToTensor: expected a Pillow image or a NumPy array, got {type(pic).__name__}"
+                )
+            array = np.asarray(pic, dtype={"1": np.uint8, "I;16": np.int16}.get(pic.mode))
+            if pic.mode == "1":
+                array = array * np.uint8(255)
+        if array.ndim not in (2, 3, 4):
+            raise ValueError(f"ToTensor: expected an array ([N,] H, W, C) or (H, W), got shape {array.shape}")
+        planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, -3)
+        if array.dtype == np.uint8:
+            return Tensor(np.true_divide(planes, np.float32(255), dtype=np.float32, order="C"))
+        return Tensor(planes.copy(order="C"))
+
+    def __repr__(self) -> str:
+        return "ToTensor()"
+
+
+class Normalize(Transform):
+    """(picture - mean) / std, channel by channel; of a tensor ([N,] C, H, W) or an array ([N,] H, W, C).
+
+    Gradients pass through. Errors: TypeError unless the picture is of floats, ValueError for a std of 0 or
+    for channels that do not fit.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False):
+        if not np.all(np.asarray(std)):
+            raise ValueError(f"Normalize: std must not hold 0, got {std}")
+        self.mean = mean
+        self.std = std
+        self.inplace = inplace
+
+    def __call__(self, tensor: Any) -> Any:
+        if not isinstance(tensor, (Tensor, np.ndarray)):
+            raise TypeError(
+                f"Normalize: expected a tensor or array, got {type(tensor).__name__}; put ToTensor before it"
+            )
+        if tensor.dtype.kind != "f":
+            raise TypeError(f"Normalize: expected floats, got {tensor.dtype}; put ToTensor before it")
+        is_tensor = isinstance(tensor, Tensor)
+        if tensor.ndim not in (3, 4):
+            layout = "([N,] C, H, W)" if is_tensor else "([N,] H, W, C)"
+            raise ValueError(f"Normalize: expected shape {layout}, got {tensor.shape}")
+        channels = tensor.shape[-3] if is_tensor else tensor.shape[-1]
+        mean, std = (np.asarray(values, tensor.dtype).reshape(-1) for values in (self.mean, self.std))
+        if len(mean) not in (1, channels) or len(std) not in (1, channels):
+            raise ValueError(
+                f"Normalize: mean of {len(mean)} and std of {len(std)} values do not fit {channels} channels"
+            )
+        if not is_tensor:
+            out = np.subtract(tensor, mean, out=tensor if self.inplace else None)
+            return np.divide(out, std, out=out)
+        mean, std = (Tensor(values.reshape(-1, 1, 1)) for values in (mean, std))
+        return tensor.sub_(mean).div_(std) if self.inplace else (tensor - mean) / std
+
+    def __repr__(self) -> str:
+        return f"Normalize(mean={self.mean}, std={self.std})"

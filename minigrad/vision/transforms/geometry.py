@@ -1,0 +1,316 @@
+"""Where the pixels go: padding, cropping, resizing, flipping, rotating."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from minigrad.tensor import Tensor
+from minigrad.vision.transforms.picture import (
+    InterpolationMode,
+    Transform,
+    by_pillow,
+    change,
+    crop,
+    each,
+    height_and_width,
+    interpolation_mode,
+    pad,
+    per_channel,
+    resize,
+    uniform,
+    uniform_between,
+)
+
+PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
+
+
+def four_sides(owner: str, padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of a padding argument: an int, (horizontal, vertical), or all four."""
+    sides = (padding,) if isinstance(padding, int) else tuple(padding)
+    if len(sides) not in (1, 2, 4) or not all(isinstance(n, int) and n >= 0 for n in sides):
+        raise ValueError(f"{owner}: padding must be 1, 2 or 4 ints of at least 0, got {padding!r}")
+    left, top, right, bottom = sides * (4 // len(sides))
+    return left, top, right, bottom
+
+
+def check_padding_mode(owner: str, mode: str) -> None:
+    if mode not in PADDING_MODES:
+        raise ValueError(f"{owner}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
+
+
+class Pad(Transform):
+    """A border around the picture, filled with a number or one for each channel.
+
+    `padding` is an int for all sides, (left and right, top and bottom), or (left, top, right, bottom).
+    """
+
+    def __init__(
+        self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"
+    ):
+        check_padding_mode("Pad", padding_mode)
+        self.sides = four_sides("Pad", padding)
+        self.padding = padding
+        self.fill = fill
+        self.padding_mode = padding_mode
+
+    def __call__(self, img: Any) -> Any:
+        return change("Pad", img, lambda x: pad("Pad", x, self.sides, self.fill, self.padding_mode))
+
+    def __repr__(self) -> str:
+        return f"Pad(padding={self.padding}, fill={self.fill}, padding_mode={self.padding_mode})"
+
+
+class Resize(Transform):
+    """The picture at another size: (height, width), or an int for the shorter side, in the old proportions.
+
+    `max_size` bounds the longer side then. Shrinking averages over all pixels that fall together; only a
+    tensor with `antialias=False` is sampled at points. Pillow does the work, in float32 for anything but
+    8-bit pixels.
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+        max_size: int | None = None,
+        antialias: bool | None = True,
+    ):
+        pair = height_and_width("Resize", size)
+        self.short_side = pair[0] if isinstance(size, int) or len(size) == 1 else None
+        if max_size is not None and (self.short_side is None or max_size <= self.short_side):
+            raise ValueError(
+                f"Resize: max_size={max_size} needs an int size that is smaller, got size={size}"
+            )
+        self.size = size
+        self.interpolation = interpolation_mode("Resize", interpolation)
+        self.max_size = max_size
+        self.antialias = antialias
+
+    def __call__(self, img: Any) -> Any:
+        antialias = self.antialias or not isinstance(img, Tensor)
+        return change(
+            "Resize", img, lambda x: resize(x, self._target(*x.shape[-2:]), self.interpolation, antialias)
+        )
+
+    def _target(self, height: int, width: int) -> tuple[int, int]:
+        if self.short_side is None:
+            return height_and_width("Resize", self.size)
+        shorter, longer = min(height, width), max(height, width)
+        short, long = self.short_side, int(self.short_side * longer / shorter)
+        if self.max_size is not None and long > self.max_size:
+            short, long = int(self.max_size * short / long), self.max_size
+        return (long, short) if width <= height else (short, long)
+
+    def __repr__(self) -> str:
+        return (
+            f"Resize(size={self.size}, interpolation={self.interpolation.value}, max_size={self.max_size}, "
+            f"antialias={self.antialias})"
+        )
+
+
+class CenterCrop(Transform):
+    """The middle of the picture, (height, width) pixels of it; a smaller picture is padded with 0."""
+
+    def __init__(self, size: int | Sequence[int]):
+        self.size = height_and_width("CenterCrop", size)
+
+    def __call__(self, img: Any) -> Any:
+        return change("CenterCrop", img, self._crop)
+
+    def _crop(self, x: np.ndarray) -> np.ndarray:
+        height, width = self.size
+        missing = max(width - x.shape[-1], 0), max(height - x.shape[-2], 0)
+        before = [n // 2 for n in missing]
+        after = [(n + 1) // 2 for n in missing]
+        x = pad("CenterCrop", x, (*before, *after), 0, "constant")
+        # Python's round, which takes a half to the even side, is what torchvision uses too
+        top, left = round((x.shape[-2] - height) / 2), round((x.shape[-1] - width) / 2)
+        return crop(x, top, left, height, width)
+
+    def __repr__(self) -> str:
+        return f"CenterCrop(size={self.size})"
+
+
+class RandomCrop(Transform):
+    """A random part of the picture, of `size` (height, width), after padding it all round."""
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        padding: int | Sequence[int] | None = None,
+        pad_if_needed: bool = False,
+        fill: float | Sequence[float] = 0,
+        padding_mode: str = "constant",
+    ):
+        check_padding_mode("RandomCrop", padding_mode)
+        self.size = height_and_width("RandomCrop", size)
+        self.sides = four_sides("RandomCrop", 0 if padding is None else padding)
+        self.padding = padding
+        self.pad_if_needed = pad_if_needed
+        self.fill = fill
+        self.padding_mode = padding_mode
+
+    def __call__(self, img: Any) -> Any:
+        return change("RandomCrop", img, self._crop)
+
+    def _crop(self, x: np.ndarray) -> np.ndarray:
+        height, width = self.size
+        x = pad("RandomCrop", x, self.sides, self.fill, self.padding_mode)
+        if self.pad_if_needed:
+            missing = max(width - x.shape[-1], 0), max(height - x.shape[-2], 0)
+            x = pad("RandomCrop", x, missing * 2, self.fill, self.padding_mode)
+        room = np.array(x.shape[-2:]) - self.size + 1
+        if room.min() < 1:
+            raise ValueError(f"RandomCrop: size {self.size} is larger than the picture's, {x.shape[-2:]}")
+        count = 1 if x.ndim == 3 else len(x)
+        top, left = (uniform(count, 2) * room).astype(np.int64).T
+        if x.ndim == 3:
+            return crop(x, int(top[0]), int(left[0]), height, width)
+        windows = sliding_window_view(x, self.size, axis=(-2, -1))  # (N, C, tops, lefts, height, width)
+        return windows[np.arange(count), :, top, left]
+
+    def __repr__(self) -> str:
+        return f"RandomCrop(size={self.size}, padding={self.padding})"
+
+
+class RandomResizedCrop(Transform):
+    """A random part of the picture at a fixed size, as Inception was trained (Szegedy et al. 2015).
+
+    The part covers `scale` of the area, evenly distributed, in a `ratio` of width to height that is evenly
+    distributed by its logarithm; where ten tries find none that fits, the middle is taken.
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        scale: Sequence[float] = (0.08, 1.0),
+        ratio: Sequence[float] = (3.0 / 4.0, 4.0 / 3.0),
+        interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+        antialias: bool | None = True,
+    ):
+        self.size = height_and_width("RandomResizedCrop", size)
+        for name, (low, high) in (("scale", scale), ("ratio", ratio)):
+            if not 0 < low <= high:
+                raise ValueError(
+                    f"RandomResizedCrop: {name} must be (low, high) with 0 < low <= high, got {(low, high)}"
+                )
+        self.scale = scale
+        self.ratio = ratio
+        self.interpolation = interpolation_mode("RandomResizedCrop", interpolation)
+        self.antialias = antialias
+
+    def __call__(self, img: Any) -> Any:
+        antialias = self.antialias or not isinstance(img, Tensor)
+
+        def one(x: np.ndarray) -> np.ndarray:
+            return resize(crop(x, *self._part(*x.shape[-2:])), self.size, self.interpolation, antialias)
+
+        return change("RandomResizedCrop", img, lambda x: each(x, one))
+
+    def _part(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """(top, left, height, width) of a random part."""
+        for _ in range(10):
+            area = height * width * uniform_between(*self.scale)
+            ratio = math.exp(uniform_between(*map(math.log, self.ratio)))
+            h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+            if 0 < w <= width and 0 < h <= height:
+                top, left = (uniform(2) * (height - h + 1, width - w + 1)).astype(int).tolist()
+                return top, left, h, w
+        h, w = height, width
+        if width / height < self.ratio[0]:
+            h = round(width / self.ratio[0])
+        elif width / height > self.ratio[1]:
+            w = round(height * self.ratio[1])
+        return (height - h) // 2, (width - w) // 2, h, w
+
+    def __repr__(self) -> str:
+        scale, ratio = (tuple(round(n, 4) for n in pair) for pair in (self.scale, self.ratio))
+        return (
+            f"RandomResizedCrop(size={self.size}, scale={scale}, ratio={ratio}, "
+            f"interpolation={self.interpolation.value}, antialias={self.antialias})"
+        )
+
+
+class RandomHorizontalFlip(Transform):
+    """The picture mirrored left to right, with probability `p`."""
+
+    def __init__(self, p: float = 0.5):
+        if not 0 <= p <= 1:
+            raise ValueError(f"RandomHorizontalFlip: p must be between 0 and 1, got {p}")
+        self.p = p
+
+    def __call__(self, img: Any) -> Any:
+        return change("RandomHorizontalFlip", img, self._flip)
+
+    def _flip(self, x: np.ndarray) -> np.ndarray:
+        flipped = uniform(1 if x.ndim == 3 else len(x)) < self.p
+        if x.ndim == 3:
+            return x[..., ::-1] if flipped[0] else x
+        x = x.copy()
+        x[flipped] = x[flipped, ..., ::-1]
+        return x
+
+    def __repr__(self) -> str:
+        return f"RandomHorizontalFlip(p={self.p})"
+
+
+class RandomRotation(Transform):
+    """The picture turned counter-clockwise by an angle from (low, high) degrees, or (-degrees, degrees).
+
+    `expand` makes room for all of the turned picture; `center` is (x, y), the middle by default; `fill` is
+    what appears at the corners.
+    """
+
+    def __init__(
+        self,
+        degrees: float | Sequence[float],
+        interpolation: InterpolationMode | int = InterpolationMode.NEAREST,
+        expand: bool = False,
+        center: Sequence[float] | None = None,
+        fill: float | Sequence[float] = 0,
+    ):
+        if isinstance(degrees, (int, float)):
+            if degrees < 0:
+                raise ValueError(
+                    f"RandomRotation: a single number of degrees must be at least 0, got {degrees}"
+                )
+            degrees = (-degrees, degrees)
+        if len(degrees) != 2:
+            raise ValueError(
+                f"RandomRotation: degrees must be a number or a pair (low, high), got {degrees!r}"
+            )
+        self.degrees = [float(angle) for angle in degrees]
+        self.interpolation = interpolation_mode("RandomRotation", interpolation)
+        if self.interpolation.value not in ("nearest", "bilinear", "bicubic"):
+            raise ValueError(
+                "RandomRotation: interpolation must be nearest, bilinear or bicubic, "
+                f"got {self.interpolation.value}"
+            )
+        self.expand = expand
+        self.center = center
+        self.fill = fill
+
+    def __call__(self, img: Any) -> Any:
+        return change("RandomRotation", img, lambda x: each(x, self._rotate))
+
+    def _rotate(self, x: np.ndarray) -> np.ndarray:
+        angle = uniform_between(*self.degrees)
+        fill = np.broadcast_to(per_channel("RandomRotation", self.fill, len(x)), (len(x), 1, 1)).reshape(-1)
+        colours = fill.astype(int if x.dtype == np.uint8 else float).tolist()
+        resampling = self.interpolation.pillow
+        return by_pillow(
+            x,
+            lambda image, c: image.rotate(angle, resampling, self.expand, self.center, fillcolor=colours[c]),
+        )
+
+    def __repr__(self) -> str:
+        center = "" if self.center is None else f", center={self.center}"
+        return (
+            f"RandomRotation(degrees={self.degrees}, interpolation={self.interpolation.value}, "
+            f"expand={self.expand}{center}, fill={self.fill})"
+        )

@@ -1,0 +1,176 @@
+"""The kinds of pictures, and what can be done to all of them once they are arrays (..., C, H, W)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from minigrad.ops.random import rand
+from minigrad.tensor import Tensor
+
+# Pillow's modes whose pixels are plain numbers; the others are palettes, bits or other colour spaces
+PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I", "F", "I;16")
+
+
+class InterpolationMode(Enum):
+    """How values between pixels are found; the names are torchvision's, the methods Pillow's."""
+
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    BOX = "box"
+    HAMMING = "hamming"
+    LANCZOS = "lanczos"
+
+    @property
+    def pillow(self) -> Any:
+        from PIL import Image
+
+        return Image.Resampling[self.name]
+
+
+def interpolation_mode(owner: str, mode: InterpolationMode | int) -> InterpolationMode:
+    """`mode`, which may also be one of Pillow's constants, such as `Image.BILINEAR`."""
+    if isinstance(mode, InterpolationMode):
+        return mode
+    for candidate in InterpolationMode:
+        if isinstance(mode, int) and candidate.pillow == mode:
+            return candidate
+    raise TypeError(f"{owner}: interpolation must be an InterpolationMode or Pillow's constant, got {mode!r}")
+
+
+class Transform:
+    """What all transforms share: `batched` says that a whole batch can be given instead of one picture."""
+
+    batched = True
+
+
+def uniform(*size: int) -> np.ndarray:
+    """Random numbers in [0, 1) from the default generator."""
+    return rand(*size, dtype=np.float64).array
+
+
+def uniform_between(low: float, high: float) -> float:
+    """One random number between two."""
+    return low + (high - low) * float(uniform(1)[0])
+
+
+def change(owner: str, picture: Any, function: Callable[[np.ndarray], np.ndarray]) -> Any:
+    """`picture` after `function`, which sees an array (C, H, W), or (N, C, H, W) for a batch.
+
+    Errors: TypeError for what is no picture, ValueError for one of another number of dimensions.
+    """
+    if isinstance(picture, Tensor):
+        if picture.requires_grad:
+            raise RuntimeError(
+                f"{owner}: the tensor requires a gradient, which would end here; detach() it first"
+            )
+        if picture.ndim not in (2, 3, 4):
+            raise ValueError(f"{owner}: expected a tensor ([N,] C, H, W), got shape {picture.shape}")
+        array = picture.array[None] if picture.ndim == 2 else picture.array
+        result = function(array)
+        return Tensor(result[0] if picture.ndim == 2 else result)
+    if isinstance(picture, np.ndarray):
+        if picture.ndim not in (2, 3, 4):
+            raise ValueError(
+                f"{owner}: expected an array ([N,] H, W, C) or (H, W), got shape {picture.shape}"
+            )
+        if picture.ndim == 2:
+            return function(picture[None])[0]
+        return np.moveaxis(function(np.moveaxis(picture, -1, -3)), -3, -1)
+    from PIL import Image
+
+    if not isinstance(picture, Image.Image):
+        raise TypeError(
+            f"{owner}: expected a Pillow image, a NumPy array or a tensor, got {type(picture).__name__}"
+        )
+    if picture.mode not in PLAIN_MODES:
+        raise ValueError(
+            f"{owner}: the image's mode is {picture.mode!r}; convert('RGB') or convert('L') it first"
+        )
+    return Image.fromarray(np.ascontiguousarray(change(owner, np.asarray(picture), function)))
+
+
+def each(pictures: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """`function` of the picture (C, H, W), or of every one in a batch on its own."""
+    if pictures.ndim == 3 or not len(pictures):
+        return function(pictures)
+    return np.stack([function(picture) for picture in pictures])
+
+
+def height_and_width(owner: str, size: int | Sequence[int]) -> tuple[int, int]:
+    """A size argument, an int for a square or (height, width), as a pair."""
+    pair = (size,) if isinstance(size, int) else tuple(size)
+    if len(pair) not in (1, 2) or not all(isinstance(n, int) and n > 0 for n in pair):
+        raise ValueError(f"{owner}: size must be a positive int or a pair (height, width), got {size!r}")
+    return pair[0], pair[-1]
+
+
+def per_channel(owner: str, value: float | Sequence[float], channels: int) -> np.ndarray:
+    """A number, or one for each channel, shaped (C, 1, 1) or (1, 1, 1)."""
+    values = np.asarray(value, dtype=np.float64).reshape(-1, 1, 1)
+    if len(values) not in (1, channels):
+        raise ValueError(f"{owner}: {len(values)} values do not fit a picture of {channels} channels")
+    return values
+
+
+def crop(pictures: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:
+    return pictures[..., top : top + height, left : left + width]
+
+
+def pad(
+    owner: str, pictures: np.ndarray, sides: Sequence[int], fill: float | Sequence[float], mode: str
+) -> np.ndarray:
+    """Pictures with a border of (left, top, right, bottom) pixels."""
+    left, top, right, bottom = sides
+    if not any(sides):
+        return pictures
+    if mode != "constant":
+        widths = [(0, 0)] * (pictures.ndim - 2) + [(top, bottom), (left, right)]
+        return np.pad(pictures, widths, mode=mode)  # type: ignore[call-overload]
+    *batch, channels, height, width = pictures.shape
+    padded = np.empty((*batch, channels, top + height + bottom, left + width + right), pictures.dtype)
+    padded[...] = per_channel(owner, fill, channels)
+    crop(padded, top, left, height, width)[...] = pictures
+    return padded
+
+
+def by_pillow(pictures: np.ndarray, function: Callable[[Any, int], Any]) -> np.ndarray:
+    """Pictures whose planes went through `function(image, channel)`, in Pillow's 8 bits or in float32."""
+    from PIL import Image
+
+    *batch, height, width = pictures.shape
+    planes = pictures.reshape(-1, height, width)
+    if pictures.dtype != np.uint8:
+        planes = planes.astype(np.float32, copy=False)
+    channels = pictures.shape[-3]
+    done = [
+        np.asarray(function(Image.fromarray(np.ascontiguousarray(plane)), index % channels))
+        for index, plane in enumerate(planes)
+    ]
+    result = np.stack(done)
+    if pictures.dtype.kind not in "fb" and pictures.dtype != np.uint8:
+        result = np.rint(result)
+    return result.reshape(*batch, *result.shape[1:]).astype(pictures.dtype, copy=False)
+
+
+def resize(
+    pictures: np.ndarray, size: tuple[int, int], interpolation: InterpolationMode, antialias: bool | None
+) -> np.ndarray:
+    """Pictures of `size` (height, width); without `antialias`, only the nearest pixels are looked at."""
+    height, width = pictures.shape[-2:]
+    if (height, width) == size:
+        return pictures
+    resampling = interpolation.pillow
+    pillow_size = size[1], size[0]
+    point_sampled = interpolation in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC) and not antialias
+    if point_sampled:
+        from PIL import Image
+
+        whole = (0, 0, width, height)
+        extent = Image.Transform.EXTENT
+        return by_pillow(pictures, lambda image, _: image.transform(pillow_size, extent, whole, resampling))
+    return by_pillow(pictures, lambda image, _: image.resize(pillow_size, resampling))
