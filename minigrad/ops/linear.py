@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigrad.autograd import Function
 from minigrad.ops.arguments import check_tensor
-from minigrad.ops.linalg import check_factors, matmul, rows_and_columns
+from minigrad.ops.linalg import MatMul, check_factors, matmul, rows_and_columns
 from minigrad.tensor import Tensor
 
 __all__ = ["linear"]
@@ -32,12 +32,12 @@ class Linear(Function):
     @staticmethod
     def backward(ctx, grad_output):
         x, weight = ctx.saved_tensors
-        rows = grad_output.reshape(rows_and_columns(grad_output.shape))
-        return (
-            None if weight is None else matmul(grad_output, weight),
-            None if x is None else matmul(rows.mT, x.reshape(rows_and_columns(x.shape))),
-            rows.sum(0) if ctx.needs_input_grad[2] else None,
-        )
+        grad_x = None if weight is None else MatMul.apply(grad_output, weight)
+        if grad_output.ndim > 2:
+            grad_output = grad_output.reshape(rows_and_columns(grad_output.shape))
+            x = x if x is None else x.reshape(rows_and_columns(x.shape))
+        grad_weight = None if x is None else MatMul.apply(grad_output.mT, x)
+        return grad_x, grad_weight, grad_output.sum(0) if ctx.needs_input_grad[2] else None
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -60,4 +60,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             )
         if bias.dtype != input.dtype:
             raise RuntimeError(f"linear: expected a bias of dtype {input.dtype}, got {bias.dtype}")
+    if input.ndim == 1:
+        return Linear.apply(input.unsqueeze(0), weight, bias).squeeze(0)
     return Linear.apply(input, weight, bias)

@@ -36,18 +36,19 @@ def _spread(reduced: Tensor, shape: tuple[int, ...], dims: tuple[int, ...]) -> T
 # Terms added in one go. NumPy adds along leading dimensions one by one, and long sums of float32 lose digits;
 # sums of block sums keep them, and a matrix product with ones is several times faster besides.
 BLOCK = 1024
+SMALL = 1 << 14  # elements below which NumPy's own sum is as good and as fast
 
 
 def sum_array(a, dims: tuple[int, ...], keepdim: bool = False):
     """The sum of an array over `dims`: fast and accurate in any layout."""
     if not dims:
         return a.copy()
-    if not isinstance(a, np.ndarray) or a.dtype not in (np.float32, np.float64) or a.size < BLOCK:
+    if a.size < SMALL or a.dtype not in (np.float32, np.float64) or not isinstance(a, np.ndarray):
         # float16 is a format to store, not to add in.
         wide = np.float32 if a.dtype == np.float16 else a.dtype
         return a.sum(dims, wide, keepdims=keepdim).astype(a.dtype, copy=False)
     shape = kept_shape(a.shape, dims)
-    in_memory = sorted(range(a.ndim), key=lambda d: -abs(a.strides[d]))
+    in_memory = sorted(range(a.ndim), key=lambda d: -builtins.abs(a.strides[d]))
     total = np.ascontiguousarray(a.transpose(in_memory))
     # From the innermost dimension outwards: neighbours that go together are summed as one.
     before, after = total.size, 1
