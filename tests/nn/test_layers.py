@@ -111,6 +111,7 @@ def build(library, code):
     return eval(f"nn.{code}", {"nn": library.nn})
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize(("code", "shape"), CASES, ids=[code for code, _ in CASES])
 def test_layer_equals_pytorchs(code, shape):
     torch = pytest.importorskip("torch")
@@ -252,7 +253,7 @@ def test_conv_transpose_names_the_sizes_it_can_give():
     [
         (lambda: nn.Linear(16, 300), 1 / 4),
         (lambda: nn.Conv2d(8, 64, 3, groups=2), 1 / 6),
-        (lambda: nn.ConvTranspose2d(32, 16, 2, groups=4), 1 / 4),
+        (lambda: nn.ConvTranspose2d(32, 64, 2, groups=4), 1 / 8),
     ],
     ids=["linear", "conv", "conv_transpose"],
 )
@@ -260,8 +261,7 @@ def test_default_initialisation_is_pytorchs(layer, bound):
     mg.manual_seed(0)
     layer = layer()
     for values in (layer.weight.detach().numpy(), layer.bias.detach().numpy()):
-        assert np.abs(values).max() <= bound
-        assert np.abs(values).max() > 0.8 * bound
+        assert 0.9 * bound < np.abs(values).max() <= bound
     weight = layer.weight.detach().numpy()
     assert weight.std() == pytest.approx(bound / np.sqrt(3), rel=0.1)  # of the uniform distribution
     assert abs(weight.mean()) < 0.1 * bound
