@@ -38,9 +38,10 @@ def set_printoptions(
 ) -> None:
     """Say how tensors print.
 
-    `precision` digits after the point; of a tensor with more than `threshold` elements only `edgeitems` at each
-    end of a dimension; lines of at most `linewidth` characters; `sci_mode` forces scientific notation on or off
-    (None: as the values need it). `profile` is "default", "short" or "full", which the others may change.
+    `precision` digits after the point; of a tensor with more than `threshold` elements only `edgeitems` at
+    each end of a dimension; lines of at most `linewidth` characters; `sci_mode` forces scientific notation on
+    or off (None: as the values need it). `profile` is "default", "short" or "full", which the others may
+    change.
     """
     if profile is not None:
         if profile not in _PROFILES:

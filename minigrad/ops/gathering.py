@@ -1,7 +1,7 @@
 """Reading and adding at positions that a tensor names along one dimension.
 
-For each of them the position of every element in every dimension is written down (`_grid`); the rest is `Index`
-and its adjoint.
+For each of them the position of every element in every dimension is written down (`_grid`); the rest is
+`Index` and its adjoint.
 """
 
 from __future__ import annotations
@@ -16,13 +16,23 @@ from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension
 from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, number, setitem, split_index
 from minigrad.tensor import Tensor
 
-__all__ = "gather index_add index_put index_select nonzero scatter scatter_add take_along_dim".split()
+__all__ = [
+    "gather",
+    "index_add",
+    "index_put",
+    "index_select",
+    "nonzero",
+    "scatter",
+    "scatter_add",
+    "take_along_dim",
+]
 
 
 def _grid(operation: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None = None) -> tuple:
     """Index arrays that name, for each element of `index`, its own position except along `dim`.
 
-    With `src` the positions are to be written; raises if `index` is larger than `input` (but for `dim`) or `src`.
+    With `src` the positions are to be written; raises if `index` is larger than `input` (but for `dim`) or
+    `src`.
     """
     check_tensor(operation, "input", input)
     check_tensor(operation, "index", index)
@@ -41,8 +51,8 @@ def _grid(operation: str, input: Tensor, dim: int, index: Tensor, src: Tensor | 
         if (d != dim and size > shape[d]) or (src is not None and size > (src.shape or (1,))[d]):
             limit = "" if src is None else f" and no larger than src {list(src.shape)}"
             raise RuntimeError(
-                f"{operation}: expected index {list(index.shape)} to be no larger than input {list(input.shape)} "
-                f"apart from dimension {dim}{limit}"
+                f"{operation}: expected index {list(index.shape)} to be no larger than input "
+                f"{list(input.shape)} apart from dimension {dim}{limit}"
             )
     _check_range(operation, positions, dim, shape[dim])
     if not index.numel():
@@ -75,7 +85,8 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None) -> Tensor:
     """A copy of `input` with result[index[i, j], j] = src[i, j] for dim = 0; `src` may be a number.
 
-    ``reduce="add"`` adds instead, as `scatter_add`. Which value stays at a position named twice is not defined.
+    ``reduce="add"`` adds instead, as `scatter_add`. Which value stays at a position named twice is not
+    defined.
     """
     if not isinstance(src, Tensor):
         src = number("scatter", src, check_tensor("scatter", "input", input).dtype).expand(index.shape)
@@ -144,7 +155,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 
 
 def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
-    """A copy of `input` with ``result[indices] = values``, or ``+=`` counting repeated positions (`accumulate`)."""
+    """A copy with ``result[indices] = values``, or with `accumulate` ``+=``, counting repeated positions."""
     check_tensor("index_put", "input", input)
     _check_dtypes("index_put", input, check_tensor("index_put", "values", values))
     if not accumulate:
@@ -160,15 +171,15 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """The elements at `indices` along `dim`, the other dimensions broadcast; of the flattened tensor without `dim`."""
+    """The elements at `indices` along `dim`, other dimensions broadcast; without `dim`, of all elements."""
     check_tensor("take_along_dim", "input", input)
     check_tensor("take_along_dim", "indices", indices)
     if dim is None:
         return gather(input.ravel(), 0, indices.ravel())
     if input.ndim != indices.ndim:
         raise RuntimeError(
-            f"take_along_dim: input and indices should have the same number of dimensions, but got {input.ndim} "
-            f"and {indices.ndim}"
+            "take_along_dim: input and indices should have the same number of dimensions, but got "
+            f"{input.ndim} and {indices.ndim}"
         )
     dim = dimension("take_along_dim", dim, input.ndim)
     if input.ndim == 0:
@@ -181,7 +192,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
-    """The positions of the elements that are not 0: a row for each, or with `as_tuple` an index tensor a dimension."""
+    """Where the elements are not 0: a row for each, or with `as_tuple` an index tensor for each dimension."""
     check_tensor("nonzero", "input", input)
     if as_tuple:
         return tuple([Tensor(positions) for positions in np.atleast_1d(input.array).nonzero()])

@@ -1,8 +1,8 @@
 """Reading and writing parts of a tensor: ``x[1:, None, mask]``.
 
-An index is taken apart as PyTorch does it. First the basic part: integers, slices, None and Ellipsis make a view.
-Then the advanced part: index tensors, all of them at once, copy elements out of that view. (NumPy counts integers
-to the advanced part, and orders the result's dimensions differently there.)
+An index is taken apart as PyTorch does it. First the basic part: integers, slices, None and Ellipsis make a
+view. Then the advanced part: index tensors, all of them at once, copy elements out of that view. (NumPy
+counts integers to the advanced part, and orders the result's dimensions differently there.)
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Slice(Function):
 
 
 class SliceAdjoint(Function):
-    """A tensor of `shape` full of `fill`, with the values at `index`: the derivative of `Slice`, and the other way"""
+    """A tensor of `shape` full of `fill` with the values at `index`; it and `Slice` are each other's derivative"""
 
     fresh_gradients = True
 
@@ -76,7 +76,7 @@ class Index(Function):
 
 
 class IndexAdjoint(Function):
-    """Zeros of `shape` with the values added at `index`: an element that was read twice gets both gradients"""
+    """Zeros of `shape` with the values added at `index`: an element read twice gets both gradients"""
 
     fresh_gradients = True
 
@@ -131,7 +131,8 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
     if consumed > input.ndim:
         if input.ndim == 0 and len(parts) == 1 and isinstance(parts[0], int):
             raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a 0-dim tensor to a number"
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a 0-dim tensor to "
+                "a number"
             )
         raise IndexError(f"too many indices for tensor of dimension {input.ndim}")
     ellipses = [position for position, part in enumerate(parts) if part is Ellipsis]
@@ -222,14 +223,14 @@ def _mask_positions(shape: tuple[int, ...], dim: int, mask: np.ndarray) -> list[
     for offset, size in enumerate(mask.shape):
         if size != shape[dim + offset]:
             raise IndexError(
-                f"The shape of the mask {list(mask.shape)} at index {offset} does not match the shape of the indexed "
-                f"tensor {list(shape)} at index {dim + offset}"
+                f"The shape of the mask {list(mask.shape)} at index {offset} does not match the shape of the "
+                f"indexed tensor {list(shape)} at index {dim + offset}"
             )
     return list(mask.nonzero())
 
 
 def getitem(input: Tensor, index: Any) -> Tensor:
-    """``input[index]``: a view for integers, slices, None and Ellipsis; a copy for index tensors and masks."""
+    """``input[index]``: a view for integers, slices, None and Ellipsis, a copy for tensors and masks."""
     basic, advanced = split_index(input, index)
     if not advanced:
         return Slice.apply(input, basic)
@@ -246,7 +247,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
 
 def _fit(value: Tensor, target: Tensor, advanced: tuple) -> Tensor:
-    """`value` without leading dimensions of size 1 that the target does not have; RuntimeError if it cannot fit."""
+    """`value` without leading dimensions of size 1 in excess; RuntimeError if it cannot be broadcast."""
     shape = target.shape
     if advanced:
         # Zero strides: an array of any size in which every element is the same byte.
@@ -261,8 +262,8 @@ def _fit(value: Tensor, target: Tensor, advanced: tuple) -> Tensor:
     )
     if not fits:
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of "
-            f"shape {list(shape)}"
+            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing "
+            f"result of shape {list(shape)}"
         )
     return value.reshape(value.shape[extra:]) if extra else value
 

@@ -16,7 +16,18 @@ from minigrad.ops.convert import contiguous_format
 from minigrad.ops.indexing import EVERYTHING, Index, Slice, SliceAdjoint, narrow, select
 from minigrad.tensor import Tensor
 
-__all__ = "cat chunk flip roll split stack tile tril triu unbind".split()
+__all__ = [
+    "cat",
+    "chunk",
+    "flip",
+    "roll",
+    "split",
+    "stack",
+    "tile",
+    "tril",
+    "triu",
+    "unbind",
+]
 
 
 class Cat(Function):
@@ -81,8 +92,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         for d, (expected, size) in enumerate(zip(first.shape, tensor.shape, strict=True)):
             if d != dim and size != expected:
                 raise RuntimeError(
-                    f"cat: Sizes of tensors must match except in dimension {dim}. Expected size {expected} but got "
-                    f"size {size} for tensor number {position} in the list."
+                    f"cat: Sizes of tensors must match except in dimension {dim}. Expected size {expected} "
+                    f"but got size {size} for tensor number {position} in the list."
                 )
     return Cat.apply(dim, *[tensor.to(dtype) for tensor in tensors])
 
@@ -95,8 +106,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     for position, tensor in enumerate(tensors):
         if tensor.shape != tensors[0].shape:
             raise RuntimeError(
-                f"stack: expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
-                f"{list(tensor.shape)} at entry {position}"
+                f"stack: expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 "
+                f"and {list(tensor.shape)} at entry {position}"
             )
     dim = dimension("stack", dim, tensors[0].ndim + 1)
     return cat([tensor.unsqueeze(dim) for tensor in tensors], dim)
@@ -113,14 +124,15 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
         sections = list(split_size_or_sections)
         if any(section < 0 for section in sections) or sum(sections) != size:
             raise RuntimeError(
-                f"split: expects split_sizes to be non-negative and to sum exactly to {size} (input tensor's size at "
-                f"dimension {dim}), but got split_sizes={sections}"
+                f"split: expects split_sizes to be non-negative and to sum exactly to {size} (input tensor's "
+                f"size at dimension {dim}), but got split_sizes={sections}"
             )
     else:
         step = split_size_or_sections
         if step < 0 or (step == 0 and size):
             raise RuntimeError(
-                f"split: split_size must be positive (0 only for a dimension of size 0), got {step} for size {size}"
+                f"split: split_size must be positive (0 only for a dimension of size 0), got {step} for size "
+                f"{size}"
             )
         sections = [min(step, size - start) for start in range(0, size, step or 1)] or [0]
     starts = [sum(sections[:i]) for i in range(len(sections))]
@@ -149,11 +161,11 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @takes_sizes
 def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
-    """A copy in which dimension d comes `repeats[d]` times; repeats in excess make new dimensions in front."""
+    """A copy with dimension d `repeats[d]` times; repeats in excess make new dimensions in front."""
     if len(repeats) < input.ndim:
         raise RuntimeError(
-            f"repeat: number of dimensions of repeat dims can not be smaller than number of dimensions of tensor, "
-            f"got {list(repeats)} for shape {list(input.shape)}"
+            "repeat: number of dimensions of repeat dims can not be smaller than number of dimensions of "
+            f"tensor, got {list(repeats)} for shape {list(input.shape)}"
         )
     if any(count < 0 for count in repeats):
         raise RuntimeError(f"repeat: repeats must be non-negative, got {list(repeats)}")
@@ -178,7 +190,7 @@ def flip(input: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
-    """The elements moved on by `shifts` along `dims`, the last coming first; without `dims`, of the flattened tensor."""
+    """The elements moved on by `shifts` along `dims`, the last coming first; without `dims`, all in a row."""
     check_tensor("roll", "input", input)
     if dims is None:
         return roll(input.ravel(), shifts, 0).reshape(input.shape)
@@ -196,39 +208,43 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """`input` with ``pad = (left, right, top, bottom, ...)``, from the last dimension on, added around it.
 
-    "constant" fills with `value`, and takes away where a number is negative; "reflect" mirrors without repeating
-    the edge, "replicate" repeats the edge, "circular" goes on at the other side.
+    "constant" fills with `value`, and takes away where a number is negative; "reflect" mirrors without
+    repeating the edge, "replicate" repeats the edge, "circular" goes on at the other side.
     """
     check_tensor("pad", "input", input)
     pad = sizes("pad", (pad,))
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise RuntimeError(
-            f"pad: padding length must be even and at most two times the input's dimensions, got padding {list(pad)} "
-            f"for shape {list(input.shape)}"
+            "pad: padding length must be even and at most two times the input's dimensions, got padding "
+            f"{list(pad)} for shape {list(input.shape)}"
         )
     amounts = {input.ndim - 1 - i: (pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)}
     for dim, (before, after) in amounts.items():
         if input.shape[dim] + before + after < 0:
             raise RuntimeError(
-                f"pad: padding {(before, after)} takes more from dimension {dim} than its size {input.shape[dim]}"
+                f"pad: padding {(before, after)} takes more from dimension {dim} than its size "
+                f"{input.shape[dim]}"
             )
     if mode == "constant":
         return _pad_constant(input, amounts, 0 if value is None else value)
     if mode not in ("reflect", "replicate", "circular"):
-        raise NotImplementedError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
+        raise NotImplementedError(
+            f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}"
+        )
     if value is not None:
         raise ValueError(f"pad: mode {mode!r} doesn't take in a value argument, got {value}")
     if input.ndim - len(amounts) not in (1, 2) or len(amounts) > 3:
         raise NotImplementedError(
-            f"pad: mode {mode!r} pads the last 1, 2 or 3 dimensions of an input with one or two more, got padding "
-            f"{list(pad)} for shape {list(input.shape)}"
+            f"pad: mode {mode!r} pads the last 1, 2 or 3 dimensions of an input with one or two more, got "
+            f"padding {list(pad)} for shape {list(input.shape)}"
         )
     for dim, (before, after) in amounts.items():
         size = input.shape[dim]
         largest = {"reflect": size - 1, "circular": size}.get(mode, math.inf if size else 0)
         if max(before, after) > largest:
             raise RuntimeError(
-                f"pad: mode {mode!r} can pad dimension {dim} of size {size} by at most {largest}, got {(before, after)}"
+                f"pad: mode {mode!r} can pad dimension {dim} of size {size} by at most {largest}, got "
+                f"{(before, after)}"
             )
         if before or after:
             input = Index.apply(input, (*[EVERYTHING] * dim, _source(mode, size, before, after)))

@@ -1,14 +1,13 @@
 """Another shape over the same elements: views of a tensor's memory, and what is made of them.
 
-A view shares its memory with the tensor it was taken from; the engine links the two (`Function.is_view`), so that
-a write into one is a write into the other, with gradients.
+A view shares its memory with the tensor it was taken from; the engine links the two (`Function.is_view`), so
+that a write into one is a write into the other, with gradients.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,21 @@ from minigrad.device import array_module
 from minigrad.ops.arguments import check_tensor, dimension, dimensions, takes_sizes
 from minigrad.tensor import Tensor
 
-__all__ = """broadcast_to diag diagonal flatten movedim permute ravel reshape squeeze t transpose unflatten unsqueeze""".split()
+__all__ = [
+    "broadcast_to",
+    "diag",
+    "diagonal",
+    "flatten",
+    "movedim",
+    "permute",
+    "ravel",
+    "reshape",
+    "squeeze",
+    "t",
+    "transpose",
+    "unflatten",
+    "unsqueeze",
+]
 
 
 class Reshape(Function):
@@ -118,8 +131,8 @@ def infer_shape(operation: str, shape: Sequence[int], numel: int) -> tuple[int, 
     if -1 in shape:
         if known == 0 and numel == 0:
             raise RuntimeError(
-                f"{operation}: cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified "
-                "dimension size -1 can be any value and is ambiguous"
+                f"{operation}: cannot reshape tensor of 0 elements into shape {list(shape)} because the "
+                "unspecified dimension size -1 can be any value and is ambiguous"
             )
         if known and numel % known == 0:
             return tuple([numel // known if size == -1 else size for size in shape])
@@ -130,7 +143,7 @@ def infer_shape(operation: str, shape: Sequence[int], numel: int) -> tuple[int, 
 
 @takes_sizes
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
-    """The same elements under another shape, one size of which may be -1; a copy only if no view is possible."""
+    """The same elements under another shape, one size of which may be -1; a copy if no view is possible."""
     return Reshape.apply(input, infer_shape("reshape", shape, input.numel()))
 
 
@@ -141,8 +154,8 @@ def view(input: Tensor, shape: Sequence[int]) -> Tensor:
     viewed = Reshape.apply(input, shape)
     if viewed._version is not input._version:
         raise RuntimeError(
-            "view: view size is not compatible with input tensor's size and stride (at least one dimension spans "
-            "across two contiguous subspaces). Use .reshape(...) instead."
+            "view: view size is not compatible with input tensor's size and stride (at least one dimension "
+            "spans across two contiguous subspaces). Use .reshape(...) instead."
         )
     return viewed
 
@@ -162,8 +175,8 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     """A view with the dimensions in the order `dims`."""
     if len(dims) != input.ndim:
         raise RuntimeError(
-            f"permute: number of dimensions in the tensor input does not match the length of the desired ordering of "
-            f"dimensions: {input.ndim} and {list(dims)}"
+            "permute: number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions: {input.ndim} and {list(dims)}"
         )
     return Permute.apply(input, dimensions("permute", dims, input.ndim) if dims else ())
 
@@ -239,8 +252,9 @@ def expand(input: Tensor, size: Sequence[int]) -> Tensor:
             raise RuntimeError(f"expand: the expanded size {size_there} isn't allowed in dimension {dim}")
         if size_there not in (-1, existing) and existing != 1:
             raise RuntimeError(
-                f"expand: The expanded size of the tensor ({size_there}) must match the existing size ({existing}) at "
-                f"non-singleton dimension {dim}.  Target sizes: {list(target)}.  Tensor sizes: {list(input.shape)}"
+                f"expand: The expanded size of the tensor ({size_there}) must match the existing size "
+                f"({existing}) at non-singleton dimension {dim}.  Target sizes: {list(target)}.  Tensor "
+                f"sizes: {list(input.shape)}"
             )
         shape.append(existing if size_there == -1 else size_there)
     return Expand.apply(input, tuple(shape))
