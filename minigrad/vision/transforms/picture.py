@@ -70,17 +70,15 @@ def change(owner: str, picture: Any, function: Callable[[np.ndarray], np.ndarray
             )
         if picture.ndim not in (2, 3, 4):
             raise ValueError(f"{owner}: expected a tensor ([N,] C, H, W), got shape {picture.shape}")
-        array = picture.array[None] if picture.ndim == 2 else picture.array
-        result = function(array)
-        return Tensor(result[0] if picture.ndim == 2 else result)
+        return Tensor(_change(picture.array, function))
     if isinstance(picture, np.ndarray):
         if picture.ndim not in (2, 3, 4):
             raise ValueError(
                 f"{owner}: expected an array ([N,] H, W, C) or (H, W), got shape {picture.shape}"
             )
         if picture.ndim == 2:
-            return function(picture[None])[0]
-        return np.moveaxis(function(np.moveaxis(picture, -1, -3)), -3, -1)
+            return _change(picture, function)
+        return np.moveaxis(_change(np.moveaxis(picture, -1, -3), function), -3, -1)
     from PIL import Image
 
     if not isinstance(picture, Image.Image):
@@ -94,9 +92,18 @@ def change(owner: str, picture: Any, function: Callable[[np.ndarray], np.ndarray
     return Image.fromarray(np.ascontiguousarray(change(owner, np.asarray(picture), function)))
 
 
+def _change(array: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """`function` of an array ([N,] C, H, W) or (H, W)."""
+    if array.ndim == 2:
+        return function(array[None])[0]
+    if array.ndim == 4 and not len(array):  # a black picture tells what shape comes out
+        return function(np.zeros((1, *array.shape[1:]), array.dtype))[:0]
+    return function(array)
+
+
 def each(pictures: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """`function` of the picture (C, H, W), or of every one in a batch on its own."""
-    if pictures.ndim == 3 or not len(pictures):
+    if pictures.ndim == 3:
         return function(pictures)
     return np.stack([function(picture) for picture in pictures])
 
