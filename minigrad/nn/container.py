@@ -167,9 +167,9 @@ class ModuleList(_ModuleSequence):
         return f"{type(self).__name__}({body}\n)" if lines else f"{type(self).__name__}()"
 
 
-def _pairs(owner: str, items: Any, ordered_types: tuple[type, ...]) -> list[tuple[str, Any]]:
+def _pairs(owner: str, items: Any) -> list[tuple[str, Any]]:
     """The pairs of what a dictionary's `update` takes: a mapping, or an iterable of pairs."""
-    if isinstance(items, ordered_types):
+    if hasattr(items, "items"):
         return list(items.items())
     if not isinstance(items, Iterable):
         raise TypeError(
@@ -239,7 +239,7 @@ class ModuleDict(Module):
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add or replace modules from a mapping or an iterable of pairs."""
-        for key, module in _pairs("ModuleDict", modules, (Mapping, ModuleDict)):
+        for key, module in _pairs("ModuleDict", modules):
             self[key] = module
 
 
@@ -402,7 +402,7 @@ class ParameterDict(Module):
         """Add or replace entries from a mapping or an iterable of pairs."""
         if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
             parameters = sorted(parameters.items())
-        for key, value in _pairs("ParameterDict", parameters, (OrderedDict, ParameterDict)):
+        for key, value in _pairs("ParameterDict", parameters):
             self[key] = value
 
     def extra_repr(self) -> str:

@@ -1,7 +1,9 @@
 """Module: registration, the tree, state_dict, hooks, conversion, copies."""
 
 import copy
+import gc
 import pickle
+import weakref
 from collections import OrderedDict
 
 import numpy as np
@@ -452,6 +454,19 @@ def test_backward_hook_warns_of_outputs_it_cannot_watch():
     net.register_full_backward_hook(lambda *args: None)
     with pytest.warns(UserWarning, match="module output should be a Tensor or a tuple of Tensors"):
         net(mg.ones(1, requires_grad=True))
+
+
+def test_hooks_keep_no_graph_alive():
+    layer = nn.Linear(2, 1)
+    layer.register_full_backward_hook(lambda module, grad_input, grad_output: None)
+    gc.disable()  # reference counts alone must do
+    try:
+        y = layer(mg.ones(1, 2, requires_grad=True))
+        node = weakref.ref(y.grad_fn)
+        del y
+        assert node() is None
+    finally:
+        gc.enable()
 
 
 def test_pytorchs_state_dict_loads_by_name():
