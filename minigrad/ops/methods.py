@@ -11,6 +11,7 @@ from minigrad.autograd.function import Saved
 from minigrad.autograd.hooks import register_hook, retain_grad
 from minigrad.autograd.inplace import write
 from minigrad.ops import (
+    activation,
     comparison,
     convert,
     creation,
@@ -34,6 +35,7 @@ METHODS = {
         tanh sigmoid erf floor ceil round trunc clamp maximum minimum relu""",
     comparison: """eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not
         isnan isinf isfinite equal allclose isclose""",
+    activation: "log_softmax softmax",
     reduction: "all any count_nonzero cumsum logsumexp mean norm prod std sum var",
     sorting: "amax amin argmax argmin argsort max min sort topk",
     linalg: "bmm dot matmul mm mv outer",

@@ -1,0 +1,246 @@
+"""Catalogue of the mathematical operations: elementwise, reductions, linear algebra, shapes, indexing."""
+
+from __future__ import annotations
+
+import numpy as np
+from case import Case
+from scipy import special
+from values import booleans, integers, normal, positive
+
+import minigrad as mg
+
+
+def method(name):
+    """Call a tensor's method."""
+    return lambda x, *rest, **options: getattr(x, name)(*rest, **options)
+
+
+def unary(name, reference, *inputs, second_order=True, differentiable=True, **options):
+    inputs = inputs or (normal(2, 3),)
+    return Case(name, inputs, lambda x: reference(x), options, differentiable, second_order)
+
+
+ELEMENTWISE = [
+    unary("neg", np.negative, second_order=False),
+    unary("abs", np.abs, second_order=False),
+    unary("sign", np.sign, second_order=False),
+    unary("exp", np.exp),
+    unary("expm1", np.expm1),
+    unary("log", np.log, positive(2, 3)),
+    unary("log1p", np.log1p, positive(2, 3)),
+    unary("log2", np.log2, positive(2, 3)),
+    unary("sqrt", np.sqrt, positive(2, 3)),
+    unary("rsqrt", lambda x: x**-0.5, positive(2, 3)),
+    unary("square", np.square),
+    unary("reciprocal", np.reciprocal),
+    unary("sin", np.sin),
+    unary("cos", np.cos),
+    unary("tanh", np.tanh),
+    unary("sigmoid", special.expit),
+    unary("erf", special.erf),
+    unary("floor", np.floor, second_order=False),
+    unary("ceil", np.ceil, second_order=False),
+    unary("round", np.round, normal(2, 3) + 0.01, second_order=False),
+    unary("trunc", np.trunc, second_order=False),
+    unary("relu", lambda x: np.maximum(x, 0), second_order=False),
+    unary("exp of integers", lambda x: np.exp(x).astype(np.float32), integers(3, 4), differentiable=False),
+    unary("clamp", lambda x: np.clip(x, -0.5, 0.7), min=-0.5, max=0.7, second_order=False),
+    unary("clamp from below", lambda x: np.maximum(x, 0.1), min=0.1, second_order=False),
+    Case("clamp by tensors", (normal(2, 3), normal(3) - 1, normal(2, 1) + 1), np.clip, second_order=False),
+    Case("add", (normal(2, 3), normal(2, 3)), np.add, second_order=False),
+    Case("add broadcast", (normal(2, 1, 3), normal(4, 1)), np.add, second_order=False),
+    Case("add alpha", (normal(2, 3), normal(3)), lambda x, y: x - 0.5 * y, {"alpha": -0.5}, second_order=False),
+    Case("add number", (normal(2, 3), 2.5), np.add, second_order=False),
+    Case("sub", (normal(2, 3), normal(2, 1)), np.subtract, second_order=False),
+    Case("sub number", (3, normal(2, 3)), np.subtract, second_order=False, function=lambda x, y: x - y),
+    Case("mul", (normal(2, 3), normal(2, 3)), np.multiply),
+    Case("mul broadcast", (normal(3, 1), normal(2, 3, 4)), np.multiply),
+    Case("mul number", (normal(2, 3), -1.5), np.multiply, second_order=False),
+    Case("div", (normal(2, 3), positive(3)), np.divide),
+    Case("div number", (2.0, positive(2, 3)), np.divide, function=lambda x, y: x / y),
+    Case("div integers", (integers(9, 4), integers(3, 4) + 1), lambda x, y: (x / y).astype("f4"), differentiable=False),
+    Case(
+        "div floor", (normal(5) * 5, positive(5)), np.floor_divide, {"rounding_mode": "floor"}, second_order=False
+    ),
+    Case("pow", (positive(2, 3), normal(3)), np.power),
+    Case("pow number", (normal(2, 3), 3), np.power),
+    Case("pow of a number", (2.0, normal(2, 3)), np.power, function=lambda x, y: x**y),
+    Case("maximum", (normal(2, 3), normal(2, 3)), np.maximum, second_order=False),
+    Case("minimum", (normal(2, 3), normal(3)), np.minimum, second_order=False),
+    Case("where", (booleans(2, 3), normal(2, 3), normal(3)), np.where, second_order=False),
+    Case("where number", (booleans(2, 3), normal(2, 3), 0.5), np.where, second_order=False),
+]
+
+
+def comparison(name, reference):
+    x, y = integers(3, 4, 5), integers(3, 5)
+    return Case(name, (x.astype(float), y.astype(float)), reference, differentiable=False)
+
+
+SPECIAL_VALUES = np.array([[0.0, np.nan, np.inf], [-np.inf, 1.0, -0.0]])
+COMPARISONS = [
+    comparison("eq", np.equal),
+    comparison("ne", np.not_equal),
+    comparison("lt", np.less),
+    comparison("le", np.less_equal),
+    comparison("gt", np.greater),
+    comparison("ge", np.greater_equal),
+    comparison("isclose", np.isclose),
+    Case("isnan", (SPECIAL_VALUES,), np.isnan, differentiable=False),
+    Case("isinf", (SPECIAL_VALUES,), np.isinf, differentiable=False),
+    Case("isfinite", (SPECIAL_VALUES,), np.isfinite, differentiable=False),
+    Case("logical_not", (SPECIAL_VALUES,), np.logical_not, differentiable=False),
+    Case("logical_and", (booleans(4), booleans(4)), np.logical_and, differentiable=False),
+    Case("logical_or", (booleans(4), booleans(4)), np.logical_or, differentiable=False),
+    Case("bitwise_and", (integers(9, 4), integers(9, 4)), np.bitwise_and, differentiable=False),
+    Case("bitwise_or", (integers(9, 4), integers(9, 4)), np.bitwise_or, differentiable=False),
+    Case("bitwise_xor", (integers(9, 4), integers(9, 4)), np.bitwise_xor, differentiable=False),
+    Case("bitwise_not", (integers(9, 4),), np.invert, differentiable=False),
+]
+
+
+def reduction(name, reference, *, x=None, dim=None, keepdim=False, second_order=True, differentiable=True):
+    options = {} if dim is None else {"dim": dim, "keepdim": keepdim}
+    axis = {} if dim is None else {"axis": tuple(dim) if isinstance(dim, list) else dim, "keepdims": keepdim}
+    label = name + (f" over {dim}" if dim is not None else "")
+    array = normal(2, 3, 4) if x is None else x
+    return Case(label, (array,), lambda a: reference(a, **axis), options, differentiable, second_order)
+
+
+def with_index(values, index):
+    """The reference of max(dim) and min(dim): values and indices."""
+    return lambda x: (values(x, axis=1), index(x, axis=1))
+
+
+def largest(x, k=2):
+    order = np.argsort(-x, axis=-1, kind="stable")[..., :k]
+    return np.take_along_axis(x, order, -1), order
+
+
+REDUCTIONS = [
+    reduction("sum", np.sum, second_order=False),
+    reduction("sum", np.sum, dim=1, second_order=False),
+    reduction("sum", np.sum, dim=[0, 2], keepdim=True, second_order=False),
+    reduction("mean", np.mean, second_order=False),
+    reduction("mean", np.mean, dim=-1, keepdim=True, second_order=False),
+    reduction("var", lambda x, **axis: np.var(x, ddof=1, **axis)),
+    reduction("var", lambda x, **axis: np.var(x, ddof=1, **axis), dim=[0, 1]),
+    reduction("std", lambda x, **axis: np.std(x, ddof=1, **axis), dim=1),
+    reduction("prod", np.prod, x=positive(2, 3)),
+    reduction("prod", np.prod, x=np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]), dim=1),
+    Case("cumsum", (normal(2, 3),), lambda x: np.cumsum(x, 1), {"dim": 1}, second_order=False),
+    reduction("logsumexp", special.logsumexp, dim=1),
+    reduction("norm", lambda x: np.sqrt((x * x).sum())),
+    Case("norm p=1", (normal(2, 3),), lambda x: np.abs(x).sum(1), {"p": 1, "dim": 1}, second_order=False),
+    Case("norm p=3", (normal(2, 3),), lambda x: (np.abs(x) ** 3).sum(1) ** (1 / 3), {"p": 3, "dim": 1}),
+    reduction("max", np.max, second_order=False),
+    reduction("min", np.min, second_order=False),
+    Case("max over 1", (normal(2, 3, 4),), with_index(np.max, np.argmax), {"dim": 1}, second_order=False),
+    Case("min over 1", (normal(2, 3, 4),), with_index(np.min, np.argmin), {"dim": 1}, second_order=False),
+    reduction("amax", np.max, dim=[0, 1], second_order=False),
+    reduction("amin", np.min, dim=1, second_order=False),
+    reduction("argmax", np.argmax, differentiable=False),
+    reduction("argmin", np.argmin, dim=1, differentiable=False),
+    reduction("any", np.any, x=booleans(2, 3), differentiable=False),
+    reduction("all", np.all, x=booleans(2, 3), dim=1, differentiable=False),
+    Case("topk", (normal(2, 5),), largest, {"k": 2}, second_order=False),
+    Case("sort", (normal(2, 5),), lambda x: (np.sort(x), np.argsort(x, kind="stable")), second_order=False),
+    Case("argsort", (normal(2, 5),), np.argsort, differentiable=False),
+]
+
+LINEAR_ALGEBRA = [
+    Case("matmul", (normal(2, 3), normal(3, 4)), np.matmul),
+    Case("matmul of vectors", (normal(3), normal(3)), np.matmul),
+    Case("matmul matrix and vector", (normal(2, 3), normal(3)), np.matmul),
+    Case("matmul vector and matrix", (normal(3), normal(3, 2)), np.matmul),
+    Case("matmul batched and matrix", (normal(2, 2, 3), normal(3, 4)), np.matmul),
+    Case("matmul broadcast", (normal(2, 1, 2, 3), normal(3, 3, 2)), np.matmul),
+    Case("mm", (normal(2, 3), normal(3, 4)), np.matmul),
+    Case("bmm", (normal(2, 2, 3), normal(2, 3, 2)), np.matmul),
+    Case("dot", (normal(4), normal(4)), np.dot),
+    Case("outer", (normal(3), normal(4)), np.outer),
+    *[
+        Case(f"einsum {equation}", inputs, lambda *a, e=equation: np.einsum(e, *a),
+             function=lambda *t, e=equation: mg.einsum(e, *t))
+        for equation, inputs in {
+            "ij,jk->ik": (normal(2, 3), normal(3, 2)),
+            "bij,bjk": (normal(2, 2, 3), normal(2, 3, 2)),
+            "ii->i": (normal(3, 3),),
+            "ij->": (normal(2, 3),),
+            "...i,i->...": (normal(2, 3), normal(3)),
+            "ij,kj,l->ki": (normal(2, 3), normal(4, 3), normal(2)),
+        }.items()
+    ],
+]
+
+
+def shape(name, x, reference, *args, **options):
+    return Case(name, (x, *args), lambda a, *_: reference(a), options, second_order=False)
+
+
+def sequence(name, arrays, reference, **options):
+    return Case(name, (list(arrays),), reference, options, second_order=False)
+
+
+SHAPES = [
+    shape("reshape", normal(2, 6), lambda x: x.reshape(3, 4), (3, 4)),
+    Case("view", (normal(2, 6),), lambda x: x.reshape(3, -1), function=lambda x: x.contiguous().view(3, -1),
+         second_order=False),
+    shape("flatten", normal(2, 3, 4), lambda x: x.reshape(2, 12), start_dim=1),
+    shape("unflatten", normal(2, 12), lambda x: x.reshape(2, 3, 4), 1, (3, -1)),
+    shape("squeeze", normal(1, 3, 1), lambda x: x.reshape(3)),
+    shape("squeeze a dimension", normal(1, 3, 1), lambda x: x.reshape(3, 1), 0),
+    shape("unsqueeze", normal(2, 3), lambda x: x[:, None], 1),
+    shape("transpose", normal(2, 3, 4), lambda x: x.swapaxes(0, 2), 0, 2),
+    shape("permute", normal(2, 3, 4), lambda x: x.transpose(2, 0, 1), (2, 0, 1)),
+    Case("t", (normal(2, 3),), np.transpose, function=method("t"), second_order=False),
+    Case("expand", (normal(2, 1, 3),), lambda x: np.broadcast_to(x, (4, 2, 5, 3)),
+         function=lambda x: x.expand(4, -1, 5, 3), second_order=False),
+    shape("broadcast_to", normal(3, 1), lambda x: np.broadcast_to(x, (2, 3, 4)), (2, 3, 4)),
+    Case("repeat", (normal(2, 3),), lambda x: np.tile(x, (2, 1, 3)), function=lambda x: x.repeat(2, 1, 3),
+         second_order=False),
+    sequence("cat", [normal(2, 3), normal(1, 3)], np.concatenate),
+    sequence("cat along 1", [normal(2, 3), normal(2, 2)], lambda a: np.concatenate(a, 1), dim=1),
+    sequence("stack", [normal(2, 3), normal(2, 3)], lambda a: np.stack(a, 1), dim=1),
+    shape("split", normal(5, 2), lambda x: tuple(np.split(x, [2, 4])), 2),
+    shape("split by sizes", normal(5, 2), lambda x: tuple(np.split(x, [1])), [1, 4]),
+    shape("chunk", normal(5, 2), lambda x: tuple(np.split(x, [3])), 2),
+    shape("unbind", normal(2, 3), tuple),
+    shape("flip", normal(2, 3), lambda x: x[:, ::-1], (1,)),
+    shape("narrow", normal(5, 2), lambda x: x[1:4], 0, 1, 3),
+    shape("select", normal(5, 2), lambda x: x[:, 1], 1, 1),
+    shape("tril", normal(3, 4), np.tril),
+    shape("triu", normal(3, 4), lambda x: np.triu(x, 1), 1),
+    Case("clone", (normal(2, 3),), np.copy, second_order=False),
+]
+
+
+def indexed(name, x, index):
+    key = tuple(mg.tensor(i) if isinstance(i, np.ndarray) else i for i in index)
+    return Case(f"getitem {name}", (x,), lambda a: a[index], function=lambda t: t[key], second_order=False)
+
+
+def scattered(x, index, source):
+    result = x.copy()
+    for (i, j), value in np.ndenumerate(source):
+        result[i, index[i, j]] += value
+    return result
+
+
+INDEXING = [
+    indexed("int", normal(3, 4), (1,)),
+    indexed("slices", normal(5, 4), (slice(1, None, 2), slice(None, -1))),
+    indexed("None and Ellipsis", normal(3, 4), (None, Ellipsis, 2)),
+    indexed("integers", normal(4, 3), (np.array([3, 0, 0, -1]),)),
+    indexed("two index arrays", normal(4, 3), (np.array([[0], [2]]), np.array([1, 1]))),
+    indexed("index arrays apart", normal(4, 3, 2), (np.array([0, 3]), slice(None), np.array([1, 0]))),
+    indexed("mask", normal(3, 2), (np.array([True, False, True]),)),
+    Case("gather", (normal(2, 4), 1, integers(4, 2, 3)), lambda x, d, i: np.take_along_axis(x, i, d), second_order=False),
+    Case("scatter_add", (normal(2, 4), 1, integers(4, 2, 3), normal(2, 3)), lambda x, d, i, s: scattered(x, i, s),
+         second_order=False),
+    Case("index_select", (normal(4, 3), 1, integers(3, 5)), lambda x, d, i: np.take(x, i, d), second_order=False),
+    Case("masked_fill", (normal(2, 3), booleans(2, 3), 0.5), lambda x, m, v: np.where(m, v, x), second_order=False),
+    Case("masked_select", (normal(2, 3), booleans(2, 3)), lambda x, m: x[m], second_order=False),
+]
+
+MATHS = [*ELEMENTWISE, *COMPARISONS, *REDUCTIONS, *LINEAR_ALGEBRA, *SHAPES, *INDEXING]
