@@ -1,11 +1,12 @@
 """How every CPU kernel is compiled: one decorator around Numba, and the two thread pools kept in order.
 
-Importing this module imports Numba (about half a second), so it is imported by the kernels, never by `import minigrad`.
+Importing this module imports Numba (half a second), so it is imported by the kernels, never by `import minigrad`.
 
-- Kernels compile at their first call and are kept on disk beside their source (or, where that cannot be written, in the
-  user's cache folder). Numba files each compiled form under the argument types, its own version, the time and size
-  of the source file, and the name and features of the CPU; on another machine it compiles again, and never runs code made elsewhere.
-  It does not see a change in *another* file, so a kernel calls only jitted functions, and reads only globals, of its own file.
+- Kernels compile at their first call and are kept on disk beside their source (or, where that cannot be written,
+  in the user's cache folder). Numba files each compiled form under the argument types, its own version, the time
+  and size of the source file, and the name and features of the CPU; on another machine it compiles again, and never
+  runs code made elsewhere. It does not see a change in *another* file, so a kernel calls only jitted functions, and
+  reads only globals, of its own file.
 - Numba's default for machines without TBB or OpenMP aborts the process when two Python threads run parallel
   kernels at once (a prefetching loader is enough); we ask for a thread-safe layer instead.
 - OpenMP threads that wait by spinning slow everything after them down; they are told to sleep.
@@ -19,10 +20,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-# Both are read once, when Numba loads the OpenMP library. About 50 us of spinning keep the threads awake from one
+# Both are read once, when Numba loads the OpenMP library. About 0.2 ms of spinning keeps the threads awake from one
 # kernel to the next (a launch takes 3 us instead of 80), and no longer, so that they are out of NumPy's way.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 import numba  # noqa: E402
 from numba.core import event  # noqa: E402
@@ -54,16 +55,15 @@ def jit(function: Callable | None = None, **options: Any) -> Any:
 class _Announcement(event.Listener):
     """Says once a process on stderr that kernels are being compiled; loading them from the cache is silent."""
 
+    made = False
+
     def on_start(self, event: Any) -> None:
         dispatcher = event.data["dispatcher"]
-        if not dispatcher.py_func.__module__.startswith(_OUR_PACKAGE):
-            return  # somebody else's Numba function
-        numba.core.event.unregister("numba:compile", self)
-        kept = (
-            f"once; kept in {dispatcher.stats.cache_path}"
-            if dispatcher.stats.cache_path
-            else "at every start"
-        )
+        if self.made or not dispatcher.py_func.__module__.startswith(_OUR_PACKAGE):
+            return  # or somebody else's Numba function
+        self.made = True
+        folder = dispatcher.stats.cache_path
+        kept = f"once; kept in {folder}" if folder else "at every start: no folder to keep them in"
         print(f"minigrad: compiling kernels for this machine ({kept})", file=sys.stderr, flush=True)
 
     def on_end(self, event: Any) -> None:

@@ -1,27 +1,123 @@
-"""Convolution on the CPU, with Numba."""
+"""2-D convolution and its two gradients on the CPU: which algorithm runs, and why.
+
+All functions take and return plain arrays of float32 or float64, of any strides, shaped as in `reference.py`. A result lies in
+memory as the array it comes from: channels-last in, channels-last out. Results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
 
 import numpy as np
 
-from . import direct
+from . import direct, pointwise, winograd
+
+Pair = tuple[int, int]
 
 
-def forward(x, weight, bias, stride, padding, dilation, groups):
-    n, c, h, w = x.shape
-    o, cg, kh, kw = weight.shape
-    oh = (h + 2 * padding[0] - dilation[0] * (kh - 1) - 1) // stride[0] + 1
-    ow = (w + 2 * padding[1] - dilation[1] * (kw - 1) - 1) // stride[1] + 1
-    y = np.empty((n, o, oh, ow), x.dtype)
-    direct.forward(x, weight, bias, y, stride, padding, dilation, groups)
+def choose_algorithm(
+    dtype: np.dtype,
+    weight_shape: tuple,
+    out_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> str:
+    """ "pointwise", "winograd" or "direct", the first that fits and pays."""
+    out_channels, channels, *kernel = weight_shape
+    if kernel == [1, 1] and padding == (0, 0) and groups == 1 and min(out_channels, channels) >= 8:
+        return "pointwise"  # nothing to unfold: BLAS alone is at the machine's limit
+    if (
+        kernel == [3, 3]
+        and stride == dilation == (1, 1)
+        and max(padding) <= 2
+        and groups == 1
+        and dtype == np.float32  # float64 is asked for where exactness matters: gradient checks
+        and min(out_channels, channels) >= 24  # the transforms and the 36 products run along the channels
+        and min(out_size) >= 4  # a smaller output fills less than a tile
+    ):
+        return "winograd"  # a quarter of the multiplications
+    return (
+        "direct"  # every geometry; the fastest for few channels, as its vectors run along pixels and images
+    )
+
+
+def forward(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    algorithm: str | None = None,
+) -> np.ndarray:
+    """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None."""
+    size = zip(x.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
+    out_size = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in size)
+    algorithm = algorithm or choose_algorithm(
+        x.dtype, weight.shape, out_size, stride, padding, dilation, groups
+    )
+    y = _empty_like(x, (len(x), len(weight), *out_size))
+    if algorithm == "pointwise":
+        pointwise.forward(x, weight, bias, y, stride)
+    elif algorithm == "winograd":
+        winograd.forward(x, weight, bias, y, padding)
+    else:
+        direct.forward(x, weight, bias, y, stride, padding, dilation, groups)
     return y
 
 
-def input_gradient(dy, weight, input_shape, stride, padding, dilation, groups):
-    dx = np.empty(input_shape, dy.dtype)
-    direct.input_gradient(dy, weight, dx, stride, padding, dilation, groups)
+def input_gradient(
+    dy: np.ndarray,
+    weight: np.ndarray,
+    input_shape: tuple,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    algorithm: str | None = None,
+) -> np.ndarray:
+    """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
+    algorithm = algorithm or choose_algorithm(
+        dy.dtype, weight.shape, dy.shape[2:], stride, padding, dilation, groups
+    )
+    dx = _empty_like(dy, input_shape)
+    if algorithm == "pointwise":
+        pointwise.input_gradient(dy, weight, dx, stride)
+    elif algorithm == "winograd":
+        winograd.input_gradient(dy, weight, dx, padding)
+    else:
+        direct.input_gradient(dy, weight, dx, stride, padding, dilation, groups)
     return dx
 
 
-def weight_gradient(dy, x, kernel_size, stride, padding, dilation, groups):
-    dw = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
-    direct.weight_gradient(dy, x, dw, stride, padding, dilation, groups)
-    return dw
+def weight_gradient(
+    dy: np.ndarray,
+    x: np.ndarray,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    algorithm: str | None = None,
+) -> np.ndarray:
+    """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x."""
+    dweight = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
+    algorithm = algorithm or choose_algorithm(
+        dy.dtype, dweight.shape, dy.shape[2:], stride, padding, dilation, groups
+    )
+    if algorithm == "pointwise":
+        pointwise.weight_gradient(dy, x, dweight, stride)
+    elif algorithm == "winograd":
+        winograd.weight_gradient(dy, x, dweight, padding)
+    else:
+        direct.weight_gradient(dy, x, dweight, stride, padding, dilation, groups)
+    return dweight
+
+
+def _empty_like(array: np.ndarray, shape: tuple) -> np.ndarray:
+    """An uninitialised array of another shape, channels-last in memory if `array` is."""
+    if array.flags.c_contiguous or not array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        return np.empty(shape, array.dtype)
+    batch, channels, height, width = shape
+    return np.empty((batch, height, width, channels), array.dtype).transpose(0, 3, 1, 2)

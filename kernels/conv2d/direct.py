@@ -50,6 +50,17 @@ def _accumulate_4x4(y, y0, y1, y2, y3, x, x0, x1, x2, x3, weight, o, t, length):
 
 
 @jit(fastmath=FUSED)
+def _accumulate_2x4(y, y0, y1, x, x0, x1, x2, x3, weight, o, t, length):
+    """The same for two rows of outputs."""
+    w00, w01, w02, w03 = weight[o, t], weight[o, t + 1], weight[o, t + 2], weight[o, t + 3]
+    w10, w11, w12, w13 = weight[o + 1, t], weight[o + 1, t + 1], weight[o + 1, t + 2], weight[o + 1, t + 3]
+    for p in range(_unsigned(length)):
+        a, b, c, d = x[x0 + p], x[x1 + p], x[x2 + p], x[x3 + p]
+        y[y0 + p] = y[y0 + p] + w00 * a + w01 * b + w02 * c + w03 * d
+        y[y1 + p] = y[y1 + p] + w10 * a + w11 * b + w12 * c + w13 * d
+
+
+@jit(fastmath=FUSED)
 def _accumulate_1x4(y, y0, x, x0, x1, x2, x3, weight, o, t, length):
     """The same for one row of outputs."""
     w0, w1, w2, w3 = weight[o, t], weight[o, t + 1], weight[o, t + 2], weight[o, t + 3]
@@ -162,6 +173,16 @@ def _deinterleave(source, start, rows, to, pitch, images, width):
 
 
 @jit
+def _gather(dy, image, images, channel, channels, outputs):
+    """outputs[o, p] = dy[image + n, channel + o, oh, ow], p = (oh, ow, n)."""
+    all_channels, area = dy.shape[1], dy.shape[2] * dy.shape[3]
+    flat = dy.reshape(dy.size)
+    for o in range(channels):
+        start = (image * all_channels + channel + o) * area
+        _interleave(flat, start, all_channels * area, outputs, o * area * images, images, area)
+
+
+@jit
 def _spread(x, image, images, channel, channels, spread, taps, out_w, stride, padding, dilation_w):
     """Write `spread` (see the top of the file) for `images` images and `channels` channels of x from the given ones on."""
     all_channels, height, width = x.shape[1:]
@@ -220,13 +241,21 @@ def _fold(spread, dx, image, images, channel, channels, taps, out_w, stride, pad
 
 
 @jit
+def _rows(left):
+    """How many rows the next call of `_accumulate` takes, of those that are left."""
+    return 4 if left >= 4 else 2 if left >= 2 else 1
+
+
+@jit
 def _accumulate(y, y0, y_pitch, x, x0, x1, x2, x3, weight, o, t, rows, length):
-    """`_accumulate_4x4` or, for the last rows, `_accumulate_1x4`."""
+    """`_accumulate_4x4` or its narrower sisters, for y rows at y0, y0 + y_pitch, ..."""
     y0, y_pitch = _unsigned(y0), _unsigned(y_pitch)
     x0, x1, x2, x3 = _unsigned(x0), _unsigned(x1), _unsigned(x2), _unsigned(x3)
     if rows == 4:
         y1, y2, y3 = y0 + y_pitch, y0 + _unsigned(2) * y_pitch, y0 + _unsigned(3) * y_pitch
         _accumulate_4x4(y, y0, y1, y2, y3, x, x0, x1, x2, x3, weight, o, t, length)
+    elif rows == 2:
+        _accumulate_2x4(y, y0, y0 + y_pitch, x, x0, x1, x2, x3, weight, o, t, length)
     else:
         _accumulate_1x4(y, y0, x, x0, x1, x2, x3, weight, o, t, length)
 
@@ -253,7 +282,7 @@ def _forward_task(
         shift = oh * row_length
         o = first
         while o < last:
-            rows = 4 if last - o >= 4 else 1
+            rows = _rows(last - o)
             for i in range(rows):
                 _fill(tile, i * length, length, bias[group * group_out + o + i])
             for t in range(0, depth, 4):
@@ -261,10 +290,9 @@ def _forward_task(
                 x2, x3 = offsets[t + 2] * row_length + shift, offsets[t + 3] * row_length + shift
                 _accumulate(tile, 0, length, spread, x0, x1, x2, x3, weight[group], o, t, rows, length)
             for i in range(rows):
-                for r in range(length // row_length):
-                    to = ((image * out_channels + group * group_out + o + i) * out_h + oh + r) * out_w
-                    start = i * length + r * row_length
-                    _deinterleave(tile, start, flat, to, out_channels * out_h * out_w, images, out_w)
+                to = ((image * out_channels + group * group_out + o + i) * out_h + oh) * out_w
+                pitch = out_channels * out_h * out_w
+                _deinterleave(tile, i * length, flat, to, pitch, images, length // images)
             o += rows
 
 
@@ -296,13 +324,13 @@ def _input_gradient_task(
     _fill(spread, 0, spread.size, 0)
     outputs = _aligned(padded_out * plane, dy)
     _fill(outputs, group_out * plane, (padded_out - group_out) * plane, 0)
-    _spread(dy, image, images, group * group_out, group_out, outputs, 1, out_w, (1, 1), (0, 0), 1)
+    _gather(dy, image, images, group * group_out, group_out, outputs)
     tile_rows = max(1, min(out_h, TILE // 2 // row_length))
     for oh in range(0, out_h, tile_rows):
         length = min(tile_rows, out_h - oh) * row_length
         m = first * taps
         while m < last * taps:
-            rows = 4 if last * taps - m >= 4 else 1
+            rows = _rows(last * taps - m)
             for kh in range(kernel_h):
                 to = ((m - first * taps) * slots + kernel_rows[kh] + oh) * row_length
                 for t in range(0, padded_out, 4):
@@ -356,7 +384,7 @@ def _weight_gradient_task(dy, x, image, images, group, offsets, dweight, taps, s
     _fill(spread, size, plane, 0)
     _spread(x, image, images, group * group_in, group_in, spread, taps, out_w, stride, padding, dilation[1])
     outputs = _aligned(group_out * plane, dy)
-    _spread(dy, image, images, group * group_out, group_out, outputs, 1, out_w, (1, 1), (0, 0), 1)
+    _gather(dy, image, images, group * group_out, group_out, outputs)
     tile_rows = max(1, min(out_h, TILE // row_length))
     pitch = _unsigned(plane)
     for oh in range(0, out_h, tile_rows):
@@ -415,6 +443,11 @@ def _plain(array):
     return np.require(array, requirements=["C", "A", "W"])
 
 
+def _block(batch: int) -> int:
+    """Images to a block: two blocks at least, so that two threads have work."""
+    return max(1, min(BLOCK, -(-batch // 2)))
+
+
 def _splits(tasks: int, channels: int) -> int:
     """Into how many ranges of channels a task is cut, where there are fewer tasks than threads."""
     return max(1, min(channels, -(-get_num_threads() // max(tasks, 1))))
@@ -426,24 +459,15 @@ def forward(x, weight, bias, y, stride, padding, dilation, groups):
     offsets, _ = _tap_offsets(group_in, (kernel_h, kernel_w), x.shape[2], stride[0], padding[0], dilation[0])
     table = np.zeros((groups, out_channels // groups, len(offsets)), x.dtype)
     depth = group_in * kernel_w * kernel_h
-    table[:, :, :depth] = weight.transpose(0, 1, 3, 2).reshape(groups, -1, depth)
-    if bias is None:
-        bias = np.zeros(out_channels, x.dtype)
-    block = max(1, min(BLOCK, len(x)))
+    table[:, :, :depth] = weight.transpose(0, 1, 3, 2).reshape(groups, out_channels // groups, depth)
+    bias = np.zeros(out_channels, x.dtype) if bias is None else _plain(bias)
+    target = y if y.flags.c_contiguous else np.empty(y.shape, y.dtype)
+    block = _block(len(x))
     splits = _splits(-(-len(x) // block) * groups, out_channels // groups)
-    _forward(
-        _plain(x),
-        table,
-        _plain(bias),
-        offsets,
-        y,
-        kernel_w,
-        stride,
-        padding,
-        dilation,
-        block,
-        splits,
-    )
+    geometry = kernel_w, stride, padding, dilation, block
+    _forward(_plain(x), table, bias, offsets, target, *geometry, splits)
+    if target is not y:
+        y[...] = target
 
 
 def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
@@ -452,32 +476,26 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     group_out = out_channels // groups
     _, rows = _tap_offsets(group_in, (kernel_h, kernel_w), dx.shape[2], stride[0], padding[0], dilation[0])
     table = np.zeros((kernel_h, groups, group_in * kernel_w, group_out + -group_out % 4), dy.dtype)
-    by_group = weight.reshape(groups, group_out, group_in, kernel_h, kernel_w)
-    table[..., :group_out] = by_group.transpose(3, 0, 2, 4, 1).reshape(kernel_h, groups, -1, group_out)
-    block = max(1, min(BLOCK, len(dy)))
+    by_group = weight.reshape(groups, group_out, group_in, kernel_h, kernel_w).transpose(3, 0, 2, 4, 1)
+    table[..., :group_out] = by_group.reshape(kernel_h, groups, group_in * kernel_w, group_out)
+    target = dx if dx.flags.c_contiguous else np.empty(dx.shape, dx.dtype)
+    block = _block(len(dy))
     splits = _splits(-(-len(dy) // block) * groups, group_in)
-    _input_gradient(
-        _plain(dy), table, rows, dx, kernel_w, stride, padding, dilation, block, splits
-    )
+    geometry = kernel_w, stride, padding, dilation, block
+    _input_gradient(_plain(dy), table, rows, target, *geometry, splits)
+    if target is not dx:
+        dx[...] = target
 
 
 def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
-    """Write the gradient of the weight into dweight."""
+    """Write the gradient of the weight into dweight (C-contiguous)."""
     out_channels, group_in, kernel_h, kernel_w = dweight.shape
     offsets, _ = _tap_offsets(group_in, (kernel_h, kernel_w), x.shape[2], stride[0], padding[0], dilation[0])
-    block = max(1, min(BLOCK, len(x)))
-    parts = min(16, -(-len(x) // block))
+    block = _block(len(x))
+    # The sums over the batch are cut into parts that depend on the shapes alone, so every run adds in the same order.
+    parts = min(16, -(-len(x) // block), max(2, 2**22 // max(dweight.size, 1)))
     partial = np.zeros((parts, groups, out_channels // groups, len(offsets)), x.dtype)
-    _weight_gradient(
-        _plain(dy),
-        _plain(x),
-        offsets,
-        partial,
-        kernel_w,
-        stride,
-        padding,
-        dilation,
-        block,
-    )
+    geometry = kernel_w, stride, padding, dilation, block
+    _weight_gradient(_plain(dy), _plain(x), offsets, partial, *geometry)
     total = partial.sum(axis=0)[..., : group_in * kernel_h * kernel_w]
     dweight[...] = total.reshape(out_channels, group_in, kernel_w, kernel_h).transpose(0, 1, 3, 2)

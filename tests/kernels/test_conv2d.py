@@ -186,3 +186,59 @@ def test_results_do_not_depend_on_the_number_of_threads():
         set_num_threads(threads)
     for a, b in zip(many, one, strict=True):
         assert np.array_equal(a, b)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.integers(1, 11), st.integers(1, 11),
+    st.sampled_from([0, 1, 3]), st.tuples(st.integers(0, 2), st.integers(0, 2)), st.booleans(),
+)  # fmt: skip
+def test_winograd(channels, out_channels, height, width, batch, padding, channels_last):
+    size = max(height, 3 - 2 * padding[0]), max(width, 3 - 2 * padding[1])
+    case = make_case(batch, channels, out_channels, size, (3, 3), (1, 1), padding, (1, 1), 1, np.float32)
+    if channels_last:
+        case.x, case.dy = (a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2) for a in (case.x, case.dy))
+    got = results(cpu, case, algorithm="winograd")
+    exact = Case(*(a.astype(np.float64) for a in (case.x, case.weight, case.bias, case.dy)), case.geometry)
+    for a, expected in zip(got, results(reference, exact), strict=True):
+        assert a.dtype == np.float32
+        assert_close(a, expected, 1e-4)
+    for a, b in zip(got, results(cpu, case, algorithm="winograd"), strict=True):
+        assert np.array_equal(a, b), "two runs differ"
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
+@pytest.mark.parametrize("batch", [0, 1, 4])
+def test_pointwise(batch, stride, channels_last):
+    case = make_case(batch, 9, 10, (6, 7), (1, 1), stride, (0, 0), (1, 1), 1, np.float32)
+    if channels_last:
+        case.x, case.dy = (a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2) for a in (case.x, case.dy))
+    got = results(cpu, case, algorithm="pointwise")
+    for a, expected in zip(got, results(reference, case), strict=True):
+        assert_close(a, expected, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weight_shape", "dtype", "padding", "expected"),
+    [
+        ((6, 1, 5, 5), np.float32, (2, 2), "direct"),
+        ((16, 6, 5, 5), np.float32, (0, 0), "direct"),
+        ((64, 64, 3, 3), np.float32, (1, 1), "winograd"),
+        ((64, 64, 3, 3), np.float64, (1, 1), "direct"),
+        ((64, 3, 3, 3), np.float32, (1, 1), "direct"),
+        ((64, 64, 1, 1), np.float32, (0, 0), "pointwise"),
+        ((64, 64, 1, 1), np.float32, (1, 1), "direct"),
+    ],
+)
+def test_algorithm(weight_shape, dtype, padding, expected):
+    chosen = cpu.choose_algorithm(np.dtype(dtype), weight_shape, (8, 8), (1, 1), padding, (1, 1), 1)
+    assert chosen == expected
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_channels_last_in_channels_last_out(kernel):
+    case = make_case(2, 24, 32, (8, 8), (kernel, kernel), (1, 1), (kernel // 2,) * 2, (1, 1), 1, np.float32)
+    case.x, case.dy = (a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2) for a in (case.x, case.dy))
+    y, dx, _ = results(cpu, case)
+    assert y.transpose(0, 2, 3, 1).flags.c_contiguous and dx.transpose(0, 2, 3, 1).flags.c_contiguous
