@@ -43,7 +43,7 @@ class Slice(Function):
 
 
 class SliceAdjoint(Function):
-    """A tensor of `shape` full of `fill` with the values at `index`; it and `Slice` are each other's derivative"""
+    """A tensor of `shape` full of `fill` with the values at `index`: the derivative of `Slice`"""
 
     fresh_gradients = True
 
@@ -136,10 +136,10 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
             )
         raise IndexError(f"too many indices for tensor of dimension {input.ndim}")
     ellipses = [position for position, part in enumerate(parts) if part is Ellipsis]
-    # A second Ellipsis stands for no dimension, and so does nothing.
+    if len(ellipses) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
     at = ellipses[0] if ellipses else len(parts)
-    whole = [EVERYTHING] * (input.ndim - consumed)
-    parts = [part for part in [*parts[:at], *whole, *parts[at:]] if part is not Ellipsis]
+    parts[at : at + 1] = [EVERYTHING] * (input.ndim - consumed)
     basic: list = []
     advanced: list = []
     dim = 0

@@ -65,7 +65,10 @@ def test_reading_and_its_derivatives(name):
 def test_reading_and_writing_as_pytorch(name):
     torch = pytest.importorskip("torch")
     index = INDICES[name]
-    ours, theirs = _as_tensors(index), _index(index, lambda p: torch.tensor(np.asarray(p, None if np.size(p) else int)))
+    ours, theirs = (
+        _as_tensors(index),
+        _index(index, lambda p: torch.tensor(np.asarray(p, None if np.size(p) else int))),
+    )
     x, y = np.random.default_rng(0).standard_normal((3, 4, 5)), np.random.default_rng(1).standard_normal((5,))
     gradients = []
     for lib, at in ((mg, ours), (torch, theirs)):
