@@ -34,7 +34,9 @@ def sgd(
     """One step of stochastic gradient descent, in place, on arrays of one dtype; see reference.py."""
     if not parameters:
         return
-    originals = [parameters] if momentum == 0 else [parameters, momentum_buffers]
+    originals = [parameters]
+    if momentum != 0 and momentum_buffers is not None:
+        originals.append(momentum_buffers)
     written = [_contiguous(arrays) for arrays in originals]
     read = _contiguous(gradients)
     if first_step and momentum != 0:
@@ -74,8 +76,9 @@ def adam(
     """Step number `step` (the first is 1) of Adam or AdamW, in place, on arrays of one dtype."""
     if not parameters:
         return
-    amsgrad = max_exp_avg_sqs is not None
-    originals = [parameters, exp_avgs, exp_avg_sqs] + ([max_exp_avg_sqs] if amsgrad else [])
+    originals = [parameters, exp_avgs, exp_avg_sqs]
+    if max_exp_avg_sqs is not None:
+        originals.append(max_exp_avg_sqs)
     written = [_contiguous(arrays) for arrays in originals]
     read = _contiguous(gradients)
     scalar = parameters[0].dtype.type
@@ -95,7 +98,7 @@ def adam(
         scalar(1 - beta2),
         scalar((1 - beta2**step) ** 0.5),
         scalar(eps),
-        amsgrad,
+        max_exp_avg_sqs is not None,
     )
     _copy_back(written, originals)
 

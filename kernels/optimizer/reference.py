@@ -34,7 +34,7 @@ def sgd(
             g = -g
         if weight_decay != 0:
             g = g + weight_decay * p
-        if momentum != 0:
+        if momentum != 0 and momentum_buffers is not None:
             buffer = momentum_buffers[i]
             buffer[...] = g if first_step else momentum * buffer + (1 - dampening) * g
             g = g + momentum * buffer if nesterov else buffer

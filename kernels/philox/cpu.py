@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numba import prange
+from numpy.typing import DTypeLike
 
 from ..jit import jit
 from .reference import KEY_INCREMENTS, MULTIPLIERS, blocks, box_muller
@@ -29,7 +30,7 @@ def random_bits(n: int, seed: int, offset: int) -> np.ndarray:
     return out.reshape(-1)[:n]
 
 
-def uniform(n: int, seed: int, offset: int, dtype: np.dtype = np.float32) -> np.ndarray:
+def uniform(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np.ndarray:
     """n numbers, evenly spread over [0, 1): float32 from 24 bits of one word, float64 from 53 bits of two."""
     if np.dtype(dtype) == np.float32:
         words = random_bits(n, seed, offset)
@@ -42,7 +43,7 @@ def uniform(n: int, seed: int, offset: int, dtype: np.dtype = np.float32) -> np.
     return out
 
 
-def normal(n: int, seed: int, offset: int, dtype: np.dtype = np.float32) -> np.ndarray:
+def normal(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np.ndarray:
     """n standard normal numbers."""
     return box_muller(uniform(n + n % 2, seed, offset, dtype))[:n]
 

@@ -8,6 +8,7 @@ Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 20
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 ROUNDS = 10
 MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
@@ -19,7 +20,7 @@ WORD = 0xFFFFFFFF
 _CHUNK = 8192
 
 
-def blocks(n: int, dtype: np.dtype) -> int:
+def blocks(n: int, dtype: DTypeLike) -> int:
     """How many counter values a draw of n values uses: 4 words a block, 2 words for a value of 8 bytes."""
     words = n * (np.dtype(dtype).itemsize // 4)
     return -(-words // 4)
@@ -38,7 +39,7 @@ def random_bits(n: int, seed: int, offset: int) -> np.ndarray:
     return out.reshape(-1)[:n]
 
 
-def uniform(n: int, seed: int, offset: int, dtype: np.dtype = np.float32) -> np.ndarray:
+def uniform(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np.ndarray:
     """n numbers, evenly spread over [0, 1): float32 from 24 bits of one word, float64 from 53 bits of two."""
     if np.dtype(dtype) == np.float32:
         return (random_bits(n, seed, offset) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
@@ -46,7 +47,7 @@ def uniform(n: int, seed: int, offset: int, dtype: np.dtype = np.float32) -> np.
     return ((high << np.uint64(32) | low) >> np.uint64(11)) * 2.0**-53
 
 
-def normal(n: int, seed: int, offset: int, dtype: np.dtype = np.float32) -> np.ndarray:
+def normal(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np.ndarray:
     """n standard normal numbers."""
     return box_muller(uniform(n + n % 2, seed, offset, dtype))[:n]
 
