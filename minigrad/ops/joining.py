@@ -50,7 +50,7 @@ class Flip(Function):
     @staticmethod
     def forward(ctx, x, dims):
         ctx.dims = dims
-        return Tensor(np.ascontiguousarray(np.flip(x.array, dims)).reshape(x.shape))
+        return Tensor(np.flip(x.array, dims).copy())
 
     @staticmethod
     def backward(ctx, grad_output):
