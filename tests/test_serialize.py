@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import minigrad as mg
+from minigrad import nn, optim
 from minigrad.serialize import load, save
 from minigrad.serialize.files import atomic_write
 from minigrad.tensor import Tensor
@@ -315,14 +317,22 @@ def test_truncated_and_foreign_legacy_files(tmp_path):
 @given(st.data())
 def test_damaged_files_fail_with_runtime_error_only(data):
     buffer = io.BytesIO()
-    save({"w": Tensor(np.arange(3.0)), "n": [1, "x", None]}, buffer)
-    content = bytearray(buffer.getvalue())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        load(io.BytesIO(bytes(content)))
-    except RuntimeError as error:
-        assert str(error).startswith("load: ") and "\n" not in str(error)
+    save({"w": Tensor(np.arange(3.0)), "n": [1, "x", None, b"y", (2.5,)], "o": OrderedDict(a=1)}, buffer)
+    with zipfile.ZipFile(buffer) as archive:
+        program, numbers = archive.read("archive/data.pkl"), archive.read("archive/data/0")
+
+    def damaged(content: bytes) -> bytes:
+        changed = bytearray(content)
+        for _ in range(data.draw(st.integers(1, 3))):
+            changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+        return bytes(changed)
+
+    # the archive's checksums see the first kind of damage; the second has right checksums
+    for content in (damaged(buffer.getvalue()), zip_with(damaged(program), _0=numbers)):
+        try:
+            load(io.BytesIO(content))
+        except RuntimeError as error:
+            assert str(error).startswith("load: ") and "\n" not in str(error)
 
 
 class Model:
@@ -405,3 +415,36 @@ def test_atomic_write_follows_links_and_keeps_usual_permissions(tmp_path):
 def _folder(path):
     path.mkdir()
     return path
+
+
+def test_a_checkpoint_of_a_training_run_goes_on_exactly(tmp_path):
+    def run():
+        mg.manual_seed(0)
+        net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+        optimizer = optim.Adam(net.parameters(), lr=0.1)
+        return net, optimizer, optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=9)
+
+    def steps(net, optimizer, scheduler, count):
+        for _ in range(count):
+            optimizer.zero_grad()
+            (net(mg.rand(5, 3)) ** 2).sum().backward()
+            optimizer.step()
+            scheduler.step()
+
+    net, optimizer, scheduler = parts = run()
+    steps(*parts, 3)
+    states = {
+        name: part.state_dict() for name, part in zip(("net", "optimizer", "scheduler"), parts, strict=True)
+    }
+    save({**states, "random": mg.get_rng_state(), "epoch": 3}, tmp_path / "checkpoint.pt")
+    steps(*parts, 3)
+
+    found = load(tmp_path / "checkpoint.pt")
+    for name, part in zip(("net", "optimizer", "scheduler"), again := run(), strict=True):
+        part.load_state_dict(found[name])
+    mg.set_rng_state(found["random"])
+    steps(*again, 3)
+    for ours, theirs in zip(again[0].parameters(), net.parameters(), strict=True):
+        np.testing.assert_array_equal(ours.array, theirs.array)
+    save(net.state_dict(), tmp_path / "net.safetensors")
+    again[0].load_state_dict(load(tmp_path / "net.safetensors"))

@@ -31,7 +31,9 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
     Errors: ValueError for another suffix, TypeError for what the format cannot hold, RuntimeError when the
     folder does not exist.
     """
-    if hasattr(f, "write"):
+    if not isinstance(f, (str, os.PathLike)):
+        if not hasattr(f, "write"):
+            raise TypeError(f"save: f must be a path or a binary file, got {type(f).__name__}")
         name = getattr(f, "name", "")
         suffix = Path(name).suffix if isinstance(name, str) else ""
         if suffix == ".safetensors":
@@ -39,8 +41,6 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
         else:
             pytorch.write(obj, f)
         return
-    if not isinstance(f, (str, os.PathLike)):
-        raise TypeError(f"save: f must be a path or a binary file, got {type(f).__name__}")
     path = Path(f)
     if path.suffix not in (".safetensors", ".pt", ".pth"):
         raise ValueError(

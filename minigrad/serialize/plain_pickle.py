@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickletools
 import struct
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pickle import encode_long
 from typing import Any, BinaryIO
 
@@ -71,7 +71,8 @@ def read(
             raise ValueError(f"a {kind.__name__}'s items are given to a {type(stack[-1]).__name__}")
         return stack[-1]
 
-    for opcode, argument, _ in pickletools.genops(file):
+    operations: Iterable[tuple[Any, Any, Any]] = pickletools.genops(file)
+    for opcode, argument, _ in operations:
         match opcode.name:
             case name if name in LITERALS:
                 stack.append(argument)

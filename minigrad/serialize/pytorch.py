@@ -23,7 +23,7 @@ from minigrad.serialize.plain_pickle import Global
 from minigrad.serialize.safetensors import widen_bfloat16
 from minigrad.tensor import Tensor
 
-STORAGES = {
+STORAGES: dict[str, np.dtype] = {
     "DoubleStorage": np.dtype(np.float64),
     "FloatStorage": np.dtype(np.float32),
     "HalfStorage": np.dtype(np.float16),
@@ -265,9 +265,9 @@ def _share_storages(
     groups: list[list[int]] = []
     stop = 0
     for key in sorted(arrays, key=lambda key: (arrays[key].dtype.str, start[key], end(key))):
-        first = groups[-1][0] if groups else key
-        distance = start[key] - start[first]
-        same_dtype = arrays[key].dtype == arrays[first].dtype
+        head = groups[-1][0] if groups else key
+        distance = start[key] - start[head]
+        same_dtype = arrays[key].dtype == arrays[head].dtype
         if groups and same_dtype and start[key] < stop and distance % arrays[key].itemsize == 0:
             groups[-1].append(key)
             stop = max(stop, end(key))

@@ -182,7 +182,7 @@ class RandomErasing(Transform):
             h, w = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
             if h < height and w < width:
                 top, left = (uniform(2) * (height - h + 1, width - w + 1)).astype(int).tolist()
-                if self.value == "random":
+                if isinstance(self.value, str):
                     value = randn(channels, h, w).array
                 else:
                     value = per_channel("RandomErasing", self.value, channels)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.device import to_device
 from minigrad.tensor import Tensor
 from minigrad.vision.transforms.picture import Transform
 
@@ -104,16 +105,16 @@ class Normalize(Transform):
             layout = "([N,] C, H, W)" if is_tensor else "([N,] H, W, C)"
             raise ValueError(f"Normalize: expected shape {layout}, got {tensor.shape}")
         channels = tensor.shape[-3] if is_tensor else tensor.shape[-1]
-        mean, std = (np.asarray(values, tensor.dtype).reshape(-1) for values in (self.mean, self.std))
+        mean, std = (np.asarray(values, tensor.dtype).reshape(-1, 1, 1) for values in (self.mean, self.std))
         if len(mean) not in (1, channels) or len(std) not in (1, channels):
             raise ValueError(
                 f"Normalize: mean of {len(mean)} and std of {len(std)} values do not fit {channels} channels"
             )
-        if not is_tensor:
-            out = np.subtract(tensor, mean, out=tensor if self.inplace else None)
-            return np.divide(out, std, out=out)
-        mean, std = (Tensor(values.reshape(-1, 1, 1)) for values in (mean, std))
-        return tensor.sub_(mean).div_(std) if self.inplace else (tensor - mean) / std
+        if isinstance(tensor, np.ndarray):
+            out = np.subtract(tensor, mean.reshape(-1), out=tensor if self.inplace else None)
+            return np.divide(out, std.reshape(-1), out=out)
+        shift, scale = (Tensor(to_device(values, tensor.device)) for values in (mean, std))
+        return tensor.sub_(shift).div_(scale) if self.inplace else (tensor - shift) / scale
 
     def __repr__(self) -> str:
         return f"Normalize(mean={self.mean}, std={self.std})"
