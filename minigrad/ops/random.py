@@ -251,9 +251,7 @@ def multinomial(
         raise RuntimeError("multinomial: the weights must be finite and non-negative, with a sum above 0")
     available = int(np.count_nonzero(weights, axis=-1).min())
     if num_samples <= 0 or (not replacement and num_samples > available):
-        raise RuntimeError(
-            f"multinomial: cannot draw {num_samples} samples from {available} nonzero weights"
-        )
+        raise RuntimeError(f"multinomial: cannot draw {num_samples} samples from {available} nonzero weights")
     races = num_samples if replacement else 1
     times = -np.log1p(-_draw("uniform", races * weights.size, np.float64, generator))
     with np.errstate(divide="ignore"):

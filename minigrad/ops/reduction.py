@@ -35,7 +35,7 @@ def _spread(reduced: Tensor, shape: tuple[int, ...], dims: tuple[int, ...]) -> T
 
 # Terms added in one go. NumPy adds along leading dimensions one by one, and long sums of float32 lose digits;
 # sums of block sums keep them, and a matrix product with ones is several times faster besides.
-BLOCK = 1024
+BLOCK = 128
 SMALL = 1 << 14  # elements below which NumPy's own sum is as good and as fast
 
 
@@ -77,7 +77,8 @@ def _sum_middle(a: np.ndarray) -> np.ndarray:
     """(p, n, q) to (p, q): blocks by matrix products with ones, until one is left."""
     p, n, q = a.shape
     while n > 1:
-        block = min(n, BLOCK)
+        # Along contiguous rows BLAS keeps 16 and more running sums, so that longer ones are as good.
+        block = min(n, 8 * BLOCK if q == 1 else BLOCK)
         whole = n // block * block
         ones = np.ones(block, a.dtype)
         if q == 1:
@@ -224,6 +225,10 @@ def norm(
         raise RuntimeError(f"norm: the order p must be a number or 'fro', got {p!r}")
     dims = dimensions("norm", dim, input.ndim)
     if builtins.abs(p) == math.inf:
+        if _count(input, dims) == 0:
+            raise RuntimeError(
+                f"norm: there is no norm of order {p} of no elements, got shape {list(input.shape)}"
+            )
         magnitude = abs(input)
         return magnitude.amax(dims, keepdim) if p > 0 else magnitude.amin(dims, keepdim)
     if p == 0:

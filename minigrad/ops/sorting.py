@@ -46,8 +46,8 @@ class Extreme(Function):
         return grad_output.reshape(extreme.shape) * Tensor(share.astype(a.dtype)), None, None, None
 
 
-def _not_empty(operation: str, input: Tensor, dim: Dims, dims: tuple[int, ...]) -> Tensor:
-    """`input`; RuntimeError or IndexError if nothing is left to choose from."""
+def _not_empty(operation: str, input: Tensor, dim: Dims, dims: tuple[int, ...]) -> None:
+    """RuntimeError (of all elements) or IndexError (along `dim`) if there is nothing to choose from."""
     if input.numel() == 0 and dim is None:
         raise RuntimeError(
             f"{operation}: expected reduction dim to be specified for an input of no elements (shape "
@@ -58,7 +58,6 @@ def _not_empty(operation: str, input: Tensor, dim: Dims, dims: tuple[int, ...]) 
             raise IndexError(
                 f"{operation}: expected dimension {d} to have non-zero size, got shape {list(input.shape)}"
             )
-    return input
 
 
 def amax(input: Tensor, dim: int | Sequence[int] = (), keepdim: bool = False) -> Tensor:
@@ -74,7 +73,9 @@ def amin(input: Tensor, dim: int | Sequence[int] = (), keepdim: bool = False) ->
 def _extreme(operation: str, input: Tensor, dim: Dims, keepdim: bool, largest: bool) -> Tensor:
     check_tensor(operation, "input", input)
     dims = dimensions(operation, dim, input.ndim)
-    return Extreme.apply(_not_empty(operation, input, dim or None, dims), dims, keepdim, largest)
+    everything = dim is None or (isinstance(dim, Sequence) and not dim)
+    _not_empty(operation, input, None if everything else dim, dims)
+    return Extreme.apply(input, dims, keepdim, largest)
 
 
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False):
