@@ -52,17 +52,17 @@ class Einsum(Function):
 
 def _operand_gradient(term: str, operand: Tensor, others: list[tuple[str, Tensor]]) -> Tensor:
     """The sum of products over the other operands and the result's gradient that has the indices `term`."""
-    like = {"dtype": operand.dtype, "device": operand.device}
+    dtype, device = operand.dtype, operand.device
     known = "".join([other for other, _ in others])
     unused = iter([letter for letter in ascii_letters if letter not in known + term])
     result = ""
     for letter, size in zip(term, operand.shape, strict=True):
         if letter in result:
             twin = next(unused)
-            others.append((letter + twin, eye(size, **like)))
+            others.append((letter + twin, eye(size, dtype=dtype, device=device)))
             letter = twin
         elif letter not in known:
-            others.append((letter, ones(size, **like)))
+            others.append((letter, ones(size, dtype=dtype, device=device)))
         result += letter
     return Einsum.apply(
         f"{','.join([other for other, _ in others])}->{result}", *[tensor for _, tensor in others]

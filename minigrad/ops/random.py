@@ -140,12 +140,10 @@ def randint(
         high, size = None, high
     if high is None:
         low, high = 0, low
-    low = 0 if low is None else low
-    for name, value in (("low", low), ("high", high), ("size", size)):
-        if value is None or (name == "size") != isinstance(value, Sequence):
-            raise TypeError(f"randint: expected randint([low,] high, size), got {name}={value!r}")
+    if not isinstance(size, Sequence) or not isinstance(high, int | np.integer):
+        raise TypeError(f"randint: expected randint([low,] high, size), got high={high!r} and size={size!r}")
     dtype = dtypes.int64 if dtype is None else dtypes.check_dtype("randint", dtype)
-    low, high = int(low), int(high)
+    low, high = int(low or 0), int(high)
     if low >= high:
         raise RuntimeError(f"randint: expects low to be less than high, but got low={low} >= high={high}")
     if dtype.kind in "iu" and not np.iinfo(dtype).min <= low < high <= np.iinfo(dtype).max + 1:
@@ -220,13 +218,13 @@ def normal(
         raise TypeError(
             "normal: size goes with numbers; tensors of means or standard deviations have their own"
         )
-    if not given and size is None:
-        raise TypeError("normal: size is needed where mean and std are both numbers")
     if np.any((std.cpu().array if isinstance(std, Tensor) else np.asarray(std)) < 0):
         raise RuntimeError("normal: expects std >= 0")
     if given:
         shape = broadcast_shapes("normal", *[value.shape for value in given])
         dtype, device = given[0].dtype, given[0].device
+    elif size is None:
+        raise TypeError("normal: size is needed where mean and std are both numbers")
     else:
         shape = tuple(size)
     z = _filled("normal", "normal", shape, generator, dtype, device, False)

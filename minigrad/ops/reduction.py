@@ -14,6 +14,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.ops.arguments import check_tensor, dimension, dimensions, floating
+from minigrad.ops.comparison import eq, ne
 from minigrad.ops.elementwise import abs, sign, where
 from minigrad.ops.joining import cat
 from minigrad.tensor import Tensor
@@ -241,7 +242,7 @@ def norm(
         powers = abs(input) ** p
     else:
         # |x|^p is infinitely steep at 0; there the derivative is taken as 0
-        zero = input == 0
+        zero = eq(input, 0)
         powers = where(zero, 0.0 if p > 0 else math.inf, abs(where(zero, 1.0, input)) ** p)
     total = Sum.apply(powers, dims, keepdim)
     return total if p in (0, 1) else Root.apply(total, p)
@@ -371,4 +372,4 @@ def _truth(operation: str, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over `dim` (None: of all) are not 0."""
-    return sum(input != 0, dim)
+    return sum(ne(check_tensor("count_nonzero", "input", input), 0), dim)

@@ -15,7 +15,7 @@ from minigrad.ops.reduction import SMALL, sum_array
 
 @st.composite
 def arrays_and_dims(draw):
-    """A float64 array in any layout, larger or smaller than what is summed in blocks, and dims to sum over."""
+    """A float64 array in any layout, large enough for sums in blocks or not, and dims to sum over."""
     shape = draw(st.lists(st.sampled_from([1, 2, 3, 7, 64, 1300]), min_size=1, max_size=4))
     while np.prod(shape) > 300_000:
         shape[int(np.argmax(shape))] = 5
