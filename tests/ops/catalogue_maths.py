@@ -143,6 +143,7 @@ REDUCTIONS = [
     reduction("argmin", np.argmin, dim=1, differentiable=False),
     reduction("any", np.any, x=booleans(2, 3), differentiable=False),
     reduction("all", np.all, x=booleans(2, 3), dim=1, differentiable=False),
+    Case("count_nonzero", (np.array([[0.0, 1.0], [2.0, 0.0]]),), np.count_nonzero, differentiable=False),
     Case("topk", (normal(2, 5),), largest, {"k": 2}, second_order=False),
     Case("sort", (normal(2, 5),), lambda x: (np.sort(x), np.argsort(x, kind="stable")), second_order=False),
     Case("argsort", (normal(2, 5),), np.argsort, differentiable=False),
@@ -158,6 +159,7 @@ LINEAR_ALGEBRA = [
     Case("mm", (normal(2, 3), normal(3, 4)), np.matmul),
     Case("bmm", (normal(2, 2, 3), normal(2, 3, 2)), np.matmul),
     Case("dot", (normal(4), normal(4)), np.dot),
+    Case("mv", (normal(2, 3), normal(3)), np.matmul),
     Case("outer", (normal(3), normal(4)), np.outer),
     *[
         Case(f"einsum {equation}", inputs, lambda *a, e=equation: np.einsum(e, *a),
@@ -209,6 +211,13 @@ SHAPES = [
     shape("flip", normal(2, 3), lambda x: x[:, ::-1], (1,)),
     shape("narrow", normal(5, 2), lambda x: x[1:4], 0, 1, 3),
     shape("select", normal(5, 2), lambda x: x[:, 1], 1, 1),
+    shape("ravel", normal(2, 3), np.ravel),
+    shape("movedim", normal(2, 3, 4), lambda x: np.moveaxis(x, 0, 2), 0, 2),
+    shape("roll", normal(2, 3), lambda x: np.roll(x, 1, 1), 1, 1),
+    shape("tile", normal(2, 3), lambda x: np.tile(x, (2, 2)), (2, 2)),
+    shape("diag of a matrix", normal(3, 4), np.diag),
+    shape("diag of a vector", normal(3), np.diag),
+    shape("diagonal", normal(3, 4), lambda x: np.diagonal(x, 1), 1),
     shape("tril", normal(3, 4), np.tril),
     shape("triu", normal(3, 4), lambda x: np.triu(x, 1), 1),
     Case("clone", (normal(2, 3),), np.copy, second_order=False),
@@ -227,6 +236,12 @@ def scattered(x, index, source):
     return result
 
 
+def replaced(x, place, values):
+    result = x.copy()
+    result[place] = values
+    return result
+
+
 INDEXING = [
     indexed("int", normal(3, 4), (1,)),
     indexed("slices", normal(5, 4), (slice(1, None, 2), slice(None, -1))),
@@ -238,6 +253,14 @@ INDEXING = [
     Case("gather", (normal(2, 4), 1, integers(4, 2, 3)), lambda x, d, i: np.take_along_axis(x, i, d), second_order=False),
     Case("scatter_add", (normal(2, 4), 1, integers(4, 2, 3), normal(2, 3)), lambda x, d, i, s: scattered(x, i, s),
          second_order=False),
+    Case("scatter", (normal(2, 4), 1, np.array([[3, 0], [1, 2]]), normal(2, 2)),
+         lambda x, d, i, s: replaced(x, (np.arange(2)[:, None], i), s), second_order=False),
+    Case("take_along_dim", (normal(2, 4), integers(4, 2, 3), 1), np.take_along_axis, second_order=False),
+    Case("index_add", (normal(3, 2), 0, np.array([2, 0]), normal(2, 2)),
+         lambda x, d, i, s: replaced(x, i, x[i] + s), second_order=False),
+    Case("index_put", (normal(4, 2), np.array([3, 1]), normal(2, 2)), replaced,
+         function=lambda x, i, s: mg.index_put(x, (i,), s), second_order=False),
+    Case("nonzero", (booleans(3, 4),), np.argwhere, differentiable=False),
     Case("index_select", (normal(4, 3), 1, integers(3, 5)), lambda x, d, i: np.take(x, i, d), second_order=False),
     Case("masked_fill", (normal(2, 3), booleans(2, 3), 0.5), lambda x, m, v: np.where(m, v, x), second_order=False),
     Case("masked_select", (normal(2, 3), booleans(2, 3)), lambda x, m: x[m], second_order=False),

@@ -7,8 +7,8 @@ import weakref
 
 import numpy as np
 import pytest
-from catalogue import CASES
 from case import Case, leaves, outputs
+from catalogue import CASES
 
 import minigrad as mg
 from minigrad.autograd import gradcheck, gradgradcheck
