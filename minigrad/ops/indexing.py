@@ -45,8 +45,6 @@ class Slice(Function):
 class SliceAdjoint(Function):
     """A tensor of `shape` full of `fill` with the values at `index`: the derivative of `Slice`"""
 
-    fresh_gradients = True
-
     @staticmethod
     def forward(ctx, values, shape, index, fill=0):
         ctx.index = index
@@ -77,8 +75,6 @@ class Index(Function):
 
 class IndexAdjoint(Function):
     """Zeros of `shape` with the values added at `index`: an element read twice gets both gradients"""
-
-    fresh_gradients = True
 
     @staticmethod
     def forward(ctx, values, shape, index):

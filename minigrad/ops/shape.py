@@ -103,8 +103,6 @@ class Diagonal(Function):
 class DiagonalAdjoint(Function):
     """Zeros of `shape` with the values on a diagonal; the derivative is `Diagonal`"""
 
-    fresh_gradients = True
-
     @staticmethod
     def forward(ctx, values, shape, where):
         ctx.where = where
