@@ -40,11 +40,7 @@ class Einsum(Function):
         terms = inputs.split(",")
         gradients = []
         for i, need in enumerate(ctx.needs_input_grad[1:]):
-            others = [
-                (term, operand)
-                for j, (term, operand) in enumerate(zip(terms, operands, strict=True))
-                if j != i
-            ]
+            others = [(term, operand) for j, (term, operand) in enumerate(zip(terms, operands, strict=True)) if j != i]
             others.append((output, grad_output))
             gradients.append(_operand_gradient(terms[i], operands[i], others) if need else None)
         return None, *gradients
@@ -64,9 +60,7 @@ def _operand_gradient(term: str, operand: Tensor, others: list[tuple[str, Tensor
         elif letter not in known:
             others.append((letter, ones(size, dtype=dtype, device=device)))
         result += letter
-    return Einsum.apply(
-        f"{','.join([other for other, _ in others])}->{result}", *[tensor for _, tensor in others]
-    )
+    return Einsum.apply(f"{','.join([other for other, _ in others])}->{result}", *[tensor for _, tensor in others])
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:
@@ -103,16 +97,12 @@ def _explicit(equation: str, ndims: list[int]) -> tuple[list[str], str]:
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(ndims):
-        raise ValueError(
-            f"einsum: the equation {equation!r} has {len(terms)} operands, but {len(ndims)} were given"
-        )
+        raise ValueError(f"einsum: the equation {equation!r} has {len(terms)} operands, but {len(ndims)} were given")
     for term in [*terms, output]:
         letters = term.replace("...", "", 1)
         wrong = [letter for letter in letters if letter not in ascii_letters]
         if wrong:
-            raise ValueError(
-                f"einsum: invalid subscript {wrong[0]!r} in {equation!r}; subscripts must be in [a-zA-Z]"
-            )
+            raise ValueError(f"einsum: invalid subscript {wrong[0]!r} in {equation!r}; subscripts must be in [a-zA-Z]")
     covered = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ndims, strict=True)]
     for i, (term, extra) in enumerate(zip(terms, covered, strict=True)):
         if extra < 0 or (extra > 0 and "..." not in term):
@@ -122,24 +112,17 @@ def _explicit(equation: str, ndims: list[int]) -> tuple[list[str], str]:
             )
     unused = [letter for letter in ascii_letters if letter not in equation]
     ellipsis = "".join(unused[: max(covered)])
-    terms = [
-        term.replace("...", ellipsis[len(ellipsis) - extra :])
-        for term, extra in zip(terms, covered, strict=True)
-    ]
+    terms = [term.replace("...", ellipsis[len(ellipsis) - extra :]) for term, extra in zip(terms, covered, strict=True)]
     together = "".join(terms)
     if arrow:
         output = output.replace("...", ellipsis)
     else:
-        output = ellipsis + "".join(
-            sorted([c for c in set(together) - set(ellipsis) if together.count(c) == 1])
-        )
+        output = ellipsis + "".join(sorted([c for c in set(together) - set(ellipsis) if together.count(c) == 1]))
     for letter in output:
         if output.count(letter) > 1:
             raise ValueError(f"einsum: output subscript {letter} appears more than once in {equation!r}")
         if letter not in together:
-            raise ValueError(
-                f"einsum: output subscript {letter} does not appear for any operand in {equation!r}"
-            )
+            raise ValueError(f"einsum: output subscript {letter} does not appear for any operand in {equation!r}")
     return terms, output
 
 

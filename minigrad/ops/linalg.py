@@ -45,9 +45,7 @@ class MatMul(Function):
                 x = x.reshape(rows_and_columns(x.shape))
                 grad_output = grad_output.reshape(rows_and_columns(grad_output.shape))
             # The gradient lies in memory as y does: a transposed weight gets a transposed gradient.
-            grad_y = (
-                MatMul.apply(grad_output.mT, x).mT if ctx.y_transposed else MatMul.apply(x.mT, grad_output)
-            )
+            grad_y = MatMul.apply(grad_output.mT, x).mT if ctx.y_transposed else MatMul.apply(x.mT, grad_output)
         return grad_x, grad_y
 
 
@@ -56,17 +54,13 @@ def rows_and_columns(shape: tuple[int, ...]) -> tuple[int, int]:
     return math.prod(shape[:-1]), shape[-1]
 
 
-def check_factors(
-    operation: str, first: Tensor, second: Tensor, shapes: tuple[tuple, tuple] | None = None
-) -> None:
+def check_factors(operation: str, first: Tensor, second: Tensor, shapes: tuple[tuple, tuple] | None = None) -> None:
     """RuntimeError unless two tensors, taken as matrices of `shapes` (their own), can be multiplied."""
     if first.dtype != second.dtype:
         m1, m2 = (TYPE_NAMES.get(t.dtype.name, t.dtype.name) for t in (first, second))
         raise RuntimeError(f"{operation}: expected m1 and m2 to have the same dtype, but got: {m1} != {m2}")
     if first.dtype == bool:
-        raise RuntimeError(
-            f"{operation}: products of bool tensors are not implemented; convert them with .int()"
-        )
+        raise RuntimeError(f"{operation}: products of bool tensors are not implemented; convert them with .int()")
     check_same_device(operation, first, second)
     shape1, shape2 = shapes or (first.shape, second.shape)
     if shape1[-1] != shape2[-2]:
@@ -103,9 +97,7 @@ def _check_dims(operation: str, **tensors: tuple[Tensor, int]) -> None:
     for name, (tensor, ndim) in tensors.items():
         check_tensor(operation, name, tensor)
         if tensor.ndim != ndim:
-            raise RuntimeError(
-                f"{operation}: {name} must be a {ndim}-D tensor, got shape {list(tensor.shape)}"
-            )
+            raise RuntimeError(f"{operation}: {name} must be a {ndim}-D tensor, got shape {list(tensor.shape)}")
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -119,9 +111,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices: (b, n, k) and (b, k, m) give (b, n, m)."""
     _check_dims("bmm", input=(input, 3), mat2=(mat2, 3))
     if input.shape[0] != mat2.shape[0]:
-        raise RuntimeError(
-            f"bmm: expected batches of the same size, got {list(input.shape)} and {list(mat2.shape)}"
-        )
+        raise RuntimeError(f"bmm: expected batches of the same size, got {list(input.shape)} and {list(mat2.shape)}")
     check_factors("bmm", input, mat2)
     return MatMul.apply(input, mat2)
 

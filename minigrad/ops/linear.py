@@ -55,9 +55,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is not None:
         check_tensor("linear", "bias", bias)
         if bias.shape != weight.shape[:1]:
-            raise RuntimeError(
-                f"linear: expected a bias of shape {list(weight.shape[:1])}, got {list(bias.shape)}"
-            )
+            raise RuntimeError(f"linear: expected a bias of shape {list(weight.shape[:1])}, got {list(bias.shape)}")
         if bias.dtype != input.dtype:
             raise RuntimeError(f"linear: expected a bias of dtype {input.dtype}, got {bias.dtype}")
     if input.ndim == 1:

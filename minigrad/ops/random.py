@@ -77,9 +77,7 @@ def _size(operation: str, size: Sequence) -> tuple[int, ...]:
     return shape
 
 
-def _filled(
-    operation: str, distribution: str, size: Sequence, generator, dtype, device, requires_grad
-) -> Tensor:
+def _filled(operation: str, distribution: str, size: Sequence, generator, dtype, device, requires_grad) -> Tensor:
     shape, dtype = _size(operation, size), _floating_dtype(operation, dtype)
     values = _draw(distribution, math.prod(shape), dtype, generator).reshape(shape)
     return Tensor(to_device(values, device), requires_grad)
@@ -215,9 +213,7 @@ def normal(
     given = [value.detach() for value in (mean, std) if isinstance(value, Tensor)]
     mean, std = (value.detach() if isinstance(value, Tensor) else value for value in (mean, std))
     if given and size is not None:
-        raise TypeError(
-            "normal: size goes with numbers; tensors of means or standard deviations have their own"
-        )
+        raise TypeError("normal: size goes with numbers; tensors of means or standard deviations have their own")
     if np.any((std.cpu().array if isinstance(std, Tensor) else np.asarray(std)) < 0):
         raise RuntimeError("normal: expects std >= 0")
     if given:
@@ -242,9 +238,7 @@ def multinomial(
     check_floating("multinomial", "input", input)
     weights = input.cpu().array
     if weights.ndim not in (1, 2) or weights.shape[-1] == 0:
-        raise RuntimeError(
-            f"multinomial: expected weights of 1 or 2 dimensions, got shape {list(input.shape)}"
-        )
+        raise RuntimeError(f"multinomial: expected weights of 1 or 2 dimensions, got shape {list(input.shape)}")
     if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights.sum(-1) > 0).all():
         raise RuntimeError("multinomial: the weights must be finite and non-negative, with a sum above 0")
     available = int(np.count_nonzero(weights, axis=-1).min())
@@ -255,29 +249,21 @@ def multinomial(
     with np.errstate(divide="ignore"):
         arrivals = times.reshape(races, *weights.shape) / weights
     arrivals[:, weights == 0] = np.inf
-    indices = (
-        np.moveaxis(arrivals.argmin(-1), 0, -1) if replacement else arrivals[0].argsort(-1)[..., :num_samples]
-    )
+    indices = np.moveaxis(arrivals.argmin(-1), 0, -1) if replacement else arrivals[0].argsort(-1)[..., :num_samples]
     return Tensor(to_device(indices, input.device))
 
 
-def uniform_(
-    input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None
-) -> Tensor:
+def uniform_(input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with numbers evenly distributed over [from_, to), in place."""
     check_floating("uniform_", "input", input)
     check_writable(input)
     if not from_ <= to:
-        raise RuntimeError(
-            f"uniform_: expects to return a [from, to) range, but found from={from_} > to={to}"
-        )
+        raise RuntimeError(f"uniform_: expects to return a [from, to) range, but found from={from_} > to={to}")
     values = _draw("uniform", input.numel(), input.dtype, generator)
     return _fill(input, values * values.dtype.type(to - from_) + values.dtype.type(from_))
 
 
-def normal_(
-    input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
-) -> Tensor:
+def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers, in place."""
     check_floating("normal_", "input", input)
     check_writable(input)

@@ -227,9 +227,7 @@ def norm(
     dims = dimensions("norm", dim, input.ndim)
     if builtins.abs(p) == math.inf:
         if _count(input, dims) == 0:
-            raise RuntimeError(
-                f"norm: there is no norm of order {p} of no elements, got shape {list(input.shape)}"
-            )
+            raise RuntimeError(f"norm: there is no norm of order {p} of no elements, got shape {list(input.shape)}")
         magnitude = abs(input)
         return magnitude.amax(dims, keepdim) if p > 0 else magnitude.amin(dims, keepdim)
     if p == 0:
@@ -326,9 +324,7 @@ class LogSumExp(Function):
     def forward(ctx, x, dims, keepdim):
         a = x.array
         largest = a.max(dims, keepdims=True, initial=-np.inf)
-        largest = np.where(np.isinf(largest), 0, largest).astype(
-            a.dtype, copy=False
-        )  # inf - inf would be NaN
+        largest = np.where(np.isinf(largest), 0, largest).astype(a.dtype, copy=False)  # inf - inf would be NaN
         total = np.log(sum_array(np.exp(a - largest), dims, True)) + largest
         result = Tensor(total if keepdim else total.squeeze(dims))
         ctx.dims = dims

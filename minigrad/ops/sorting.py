@@ -174,9 +174,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     dim = dimension("topk", dim, input.ndim)
     size = input.shape[dim] if input.ndim else 1
     if not 0 <= k <= size:
-        raise RuntimeError(
-            f"topk: selected index k out of range: got k = {k} for dimension {dim} of size {size}"
-        )
+        raise RuntimeError(f"topk: selected index k out of range: got k = {k} for dimension {dim} of size {size}")
     indices = argsort(input, dim, largest)
     if input.ndim:
         indices = indices.narrow(dim, 0, k)

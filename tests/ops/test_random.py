@@ -117,9 +117,7 @@ def test_bernoulli():
     assert mean[0] == 0
     assert mean[2] == 1
     assert mean[1] == pytest.approx(0.25, abs=0.02)
-    assert mg.zeros(20_000, dtype=mg.int64).bernoulli_(0.75).double().mean().item() == pytest.approx(
-        0.75, abs=0.02
-    )
+    assert mg.zeros(20_000, dtype=mg.int64).bernoulli_(0.75).double().mean().item() == pytest.approx(0.75, abs=0.02)
     assert mg.zeros(3).bernoulli_(mg.tensor([0.0, 1.0, 0.0])).tolist() == [0, 1, 0]
     assert mg.zeros(3).bernoulli(1).tolist() == [1, 1, 1]
 
