@@ -1,12 +1,13 @@
 """How every CPU kernel is compiled: one decorator around Numba, and the two thread pools kept in order.
 
-Importing this module imports Numba (half a second), so it is imported by the kernels, never by `import minigrad`.
+Importing this module imports Numba (half a second), so it is imported by the kernels, never by
+`import minigrad`.
 
-- Kernels compile at their first call and are kept on disk beside their source (or, where that cannot be written,
-  in the user's cache folder). Numba files each compiled form under the argument types, its own version, the time
-  and size of the source file, and the name and features of the CPU; on another machine it compiles again, and never
-  runs code made elsewhere. It does not see a change in *another* file, so a kernel calls only jitted functions, and
-  reads only globals, of its own file.
+- Kernels compile at their first call and are kept on disk beside their source (or, where that cannot be
+  written, in the user's cache folder). Numba files each compiled form under the argument types, its own
+  version, the time and size of the source file, and the name and features of the CPU; on another machine it
+  compiles again, and never runs code made elsewhere. It does not see a change in *another* file, so a kernel
+  calls only jitted functions, and reads only globals, of its own file.
 - Numba's default for machines without TBB or OpenMP aborts the process when two Python threads run parallel
   kernels at once (a prefetching loader is enough); we ask for a thread-safe layer instead.
 - OpenMP threads that wait by spinning slow everything after them down; they are told to sleep.
@@ -20,8 +21,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-# Both are read once, when Numba loads the OpenMP library. About 0.2 ms of spinning keeps the threads awake from one
-# kernel to the next (a launch takes 3 us instead of 80), and no longer, so that they are out of NumPy's way.
+# Both are read once, when Numba loads the OpenMP library. About 0.2 ms of spinning keeps the threads awake
+# from one kernel to the next (a launch takes 3 us instead of 80), and no longer, so that they are out of
+# NumPy's way.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
@@ -31,17 +33,17 @@ from numba.core import event  # noqa: E402
 if "NUMBA_THREADING_LAYER" not in os.environ:
     numba.config.THREADING_LAYER = "threadsafe"  # TBB where it can be loaded, else OpenMP, never workqueue
 
-# Sums may be reordered, so that they vectorise; NaN, infinities and signed zeros' values stay as IEEE has them.
+# Sums may be reordered, so that they vectorise; NaN and infinities stay as IEEE has them.
 REASSOCIATE = {"contract", "reassoc", "nsz", "arcp"}
 
 _OUR_PACKAGE = __name__.rpartition(".")[0]
 
 
 def jit(function: Callable | None = None, **options: Any) -> Any:
-    """Compile a function with Numba at its first call: `@jit`, or `@jit(parallel=True, fastmath=REASSOCIATE)`.
+    """Compile a function with Numba at its first call: `@jit` or `@jit(parallel=True, ...)`.
 
-    Defaults to `cache=True`, `nogil=True` (other Python threads run meanwhile) and NumPy's rules for division by zero.
-    `options` are `numba.njit`'s.
+    Defaults to `cache=True`, `nogil=True` (other Python threads run meanwhile) and NumPy's rules for division
+    by zero. `options` are `numba.njit`'s.
     """
     if function is None:
         return lambda decorated: jit(decorated, **options)
@@ -53,7 +55,7 @@ def jit(function: Callable | None = None, **options: Any) -> Any:
 
 
 class _Announcement(event.Listener):
-    """Says once a process on stderr that kernels are being compiled; loading them from the cache is silent."""
+    """Says once a process, on stderr, that kernels are being compiled; loading them is silent."""
 
     made = False
 
@@ -99,14 +101,16 @@ def set_num_threads(count: int) -> None:
 
 @cache
 def _blas_libraries() -> tuple:
-    import scipy.linalg.cython_blas  # noqa: F401  np.dot inside a kernel goes to SciPy's BLAS: load it, so that it is found
+    # np.dot inside a kernel goes to SciPy's BLAS: load it, so that it is found.
+    import scipy.linalg.cython_blas  # noqa: F401
     from threadpoolctl import ThreadpoolController
 
     return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
 def _is_scipys(library: Any) -> bool:
-    # The wheels of NumPy and SciPy carry an OpenBLAS each, in numpy.libs and scipy.libs; conda's share one library.
+    # The wheels of NumPy and SciPy carry an OpenBLAS each, in numpy.libs and scipy.libs; conda's share one
+    # library.
     return "scipy.libs" in library.filepath or "scipy/.dylibs" in library.filepath
 
 
@@ -119,7 +123,8 @@ _blas_restore: list[tuple[Any, int]] = []
 def single_threaded_blas() -> Iterator[None]:
     """Hold the BLAS that kernels call (`np.dot` inside `prange`) to one thread, for all Python threads.
 
-    A kernel's own threads already occupy the cores; a BLAS that starts a team in each of them makes it 2 to 3 times slower.
+    A kernel's own threads already occupy the cores; a BLAS that starts a team in each of them makes it 2 to 3
+    times slower.
     """
     global _blas_users, _blas_restore
     with _blas_lock:

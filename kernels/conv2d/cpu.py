@@ -1,7 +1,8 @@
 """2-D convolution and its two gradients on the CPU: which algorithm runs, and why.
 
-All functions take and return plain arrays of float32 or float64, of any strides, shaped as in `reference.py`. A result lies in
-memory as the array it comes from: channels-last in, channels-last out. Results do not depend on the number of threads.
+All functions take and return plain arrays of float32 or float64, of any strides, shaped as in `reference.py`.
+A result lies in memory as the array it comes from: channels-last in, channels-last out. Results do not depend
+on the number of threads.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """2-D convolution as one matrix product per image: im2col, and its adjoint col2im. NumPy, to be read.
 
-A convolution slides a window of KH x KW pixels over the image; every output pixel is the inner product of the window
-under it (all channels of it) with the weights of one output channel. Cut out all windows, stand each up as a column,
+A convolution slides a window of KH x KW pixels over the image; every output pixel is the inner product of the
+window under it (all channels of it) with the weights of one output channel. Cut out all windows, stand each
+up as a column,
 
               one column per output pixel (L = OH * OW of them)
             +-------------------------------+
             | the pixel under tap (0, 0, 0) |
-    K rows  | the pixel under tap (0, 0, 1) |        K = C * KH * KW: a tap is (channel, kernel row, kernel column)
+    K rows  | the pixel under tap (0, 0, 1) |     K = C * KH * KW, a tap being (c, kh, kw)
             |              ...              |
             +-------------------------------+
 
@@ -16,18 +17,20 @@ and the sliding is over: with the weights as a matrix of O rows and K columns,
     weight gradient    dweight (O, K) = dy (O, L) @ columns^T (L, K),            summed over the images
     input gradient     dcolumns (K, L) = weight^T (K, O) @ dy (O, L),            then dx = col2im(dcolumns)
 
-The last two are the backward rule of any matrix product. What is left is the way from dcolumns back to dx. im2col only copies: an
-input pixel stands in as many columns as there are windows that see it, up to KH * KW. As a matrix it would hold a
-single 1 in each row, so its transpose, which is what the chain rule asks for, *adds*: every entry of the columns goes back to
-the pixel it was copied from, and entries from the same pixel are summed. That is col2im, the adjoint:
-<im2col(x), c> = <x, col2im(c)> for all x and c. The same map run forwards is the transposed convolution.
+The last two are the backward rule of any matrix product. What is left is the way from dcolumns back to dx.
+im2col only copies: an input pixel stands in as many columns as there are windows that see it, up to KH * KW.
+As a matrix it would hold a single 1 in each row, so its transpose, which is what the chain rule asks for,
+*adds*: every entry of the columns goes back to the pixel it was copied from, and entries from the same pixel
+are summed. That is col2im, the adjoint: <im2col(x), c> = <x, col2im(c)> for all x and c. The same map run
+forwards is the transposed convolution.
 
-With `groups` > 1 the channels fall into groups that do not see each other: the matrices get a leading axis of groups.
+With `groups` > 1 the channels fall into groups that do not see each other: the matrices get a leading axis of
+groups.
 
 Shapes: x (N, C, H, W); weight (O, C // groups, KH, KW); y, dy (N, O, OH, OW), where
-OH = (H + 2 * padding - dilation * (KH - 1) - 1) // stride + 1. `stride`, `padding` and `dilation` are pairs (h, w);
-`padding` is zeros on both sides. float32 and float64. Chellapilla, Puri, Simard (2006), "High performance convolutional neural
-networks for document processing".
+OH = (H + 2 * padding - dilation * (KH - 1) - 1) // stride + 1. `stride`, `padding` and `dilation` are pairs
+(h, w); `padding` is zeros on both sides. float32 and float64. Chellapilla, Puri, Simard (2006), "High
+performance convolutional neural networks for document processing".
 """
 
 from __future__ import annotations
@@ -44,10 +47,10 @@ def im2col(
     """The windows of x as columns: (N, C, H, W) -> (N, groups, C // groups * KH * KW, OH * OW)."""
     (kernel_h, kernel_w), (pad_h, pad_w) = kernel_size, padding
     padded = np.pad(x, ((0, 0), (0, 0), (pad_h, pad_h), (pad_w, pad_w)))
-    # What a dilated kernel spans; a view (N, C, H', W', span_h, span_w) of every such window, without a copy ...
+    # What a dilated kernel spans; every such window, as a view (N, C, H', W', span_h, span_w) without a copy,
     span = (dilation[0] * (kernel_h - 1) + 1, dilation[1] * (kernel_w - 1) + 1)
     windows = sliding_window_view(padded, span, axis=(2, 3))
-    # ... of which the stride keeps some windows and the dilation some pixels: (N, C, OH, OW, KH, KW).
+    # of which the stride keeps some windows and the dilation some pixels: (N, C, OH, OW, KH, KW).
     windows = windows[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
     batch, channels, out_h, out_w = windows.shape[:4]
     taps = windows.transpose(0, 1, 4, 5, 2, 3)  # (N, C, KH, KW, OH, OW); the reshape makes the copy
@@ -57,7 +60,7 @@ def im2col(
 def col2im(
     columns: np.ndarray, input_shape: tuple, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> np.ndarray:
-    """The adjoint of `im2col`: add every entry of the columns to the pixel it was copied from; dx (N, C, H, W)."""
+    """The adjoint of `im2col`: add every entry of the columns to the pixel it was copied from."""
     batch, channels, height, width = input_shape
     (kernel_h, kernel_w), (stride_h, stride_w), (pad_h, pad_w) = kernel_size, stride, padding
     out_h = (height + 2 * pad_h - dilation[0] * (kernel_h - 1) - 1) // stride_h + 1

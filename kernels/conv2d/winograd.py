@@ -4,16 +4,18 @@ A 3x3 convolution of stride 1 is computed in tiles of 4x4 outputs, each from 6x6
 
     y = A^T [ (G w G^T) * (B^T d B) ] A            (* elementwise)
 
-The three matrices evaluate and interpolate polynomials at 0, 1, -1, 2, -2 and infinity (Lavin and Gray 2016, "Fast algorithms for
-convolutional neural networks", arXiv 1509.09308). Summed over input channels, the elementwise product becomes 36 small
-matrix products, tiles x channels times channels x outputs, and that is where the time goes:
+The three matrices evaluate and interpolate polynomials at 0, 1, -1, 2, -2 and infinity (Lavin and Gray 2016,
+"Fast algorithms for convolutional neural networks", arXiv 1509.09308). Summed over input channels, the
+elementwise product becomes 36 small matrix products, tiles x channels times channels x outputs, and that is
+where the time goes:
 
     forward           M[k] = V[k] U[k],     V = B^T d B,  U = G w G^T,    y = A^T M A
-    input gradient    the same with dy for x, the kernel turned by 180 degrees and the channels' roles exchanged
-    weight gradient   the transpose of it all:  dU[k] = V[k]^T Z[k],  Z = A dy A^T,   dweight = G^T dU G
+    input gradient    the same with dy for x, kernels turned by 180 degrees, input and output channels swapped
+    weight gradient   the transpose of it all: dU[k] = V[k]^T Z[k],  Z = A dy A^T,  dweight = G^T dU G
 
-Channels lie side by side in here (NHWC), so the transforms vectorise over them; a task transforms about a hundred tiles,
-multiplies and transforms back while all of it is in the second-level cache. float32; the error is about 1e-5 of the largest output.
+Channels lie side by side in here (NHWC), so the transforms vectorise over them; a task transforms about a
+hundred tiles, multiplies and transforms back while all of it is in the second-level cache. float32; the error
+is about 1e-5 of the largest output.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from ..jit import jit, single_threaded_blas
 
 FUSED = {"contract"}
 TILES = 96  # to a task: V and M then fit in the second-level cache at the usual channel counts
-SLAB = 1024  # tiles of the weight gradient that are transformed before they are multiplied
+SLAB = 256  # tiles of the weight gradient that are transformed before they are multiplied
 
 _G = np.array(
     [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
@@ -49,7 +51,7 @@ def _load_rows(flat, strides, image, top, left, height, width, rows):
         rows[i, :first] = 0
         rows[i, last:] = 0
         base = image * stride_n + h * stride_h
-        # Sixteen channels at a time: where channels lie far apart, their cache lines are used up before they are evicted.
+        # Sixteen channels at a time: where they lie far apart, a cache line is used up before it is evicted.
         for c in range(0, channels, 16):
             for j in range(first, last):
                 start = base + (left + j) * stride_w + c * stride_c
@@ -222,7 +224,7 @@ def _weight_gradient(x, x_shape, x_strides, dy, y_shape, y_strides, pad, run, du
 
 
 def _flat(array):
-    """The array's memory as one axis, without a copy if it is contiguous as NCHW or NHWC, and its strides in elements."""
+    """The array as one axis (a copy if neither NCHW nor NHWC is contiguous), its shape, its strides."""
     nhwc = array.transpose(0, 2, 3, 1)
     if not (array.flags.writeable and array.dtype.isnative and nhwc.flags.c_contiguous):
         array = np.require(array, requirements=["C", "A", "W"])

@@ -1,4 +1,4 @@
-"""Convolution's kernels: the reference against a sum written out and PyTorch, the CPU kernels against the reference."""
+"""Convolution: the reference against a sum written out and PyTorch, the CPU kernels against the reference."""
 
 from __future__ import annotations
 
