@@ -1,0 +1,212 @@
+"""Run PyTorch's samples of an operation through PyTorch and minigrad, and count where they agree."""
+
+from __future__ import annotations
+
+import linecache
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+
+from benchmarks.parity.omissions import OPERATIONS, VALUES_DIFFER, Omitted, check_omitted
+from benchmarks.parity.translate import counterpart, to_minigrad
+from minigrad import autograd
+from minigrad.tensor import Tensor
+
+DTYPES = torch.float64, torch.float32, torch.int64, torch.bool
+# Of each operation and dtype; few have more.
+MAX_SAMPLES = 200
+# Relative and absolute: those of torch.testing.
+TOLERANCES = {"float64": (1e-7, 1e-7), "float32": (1.3e-6, 1e-5), "float16": (1e-3, 1e-5)}
+REFUSALS = ValueError, TypeError, IndexError, RuntimeError
+
+
+@dataclass
+class Figures:
+    """What was counted for one operation."""
+
+    operation: str
+    samples: int = 0
+    agreed: int = 0
+    errors: int = 0
+    refused: int = 0
+    in_our_words: int = 0  # refused by a `raise` of minigrad's own
+    omitted: Counter = field(default_factory=Counter)  # reason -> samples
+    disagreements: list[str] = field(default_factory=list)
+
+
+def measure(names: list[str] | None = None) -> list[Figures]:
+    """The figures of every operation that both have (or of those named)."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+    results = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's samples include uses that it deprecates
+        for op in op_db:
+            name = f"{op.name}/{op.variant_test_name}" if op.variant_test_name else op.name
+            function = counterpart(op.name, op.variant_test_name)
+            if function is not None and (names is None or name in names or op.name in names):
+                results.append(_measure_operation(op, name, function))
+    return results
+
+
+def _measure_operation(op, name: str, function: Callable) -> Figures:
+    figures = Figures(name)
+    if name in OPERATIONS:
+        figures.omitted[OPERATIONS[name]] += 1
+        return figures
+    for dtype in DTYPES:
+        if not op.supports_dtype(dtype, "cpu"):
+            continue
+        requires_grad = op.supports_autograd and dtype.is_floating_point
+        for sample in islice(op.sample_inputs("cpu", dtype, requires_grad=requires_grad), MAX_SAMPLES):
+            try:
+                difference = _difference(op, name, function, sample)
+            except Omitted as reason:
+                figures.omitted[str(reason)] += 1
+                continue
+            figures.samples += 1
+            if difference is None:
+                figures.agreed += 1
+            else:
+                figures.disagreements.append(f"{name} {_text(sample)}: {difference}")
+    for error in op.error_inputs("cpu") if op.error_inputs_func else ():
+        try:
+            _count_refusal(figures, function, error)
+        except Omitted as reason:
+            figures.omitted[str(reason)] += 1
+    return figures
+
+
+def _arguments(name: str, sample) -> tuple[list, dict]:
+    check_omitted(name, sample.input, sample.args, sample.kwargs)
+    return to_minigrad([sample.input, *sample.args]), to_minigrad(sample.kwargs)
+
+
+def _difference(op, name: str, function: Callable, sample) -> str | None:
+    """What differs between PyTorch and minigrad on this sample; None if nothing does."""
+    args, kwargs = _arguments(name, sample)
+    theirs = op.op(sample.input, *sample.args, **sample.kwargs)
+    try:
+        ours = function(*args, **kwargs)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    expected, got = list(_leaves(theirs)), list(_leaves(ours))
+    if len(expected) != len(got):
+        return f"{len(got)} results, expected {len(expected)}"
+    for a, b in zip(got, expected, strict=True):
+        difference = _result_difference(a, b, values=name not in VALUES_DIFFER)
+        if difference:
+            return difference
+    inputs = list(_leaves([sample.input, *sample.args, *sample.kwargs.values()]))
+    our_inputs = list(_leaves([*args, *kwargs.values()]))
+    for a, b in zip(our_inputs, inputs, strict=True):
+        if isinstance(a, Tensor) and name not in VALUES_DIFFER and (difference := _result_difference(a, b)):
+            return f"an argument after the call: {difference}"
+    if name in VALUES_DIFFER:
+        return None
+    try:
+        return _gradient_difference(expected, got, inputs, our_inputs)
+    except REFUSALS as error:
+        return f"gradient: {type(error).__name__}: {error}"
+
+
+def _result_difference(ours: Any, theirs: Any, values: bool = True) -> str | None:
+    if not isinstance(theirs, torch.Tensor):
+        return None if ours == theirs or (ours != ours and theirs != theirs) else f"{ours!r}, expected {theirs!r}"
+    if not isinstance(ours, Tensor):
+        return f"{type(ours).__name__}, expected a Tensor"
+    dtype = str(theirs.dtype).removeprefix("torch.")
+    if str(ours.dtype) != dtype:
+        return f"dtype {ours.dtype}, expected {dtype}"
+    if ours.shape != tuple(theirs.shape):
+        return f"shape {ours.shape}, expected {tuple(theirs.shape)}"
+    if ours.requires_grad != theirs.requires_grad:
+        return f"requires_grad {ours.requires_grad}, expected {theirs.requires_grad}"
+    rtol, atol = TOLERANCES.get(dtype, (0, 0))
+    if values and not np.allclose(ours.array, theirs.detach().numpy(), rtol, atol, equal_nan=True):
+        return f"values {_short(ours.array)}, expected {_short(theirs.detach().numpy())}"
+    return None
+
+
+def _gradient_difference(expected: list, got: list, inputs: list, our_inputs: list) -> str | None:
+    """Backward from the same random weights through both."""
+    pairs = [(a, b) for a, b in zip(expected, got, strict=True) if isinstance(a, torch.Tensor) and a.requires_grad]
+    leaves = [(a, b) for a, b in zip(inputs, our_inputs, strict=True) if isinstance(b, Tensor) and b.requires_grad]
+    if not pairs or not leaves:
+        return None
+    weights = [torch.randn(a.shape, dtype=a.dtype) for a, _ in pairs]
+    theirs = torch.autograd.grad([a for a, _ in pairs], [a for a, _ in leaves], weights, allow_unused=True)
+    ours = autograd.grad(
+        [b for _, b in pairs], [b for _, b in leaves], to_minigrad(weights), allow_unused=True
+    )
+    for index, (a, b) in enumerate(zip(theirs, ours, strict=True)):
+        if a is None or b is None:
+            # No gradient is a gradient of zeros.
+            present = a if b is None else b.array
+            if present is not None and bool((present != 0).any()):
+                return f"gradient {index}: {b}, expected {a}"
+        elif difference := _result_difference(b, a):
+            return f"gradient {index}: {difference}"
+    return None
+
+
+def _count_refusal(figures: Figures, function: Callable, error) -> None:
+    sample = error.sample_input
+    args, kwargs = _arguments(figures.operation, sample)
+    figures.errors += 1
+    case = f"{figures.operation} {_text(sample)} (PyTorch: {str(error.error_regex)[:90]!r})"
+    try:
+        function(*args, **kwargs)
+    except REFUSALS as refusal:
+        if "\n" in str(refusal):
+            figures.disagreements.append(f"{case}: refused in more than one line: {str(refusal)!r}")
+            return
+        figures.refused += 1
+        figures.in_our_words += _raised_by_us(refusal)
+        if not _raised_by_us(refusal):
+            figures.disagreements.append(f"{case}: refused in others' words: {type(refusal).__name__}: {refusal}")
+    except Exception as refusal:
+        figures.disagreements.append(f"{case}: {type(refusal).__name__}: {refusal}")
+    else:
+        figures.disagreements.append(f"{case}: accepted")
+
+
+def _raised_by_us(error: Exception) -> bool:
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    line = linecache.getline(code.co_filename, trace.tb_lineno)
+    return "numpy" not in code.co_filename and line.strip().startswith("raise ")
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """The tensors and numbers in nested lists, tuples and dictionaries."""
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _leaves(part)
+    elif isinstance(value, dict):
+        yield from _leaves(list(value.values()))
+    else:
+        yield value
+
+
+def _text(sample) -> str:
+    """The sample's arguments, tensors by their shapes."""
+    arguments = [_short(a) for a in [sample.input, *sample.args]]
+    return f"({', '.join(arguments + [f'{k}={_short(v)}' for k, v in sample.kwargs.items()])})"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_short(part) for part in value)}]"
+    return " ".join(str(value).split())[:120]
