@@ -251,6 +251,8 @@ class Function(Node):
                 if isinstance(saved, Saved) and saved.tensor is output:
                     saved.becomes_output(slot)
             output._requires_grad, output._node, output._slot = True, self, slot
+        if self._non_differentiable:
+            self._non_differentiable = ()
 
     def _aliases(self, args: tuple, outputs: tuple) -> tuple:
         """Outputs that are inputs: written ones take the new history, others are handed on as a new tensor."""
@@ -262,9 +264,11 @@ class Function(Node):
                     f"{self.name()}: a leaf tensor that requires grad is being used in an in-place operation"
                 )
             tensor._bump_version()
+        written = self._dirty
+        self._dirty = ()  # a tensor points to its node: the node must not point back
         return tuple(
             [
-                output._alias() if any([output is a for a in args]) and not any([output is d for d in self._dirty])
+                output._alias() if any([output is a for a in args]) and not any([output is d for d in written])
                 else output
                 for output in outputs
             ]
