@@ -33,9 +33,7 @@ class Slice(Function):
     @staticmethod
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
-        return Tensor(
-            x.array[(*index, ...)]
-        )  # with the Ellipsis NumPy gives an array for a single element too
+        return Tensor(x.array[(*index, ...)])  # with the Ellipsis NumPy gives an array for a single element too
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -64,6 +62,8 @@ class Index(Function):
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
         try:
+            if all([part is EVERYTHING for part in index[:-1]]):
+                return Tensor(x.array.take(index[-1], axis=len(index) - 1))  # the same, faster
             return Tensor(np.ascontiguousarray(x.array[index]))
         except IndexError as error:
             raise _in_our_words(error) from None
@@ -105,15 +105,18 @@ def sum_rows(rows, positions, count: int):
     total = array_module(rows).zeros((count, rows.shape[1]), rows.dtype)
     if rows.size == 0:
         return total
-    if rows.shape[1] == 1 or not isinstance(rows, np.ndarray):
-        # NumPy is fast at this in one dimension only.
+    if rows.shape[1] == 1:
         np.add.at(total[:, 0], positions, rows[:, 0])
         return total
-    order = positions.argsort(kind="stable")
-    positions = positions[order]
-    starts = np.flatnonzero(np.concatenate([[True], positions[1:] != positions[:-1]]))
-    total[positions[starts]] = np.add.reduceat(rows[order], starts, axis=0)
-    return total
+    if rows.dtype not in (np.float32, np.float64) or not isinstance(rows, np.ndarray):
+        np.add.at(total, positions, rows)
+        return total
+    # Reading is a product with a sparse matrix of a single 1 in each row; this is that with its transpose.
+    # NumPy's add.at takes twenty times as long, except in one dimension.
+    from scipy.sparse import csr_array
+
+    ones, starts = np.ones(len(positions), rows.dtype), np.arange(len(positions) + 1)
+    return csr_array((ones, positions, starts), shape=(len(positions), count)).T @ rows
 
 
 def _in_our_words(error: IndexError) -> IndexError:
@@ -127,8 +130,7 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
     if consumed > input.ndim:
         if input.ndim == 0 and len(parts) == 1 and isinstance(parts[0], int):
             raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a 0-dim tensor to "
-                "a number"
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a 0-dim tensor to a number"
             )
         raise IndexError(f"too many indices for tensor of dimension {input.ndim}")
     ellipses = [position for position, part in enumerate(parts) if part is Ellipsis]
@@ -154,14 +156,13 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
         else:
             if isinstance(part, int) and not -size <= part < size:
                 raise IndexError(f"index {part} is out of bounds for dimension {dim} with size {size}")
-            basic.append(part)
+            basic.append(EVERYTHING if part == EVERYTHING else part)
             if not isinstance(part, int):
                 advanced.append(EVERYTHING)
         dim += _consumes(part)
-    while basic and basic[-1] == EVERYTHING:
-        basic.pop()
-    if not any([isinstance(part, np.ndarray) for part in advanced]):
-        return tuple(basic), ()
+    for entries in (basic, advanced):
+        while entries and entries[-1] is EVERYTHING:
+            entries.pop()
     return tuple(basic), tuple(advanced)
 
 
@@ -170,9 +171,7 @@ def _part(part: Any):
     if part is None or part is Ellipsis:
         return part
     if isinstance(part, slice):
-        start, stop, step = [
-            None if edge is None else edge.__index__() for edge in (part.start, part.stop, part.step)
-        ]
+        start, stop, step = [None if edge is None else edge.__index__() for edge in (part.start, part.stop, part.step)]
         if step is not None and step <= 0:
             raise ValueError("step must be greater than zero")
         return slice(start, stop, step)
@@ -199,9 +198,7 @@ def _as_index(values: Any) -> np.ndarray:
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(values, np.ndarray):
         array = array.astype(np.int64)  # an empty list
     if array.dtype == np.uint8 and array.ndim:
-        raise IndexError(
-            "indexing with dtype uint8 is not supported: use bool for a mask, int64 for positions"
-        )
+        raise IndexError("indexing with dtype uint8 is not supported: use bool for a mask, int64 for positions")
     if array.dtype.kind not in "iub":
         raise IndexError(f"tensors used as indices must be long, int or bool tensors, got {array.dtype}")
     return array
@@ -288,9 +285,7 @@ def iterate(input: Tensor) -> Iterator[Tensor]:
 def contains(input: Tensor, element: Any) -> bool:
     """``element in input``: True if some element equals it."""
     if not isinstance(element, Tensor | Real):
-        raise RuntimeError(
-            f"Tensor.__contains__ only supports Tensor or scalar, but got a {type(element).__name__}"
-        )
+        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but got a {type(element).__name__}")
     return bool((input == element).array.any())
 
 
@@ -300,9 +295,7 @@ class MaskedFill(Function):
     @staticmethod
     def forward(ctx, x, mask, value):
         ctx.save_for_backward(mask)
-        return Tensor(
-            array_module(x.array).where(mask.array, value.array, x.array).astype(x.dtype, copy=False)
-        )
+        return Tensor(array_module(x.array).where(mask.array, value.array, x.array).astype(x.dtype, copy=False))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -325,9 +318,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         value = number("masked_fill", value, input.dtype)
     elif value.ndim:
-        raise RuntimeError(
-            f"masked_fill: only supports a 0-dimensional value tensor, but got shape {value.shape}"
-        )
+        raise RuntimeError(f"masked_fill: only supports a 0-dimensional value tensor, but got shape {value.shape}")
     return MaskedFill.apply(input, mask, value)
 
 
@@ -348,9 +339,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     if length < 0:
         raise RuntimeError(f"narrow: length must be non-negative, got {length}")
     if not -size <= start <= size:
-        raise IndexError(
-            f"narrow: start out of range (expected to be in range of [{-size}, {size}], but got {start})"
-        )
+        raise IndexError(f"narrow: start out of range (expected to be in range of [{-size}, {size}], but got {start})")
     start = start + size if start < 0 else start
     if start + length > size:
         raise RuntimeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({size}).")
