@@ -68,10 +68,8 @@ class BinaryCrossEntropy(Function):
     def forward(ctx, x, y):
         ctx.save_for_backward(x, y)
         probability, target = x.array, y.array
-        with np.errstate(divide="ignore"):
-            log_hit, log_miss = [
-                np.maximum(f(p), -100) for f, p in ((np.log, probability), (np.log1p, -probability))
-            ]
+        log_hit = np.maximum(np.log(probability), -100)
+        log_miss = np.maximum(np.log1p(-probability), -100)
         return Tensor((target - 1) * log_miss - target * log_hit)
 
     @staticmethod

@@ -100,7 +100,7 @@ def test_without_batch_and_with_an_empty_one(name):
     function = getattr(F, name)
     x, weight = mg.tensor(normal(3, 5, 6)), mg.tensor(normal(3, 3, 3, 3))
     np.testing.assert_array_equal(function(x, weight).numpy(), function(x.unsqueeze(0), weight).numpy()[0])
-    empty = mg.zeros(0, 3, 5, 6, requires_grad=True)
+    empty = mg.zeros(0, 3, 5, 6, dtype=mg.float64, requires_grad=True)
     weight.requires_grad_()
     y = function(empty, weight)
     assert y.shape[0] == 0
