@@ -48,9 +48,7 @@ def set_printoptions(
             raise ValueError(f"set_printoptions: profile must be one of {sorted(_PROFILES)}, got {profile!r}")
         vars(_options).update(vars(_PROFILES[profile]))
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
-    vars(_options).update(
-        {name: value for name, value in given.items() if value is not None}, sci_mode=sci_mode
-    )
+    vars(_options).update({name: value for name, value in given.items() if value is not None}, sci_mode=sci_mode)
 
 
 def tensor_text(tensor: Tensor) -> str:
@@ -60,12 +58,12 @@ def tensor_text(tensor: Tensor) -> str:
     notes = []
     if tensor.is_cuda:
         notes.append(f"device='{tensor.device}'")
+    obvious = [dtypes.get_default_dtype()]
     if array.size:
         values = _Values(array).text(array, len(prefix))
-        obvious = (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
+        obvious += [dtypes.int64, dtypes.bool_]
     else:
         values = "[]"
-        obvious = (dtypes.get_default_dtype(),)
         if array.ndim != 1:
             notes.append(f"size={array.shape}")
     if array.dtype not in obvious:
@@ -100,9 +98,8 @@ class _Values:
             if shown.size:
                 largest, smallest = np.abs(shown).max(), np.abs(shown).min()
                 self.integral = bool((shown == np.ceil(shown)).all())
-                self.scientific = _options.sci_mode
-                if self.scientific is None:
-                    self.scientific = bool(largest / smallest > 1000 or largest > 1e8 or smallest < 1e-4)
+                needed = bool(largest / smallest > 1000 or largest > 1e8 or smallest < 1e-4)
+                self.scientific = needed if _options.sci_mode is None else _options.sci_mode
         self.width = 1
         self.width = max([1, *[len(self.value(value)) for value in shown.ravel().tolist()]])
 

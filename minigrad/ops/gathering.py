@@ -114,9 +114,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 def _check_dtypes(operation: str, input: Tensor, src: Tensor) -> None:
     if input.dtype != src.dtype:
-        raise RuntimeError(
-            f"{operation}: expected src to have the dtype of input, {input.dtype}, got {src.dtype}"
-        )
+        raise RuntimeError(f"{operation}: expected src to have the dtype of input, {input.dtype}, got {src.dtype}")
 
 
 def _rows(operation: str, input: Tensor, dim: int, index: Tensor) -> tuple:
@@ -164,9 +162,7 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
         return result
     basic, advanced = split_index(input, tuple(indices))
     viewed = Slice.apply(input, basic)
-    added = IndexAdjoint.apply(
-        values.expand(Index.apply(viewed.detach(), advanced).shape), viewed.shape, advanced
-    )
+    added = IndexAdjoint.apply(values.expand(Index.apply(viewed.detach(), advanced).shape), viewed.shape, advanced)
     return input + added.reshape(input.shape)
 
 
@@ -187,8 +183,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     shapes = [(*t.shape[:dim], 1, *t.shape[dim + 1 :]) for t in (input, indices)]
     shape = broadcast_shapes("take_along_dim", *shapes)
     input, indices = [t.expand(*shape[:dim], t.shape[dim], *shape[dim + 1 :]) for t in (input, indices)]
-    size = input.shape[dim]
-    return gather(input, dim, Tensor(np.where(indices.array < 0, indices.array + size, indices.array)))
+    positions = np.asarray(indices.array, np.int64)
+    return gather(input, dim, Tensor(np.where(positions < 0, positions + input.shape[dim], positions)))
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:

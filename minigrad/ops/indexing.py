@@ -18,6 +18,7 @@ from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module
 from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension
+from minigrad.ops.comparison import eq
 from minigrad.tensor import Tensor
 
 __all__ = ["masked_fill", "masked_select", "narrow", "select"]
@@ -263,7 +264,8 @@ def _fit(value: Tensor, target: Tensor, advanced: tuple) -> Tensor:
 
 def number(operation: str, value: Any, dtype: np.dtype) -> Tensor:
     """A number as a 0-d tensor; RuntimeError if the dtype cannot hold it."""
-    if not isinstance(value, Real | np.bool_):
+    value = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(value, int | float):
         raise TypeError(f"{operation}: expected a number or a Tensor, got {type(value).__name__}")
     if dtype.kind in "iu":
         range_ = np.iinfo(dtype)
@@ -286,7 +288,7 @@ def contains(input: Tensor, element: Any) -> bool:
     """``element in input``: True if some element equals it."""
     if not isinstance(element, Tensor | Real):
         raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but got a {type(element).__name__}")
-    return bool((input == element).array.any())
+    return bool(eq(input, element).array.any())
 
 
 class MaskedFill(Function):
@@ -334,6 +336,8 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     check_tensor("narrow", "input", input)
     if input.ndim == 0:
         raise RuntimeError("narrow: cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.kind not in "iu"):
+        raise RuntimeError(f"narrow: start must be an int or a 0-dim integer tensor, got {start.dtype} {start.shape}")
     dim, start, length = dimension("narrow", dim, input.ndim), start.__index__(), length.__index__()
     size = input.shape[dim]
     if length < 0:

@@ -59,9 +59,7 @@ class Flip(Function):
 
 def _tensors(operation: str, tensors: Any) -> list[Tensor]:
     if not isinstance(tensors, Sequence):
-        raise TypeError(
-            f"{operation}: argument 'tensors' must be tuple of Tensors, not {type(tensors).__name__}"
-        )
+        raise TypeError(f"{operation}: argument 'tensors' must be tuple of Tensors, not {type(tensors).__name__}")
     tensors = [check_tensor(operation, f"tensors[{i}]", tensor) for i, tensor in enumerate(tensors)]
     check_same_device(operation, *tensors)
     return tensors
@@ -74,9 +72,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         raise ValueError("cat: expected a non-empty list of Tensors")
     for position, tensor in enumerate(tensors):
         if tensor.ndim == 0:
-            raise RuntimeError(
-                f"cat: zero-dimensional tensor (at position {position}) cannot be concatenated"
-            )
+            raise RuntimeError(f"cat: zero-dimensional tensor (at position {position}) cannot be concatenated")
     dtype = tensors[0].dtype
     for tensor in tensors[1:]:
         dtype = dtypes.promote_types(dtype, tensor.dtype)
@@ -86,9 +82,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     dim = dimension("cat", dim, first.ndim)
     for position, tensor in enumerate(tensors):
         if tensor.ndim != first.ndim:
-            raise RuntimeError(
-                f"cat: Tensors must have same number of dimensions: got {first.ndim} and {tensor.ndim}"
-            )
+            raise RuntimeError(f"cat: Tensors must have same number of dimensions: got {first.ndim} and {tensor.ndim}")
         for d, (expected, size) in enumerate(zip(first.shape, tensor.shape, strict=True)):
             if d != dim and size != expected:
                 raise RuntimeError(
@@ -131,8 +125,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
         step = split_size_or_sections
         if step < 0 or (step == 0 and size):
             raise RuntimeError(
-                f"split: split_size must be positive (0 only for a dimension of size 0), got {step} for size "
-                f"{size}"
+                f"split: split_size must be positive (0 only for a dimension of size 0), got {step} for size {size}"
             )
         sections = [min(step, size - start) for start in range(0, size, step or 1)] or [0]
     starts = [sum(sections[:i]) for i in range(len(sections))]
@@ -172,15 +165,13 @@ def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
     shape = (1,) * (len(repeats) - input.ndim) + input.shape
     once = input.reshape([length for size in shape for length in (1, size)])
     tiled = once.expand([length for pair in zip(repeats, shape, strict=True) for length in pair])
-    return tiled.clone(memory_format=contiguous_format).reshape(
-        [r * n for r, n in zip(repeats, shape, strict=True)]
-    )
+    return tiled.clone(memory_format=contiguous_format).reshape([r * n for r, n in zip(repeats, shape, strict=True)])
 
 
 @takes_sizes
 def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     """As `repeat`, with ones put in front of too few `dims`."""
-    return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
+    return repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
 
 
 @takes_sizes
@@ -222,15 +213,12 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     for dim, (before, after) in amounts.items():
         if input.shape[dim] + before + after < 0:
             raise RuntimeError(
-                f"pad: padding {(before, after)} takes more from dimension {dim} than its size "
-                f"{input.shape[dim]}"
+                f"pad: padding {(before, after)} takes more from dimension {dim} than its size {input.shape[dim]}"
             )
     if mode == "constant":
         return _pad_constant(input, amounts, 0 if value is None else value)
     if mode not in ("reflect", "replicate", "circular"):
-        raise NotImplementedError(
-            f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}"
-        )
+        raise NotImplementedError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
     if value is not None:
         raise ValueError(f"pad: mode {mode!r} doesn't take in a value argument, got {value}")
     if input.ndim - len(amounts) not in (1, 2) or len(amounts) > 3:
@@ -243,8 +231,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         largest = {"reflect": size - 1, "circular": size}.get(mode, math.inf if size else 0)
         if max(before, after) > largest:
             raise RuntimeError(
-                f"pad: mode {mode!r} can pad dimension {dim} of size {size} by at most {largest}, got "
-                f"{(before, after)}"
+                f"pad: mode {mode!r} can pad dimension {dim} of size {size} by at most {largest}, got {(before, after)}"
             )
         if before or after:
             input = Index.apply(input, (*[EVERYTHING] * dim, _source(mode, size, before, after)))
@@ -275,17 +262,17 @@ def _pad_constant(input: Tensor, amounts: dict[int, tuple[int, int]], value: flo
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to `diagonal` (0 the main one), and zeros."""
-    return _triangle("tril", input, lambda shape: np.tri(*shape, diagonal, dtype=bool))
+    return input.masked_fill(Tensor(~_triangle("tril", input, diagonal)), 0)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from `diagonal` (0 the main one) on, and zeros."""
-    return _triangle("triu", input, lambda shape: ~np.tri(*shape, diagonal - 1, dtype=bool))
+    return input.masked_fill(Tensor(_triangle("triu", input, diagonal - 1)), 0)
 
 
-def _triangle(operation: str, input: Tensor, keep) -> Tensor:
+def _triangle(operation: str, input: Tensor, diagonal: int) -> np.ndarray:
+    """True on and below the diagonal."""
     if check_tensor(operation, "input", input).ndim < 2:
-        raise RuntimeError(
-            f"{operation}: input tensor must have at least 2 dimensions, got shape {input.shape}"
-        )
-    return input.masked_fill(Tensor(~keep(input.shape[-2:])), 0)
+        raise RuntimeError(f"{operation}: input tensor must have at least 2 dimensions, got {list(input.shape)}")
+    rows, columns = input.shape[-2:]
+    return np.tri(rows, columns, diagonal, bool)

@@ -204,9 +204,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
         dimensions("movedim", dims, input.ndim) if dims != () else () for dims in (source, destination)
     ]
     if len(source) != len(destination):
-        raise RuntimeError(
-            f"movedim: source {source} and destination {destination} must have the same length"
-        )
+        raise RuntimeError(f"movedim: source {source} and destination {destination} must have the same length")
     order = [dim for dim in range(input.ndim) if dim not in source]
     for place, dim in sorted(zip(destination, source, strict=True)):
         order.insert(place, dim)
@@ -271,11 +269,9 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 @takes_sizes
 def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
     """`input` summed over the dimensions in which a tensor of shape `size` would be expanded to its shape."""
-    if len(size) > input.ndim or any(
-        n not in (1, m) for n, m in zip(size[::-1], input.shape[::-1], strict=False)
-    ):
+    if len(size) > input.ndim or any(n not in (1, m) for n, m in zip(size[::-1], input.shape[::-1], strict=False)):
         raise RuntimeError(f"sum_to_size: size {list(size)} is not expandable to size {list(input.shape)}")
-    return sum_to_shape(input, size)
+    return sum_to_shape(input, tuple(size))
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -301,9 +297,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     check_tensor("unflatten", "input", input)
     dim = dimension("unflatten", dim, input.ndim)
     if input.ndim == 0 or len(sizes) == 0:
-        raise RuntimeError(
-            f"unflatten: needs a dimension to split and sizes, got shape {input.shape} and {sizes}"
-        )
+        raise RuntimeError(f"unflatten: needs a dimension to split and sizes, got shape {input.shape} and {sizes}")
     parts = infer_shape("unflatten", sizes, input.shape[dim])
     return Reshape.apply(input, (*input.shape[:dim], *parts, *input.shape[dim + 1 :]))
 
@@ -311,9 +305,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """A view without the dimensions of size 1: all of them, or those among `dim`."""
     check_tensor("squeeze", "input", input)
-    dropped = (
-        range(input.ndim) if dim is None else () if dim == () else dimensions("squeeze", dim, input.ndim)
-    )
+    dropped = range(input.ndim) if dim is None else () if dim == () else dimensions("squeeze", dim, input.ndim)
     return Reshape.apply(input, tuple([n for d, n in enumerate(input.shape) if n != 1 or d not in dropped]))
 
 
@@ -332,7 +324,5 @@ def reversed_dimensions(input: Tensor) -> Tensor:
 def matrix_transpose(input: Tensor) -> Tensor:
     """``x.mT``: a view with the last two dimensions swapped."""
     if input.ndim < 2:
-        raise RuntimeError(
-            f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor"
-        )
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor")
     return transpose(input, -2, -1)
