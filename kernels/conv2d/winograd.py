@@ -9,9 +9,9 @@ The three matrices evaluate and interpolate polynomials at 0, 1, -1, 2, -2 and i
 elementwise product becomes 36 small matrix products, tiles x channels times channels x outputs, and that is
 where the time goes:
 
-    forward           M[k] = V[k] U[k],     V = B^T d B,  U = G w G^T,    y = A^T M A
+    forward           M[k] = V[k] U[k]^T,   V = B^T d B,  U = G w G^T,    y = A^T M A
     input gradient    the same with dy for x, kernels turned by 180 degrees, input and output channels swapped
-    weight gradient   the transpose of it all: dU[k] = V[k]^T Z[k],  Z = A dy A^T,  dweight = G^T dU G
+    weight gradient   the transpose of it all: dU[k] = Z[k]^T V[k],  Z = A dy A^T,  dweight = G^T dU G
 
 Channels lie side by side in here (NHWC), so the transforms vectorise over them; a task transforms about a
 hundred tiles, multiplies and transforms back while all of it is in the second-level cache. float32; the error
@@ -26,6 +26,8 @@ from numba import prange
 from ..jit import jit, single_threaded_blas
 
 FUSED = {"contract"}
+_unsigned = np.uintp  # unsigned indices spare the compiler the test for negative ones, which stops vectorising
+_2, _4, _5, _8 = (np.float32(number) for number in (2, 4, 5, 8))  # an int would make the arithmetic float64
 TILES = 96  # to a task: V and M then fit in the second-level cache at the usual channel counts
 SLAB = 256  # tiles of the weight gradient that are transformed before they are multiplied
 
@@ -42,123 +44,165 @@ def _load_rows(flat, strides, image, top, left, height, width, rows):
     """rows[i, j, c] = pixel (top + i, left + j) of channel c, 0 outside the image."""
     count, columns, channels = rows.shape
     stride_n, stride_c, stride_h, stride_w = strides
+    first, last = max(0, -left), min(columns, width - left)
     for i in range(count):
         h = top + i
         if h < 0 or h >= height:
             rows[i] = 0
             continue
-        first, last = max(0, -left), min(columns, width - left)
         rows[i, :first] = 0
         rows[i, last:] = 0
-        base = image * stride_n + h * stride_h
-        # Sixteen channels at a time: where they lie far apart, a cache line is used up before it is evicted.
-        for c in range(0, channels, 16):
-            for j in range(first, last):
-                start = base + (left + j) * stride_w + c * stride_c
-                for lane in range(min(16, channels - c)):
-                    rows[i, j, c + lane] = flat[start + lane * stride_c]
+        base = image * stride_n + h * stride_h + (left + first) * stride_w
+        if stride_c == 1:
+            line = flat[base : base + (last - first) * channels]
+            target = rows[i, first:last].reshape(line.size)
+            for p in range(line.size):
+                target[p] = line[p]
+            continue
+        target = rows[i, first:last]
+        for c in range(channels):
+            line = flat[base + c * stride_c : base + c * stride_c + last - first]
+            for w in range(last - first):
+                target[w, c] = line[w]
 
 
 @jit
 def _store_rows(rows, flat, strides, image, top, height, width):
     """The way back: write rows[i, j, c] to pixel (top + i, j), except outside the image."""
     count, _, channels = rows.shape
-    stride_n, stride_c, stride_h, stride_w = strides
+    stride_n, stride_c, stride_h, _ = strides
     for i in range(min(count, height - top)):
         base = image * stride_n + (top + i) * stride_h
-        for c in range(0, channels, 16):
-            for j in range(width):
-                start = base + j * stride_w + c * stride_c
-                for lane in range(min(16, channels - c)):
-                    flat[start + lane * stride_c] = rows[i, j, c + lane]
+        if stride_c == 1:
+            line = flat[base : base + width * channels]
+            source = rows[i, :width].reshape(line.size)
+            for p in range(line.size):
+                line[p] = source[p]
+            continue
+        for c in range(channels):
+            line = flat[base + c * stride_c : base + c * stride_c + width]
+            for w in range(width):
+                line[w] = rows[i, w, c]
 
 
 @jit(fastmath=FUSED)
-def _transform_input(rows, left, half, v, tile):
-    """v[:, tile] = B^T d B for the 6x6 pixels d from column `left` on."""
-    channels = rows.shape[2]
-    for j in range(6):
-        for c in range(channels):
-            d0, d1, d2 = rows[0, left + j, c], rows[1, left + j, c], rows[2, left + j, c]
-            d3, d4, d5 = rows[3, left + j, c], rows[4, left + j, c], rows[5, left + j, c]
-            half[0, j, c] = 4 * d0 - 5 * d2 + d4
-            half[1, j, c] = d4 - 4 * d2 + (d3 - 4 * d1)
-            half[2, j, c] = d4 - 4 * d2 - (d3 - 4 * d1)
-            half[3, j, c] = d4 - d2 + 2 * (d3 - d1)
-            half[4, j, c] = d4 - d2 - 2 * (d3 - d1)
-            half[5, j, c] = 4 * d1 - 5 * d3 + d5
-    for i in range(6):
-        for c in range(channels):
-            d0, d1, d2 = half[i, 0, c], half[i, 1, c], half[i, 2, c]
-            d3, d4, d5 = half[i, 3, c], half[i, 4, c], half[i, 5, c]
-            v[i * 6, tile, c] = 4 * d0 - 5 * d2 + d4
-            v[i * 6 + 1, tile, c] = d4 - 4 * d2 + (d3 - 4 * d1)
-            v[i * 6 + 2, tile, c] = d4 - 4 * d2 - (d3 - 4 * d1)
-            v[i * 6 + 3, tile, c] = d4 - d2 + 2 * (d3 - d1)
-            v[i * 6 + 4, tile, c] = d4 - d2 - 2 * (d3 - d1)
-            v[i * 6 + 5, tile, c] = 4 * d1 - 5 * d3 + d5
+def _input_1d(x, start, pitch, y, to, step, length):
+    """y = B^T x for six runs of `length` numbers: those of x begin at start, start + pitch, ..."""
+    x0, pitch, y0, step = _unsigned(start), _unsigned(pitch), _unsigned(to), _unsigned(step)
+    x1, x2, x3, x4, x5 = (
+        x0 + pitch,
+        x0 + _unsigned(2) * pitch,
+        x0 + _unsigned(3) * pitch,
+        x0 + _unsigned(4) * pitch,
+        x0 + _unsigned(5) * pitch,
+    )
+    y1, y2, y3, y4, y5 = (
+        y0 + step,
+        y0 + _unsigned(2) * step,
+        y0 + _unsigned(3) * step,
+        y0 + _unsigned(4) * step,
+        y0 + _unsigned(5) * step,
+    )
+    for p in range(_unsigned(length)):
+        a, b, c, d, e, f = x[x0 + p], x[x1 + p], x[x2 + p], x[x3 + p], x[x4 + p], x[x5 + p]
+        even, odd = e - _4 * c, d - _4 * b
+        y[y0 + p] = _4 * a - _5 * c + e
+        y[y1 + p] = even + odd
+        y[y2 + p] = even - odd
+        even, odd = e - c, _2 * (d - b)
+        y[y3 + p] = even + odd
+        y[y4 + p] = even - odd
+        y[y5 + p] = _4 * b - _5 * d + f
 
 
 @jit(fastmath=FUSED)
-def _transform_output(m, tile, bias, half, rows, left):
-    """rows[:, left : left + 4] = A^T m[:, tile] A + bias."""
-    channels = m.shape[2]
-    for j in range(6):
-        for c in range(channels):
-            m0, m1, m2 = m[j, tile, c], m[6 + j, tile, c], m[12 + j, tile, c]
-            m3, m4, m5 = m[18 + j, tile, c], m[24 + j, tile, c], m[30 + j, tile, c]
-            half[0, j, c] = m0 + (m1 + m2) + (m3 + m4)
-            half[1, j, c] = (m1 - m2) + 2 * (m3 - m4)
-            half[2, j, c] = (m1 + m2) + 4 * (m3 + m4)
-            half[3, j, c] = (m1 - m2) + 8 * (m3 - m4) + m5
-    for i in range(4):
-        for c in range(channels):
-            m0, m1, m2 = half[i, 0, c], half[i, 1, c], half[i, 2, c]
-            m3, m4, m5 = half[i, 3, c], half[i, 4, c], half[i, 5, c]
-            rows[i, left, c] = m0 + (m1 + m2) + (m3 + m4) + bias[c]
-            rows[i, left + 1, c] = (m1 - m2) + 2 * (m3 - m4) + bias[c]
-            rows[i, left + 2, c] = (m1 + m2) + 4 * (m3 + m4) + bias[c]
-            rows[i, left + 3, c] = (m1 - m2) + 8 * (m3 - m4) + m5 + bias[c]
+def _output_1d(x, start, pitch, y, to, step, length):
+    """y = A^T x, four runs from six."""
+    x0, pitch, y0, step = _unsigned(start), _unsigned(pitch), _unsigned(to), _unsigned(step)
+    x1, x2, x3, x4, x5 = (
+        x0 + pitch,
+        x0 + _unsigned(2) * pitch,
+        x0 + _unsigned(3) * pitch,
+        x0 + _unsigned(4) * pitch,
+        x0 + _unsigned(5) * pitch,
+    )
+    y1, y2, y3 = y0 + step, y0 + _unsigned(2) * step, y0 + _unsigned(3) * step
+    for p in range(_unsigned(length)):
+        even_1, odd_1 = x[x1 + p] + x[x2 + p], x[x1 + p] - x[x2 + p]
+        even_2, odd_2 = x[x3 + p] + x[x4 + p], x[x3 + p] - x[x4 + p]
+        y[y0 + p] = x[x0 + p] + even_1 + even_2
+        y[y1 + p] = odd_1 + _2 * odd_2
+        y[y2 + p] = even_1 + _4 * even_2
+        y[y3 + p] = odd_1 + _8 * odd_2 + x[x5 + p]
 
 
 @jit(fastmath=FUSED)
-def _transform_gradient(rows, left, half, z, tile):
-    """z[:, tile] = A dy A^T for the 4x4 pixels from column `left` on."""
-    channels = rows.shape[2]
-    for j in range(4):
-        for c in range(channels):
-            g0, g1, g2, g3 = (
-                rows[0, left + j, c],
-                rows[1, left + j, c],
-                rows[2, left + j, c],
-                rows[3, left + j, c],
-            )
-            half[0, j, c] = g0
-            half[1, j, c] = (g0 + g2) + (g1 + g3)
-            half[2, j, c] = (g0 + g2) - (g1 + g3)
-            half[3, j, c] = (g0 + 4 * g2) + (2 * g1 + 8 * g3)
-            half[4, j, c] = (g0 + 4 * g2) - (2 * g1 + 8 * g3)
-            half[5, j, c] = g3
-    for i in range(6):
-        for c in range(channels):
-            g0, g1, g2, g3 = half[i, 0, c], half[i, 1, c], half[i, 2, c], half[i, 3, c]
-            z[i * 6, tile, c] = g0
-            z[i * 6 + 1, tile, c] = (g0 + g2) + (g1 + g3)
-            z[i * 6 + 2, tile, c] = (g0 + g2) - (g1 + g3)
-            z[i * 6 + 3, tile, c] = (g0 + 4 * g2) + (2 * g1 + 8 * g3)
-            z[i * 6 + 4, tile, c] = (g0 + 4 * g2) - (2 * g1 + 8 * g3)
-            z[i * 6 + 5, tile, c] = g3
+def _gradient_1d(x, start, pitch, y, to, step, length):
+    """y = A x, six runs from four: the transpose of `_output_1d`."""
+    x0, pitch, y0, step = _unsigned(start), _unsigned(pitch), _unsigned(to), _unsigned(step)
+    x1, x2, x3 = x0 + pitch, x0 + _unsigned(2) * pitch, x0 + _unsigned(3) * pitch
+    y1, y2, y3, y4, y5 = (
+        y0 + step,
+        y0 + _unsigned(2) * step,
+        y0 + _unsigned(3) * step,
+        y0 + _unsigned(4) * step,
+        y0 + _unsigned(5) * step,
+    )
+    for p in range(_unsigned(length)):
+        a, b, c, d = x[x0 + p], x[x1 + p], x[x2 + p], x[x3 + p]
+        even, odd = a + c, b + d
+        y[y0 + p] = a
+        y[y1 + p] = even + odd
+        y[y2 + p] = even - odd
+        even, odd = a + _4 * c, _2 * b + _8 * d
+        y[y3 + p] = even + odd
+        y[y4 + p] = even - odd
+        y[y5 + p] = d
 
 
 @jit
-def _forward_task(x, x_shape, x_strides, u, bias, y, y_shape, y_strides, pad, first, last):
+def _transform_input(rows, left, half, v, tile):
+    """v[:, tile] = B^T d B for the 6x6 pixels d from column `left` on: the columns first, then the rows."""
+    _, width, c = rows.shape
+    tiles = v.shape[1]
+    flat_rows, flat_v = rows.reshape(rows.size), v.reshape(v.size)
+    _input_1d(flat_rows, left * c, width * c, half, 0, 6 * c, 6 * c)
+    for i in range(6):
+        _input_1d(half, 6 * i * c, c, flat_v, (6 * i * tiles + tile) * c, tiles * c, c)
+
+
+@jit
+def _transform_output(m, tile, half, rows, left):
+    """rows[:, left : left + 4] = A^T m[:, tile] A."""
+    _, tiles, c = m.shape
+    width = rows.shape[1]
+    flat_m, flat_rows = m.reshape(m.size), rows.reshape(rows.size)
+    for j in range(6):
+        _output_1d(flat_m, (j * tiles + tile) * c, 6 * tiles * c, half, j * c, 6 * c, c)
+    for i in range(4):
+        _output_1d(half, 6 * i * c, c, flat_rows, (i * width + left) * c, c, c)
+
+
+@jit
+def _transform_gradient(rows, left, half, z, tile):
+    """z[:, tile] = A dy A^T for the 4x4 pixels dy from column `left` on."""
+    _, width, c = rows.shape
+    tiles = z.shape[1]
+    flat_rows, flat_z = rows.reshape(rows.size), z.reshape(z.size)
+    _gradient_1d(flat_rows, left * c, width * c, half, 0, 4 * c, 4 * c)
+    for i in range(6):
+        _gradient_1d(half, 4 * i * c, c, flat_z, (6 * i * tiles + tile) * c, tiles * c, c)
+
+
+@jit
+def _forward_task(x, x_shape, x_strides, u, turned, bias, y, y_shape, y_strides, pad, first, last):
     """Rows of tiles `first` to `last`, counted through all images."""
     batch, channels, height, width = x_shape
     _, out_channels, out_h, out_w = y_shape
     down, across = (out_h + 3) // 4, (out_w + 3) // 4
     tiles = (last - first) * across
     rows = np.empty((6, 4 * across + 2, channels), np.float32)
-    half = np.empty((6, 6, max(channels, out_channels)), np.float32)
+    half = np.empty(36 * max(channels, out_channels), np.float32)
     v = np.empty((36, tiles, channels), np.float32)
     m = np.empty((36, tiles, out_channels), np.float32)
     for r in range(first, last):
@@ -167,21 +211,28 @@ def _forward_task(x, x_shape, x_strides, u, bias, y, y_shape, y_strides, pad, fi
         for t in range(across):
             _transform_input(rows, 4 * t, half, v, (r - first) * across + t)
     for k in range(36):
-        np.dot(v[k], u[k], m[k])
+        if turned:
+            np.dot(v[k], u[k], m[k])
+        else:
+            np.dot(v[k], u[k].T, m[k])
     out_rows = np.empty((4, 4 * across, out_channels), np.float32)
     for r in range(first, last):
         for t in range(across):
-            _transform_output(m, (r - first) * across + t, bias, half, out_rows, 4 * t)
+            _transform_output(m, (r - first) * across + t, half, out_rows, 4 * t)
+        for i in range(4):
+            for w in range(4 * across):
+                for c in range(out_channels):
+                    out_rows[i, w, c] += bias[c]
         _store_rows(out_rows, y, y_strides, r // down, r % down * 4, out_h, out_w)
 
 
 @jit(parallel=True)
-def _forward(x, x_shape, x_strides, u, bias, y, y_shape, y_strides, pad, run):
-    """x and y are flat; u (36, C, O); a task takes `run` rows of tiles."""
+def _forward(x, x_shape, x_strides, u, turned, bias, y, y_shape, y_strides, pad, run):
+    """x and y are flat; u (36, O, C), or (36, C, O) if `turned`; a task takes `run` rows of tiles."""
     total = y_shape[0] * ((y_shape[2] + 3) // 4)
     for task in prange((total + run - 1) // run):
         last = min(total, (task + 1) * run)
-        _forward_task(x, x_shape, x_strides, u, bias, y, y_shape, y_strides, pad, task * run, last)
+        _forward_task(x, x_shape, x_strides, u, turned, bias, y, y_shape, y_strides, pad, task * run, last)
 
 
 @jit
@@ -190,7 +241,7 @@ def _transform_task(x, x_shape, x_strides, dy, y_shape, y_strides, pad, row, v, 
     down, across = (y_shape[2] + 3) // 4, (y_shape[3] + 3) // 4
     rows = np.empty((6, 4 * across + 2, x_shape[1]), np.float32)
     dy_rows = np.empty((4, 4 * across, y_shape[1]), np.float32)
-    half = np.empty((6, 6, max(x_shape[1], y_shape[1])), np.float32)
+    half = np.empty(36 * max(x_shape[1], y_shape[1]), np.float32)
     image, top = row // down, row % down * 4
     _load_rows(x, x_strides, image, top - pad[0], -pad[1], x_shape[2], x_shape[3], rows)
     _load_rows(dy, y_strides, image, top, 0, y_shape[2], y_shape[3], dy_rows)
@@ -201,13 +252,13 @@ def _transform_task(x, x_shape, x_strides, dy, y_shape, y_strides, pad, row, v, 
 
 @jit
 def _multiply_task(v, z, product, du):
-    np.dot(v.T, z, product)
+    np.dot(z.T, v, product)
     du += product
 
 
 @jit(parallel=True)
 def _weight_gradient(x, x_shape, x_strides, dy, y_shape, y_strides, pad, run, du):
-    """du (36, C, O), zeros: adds V^T Z, `run` rows of tiles at a time."""
+    """du (36, O, C), zeros: adds Z^T V, `run` rows of tiles at a time."""
     total = y_shape[0] * ((y_shape[2] + 3) // 4)
     across = (y_shape[3] + 3) // 4
     for first in range(0, total, run):
@@ -219,7 +270,7 @@ def _weight_gradient(x, x_shape, x_strides, dy, y_shape, y_strides, pad, run, du
                 x, x_shape, x_strides, dy, y_shape, y_strides, pad, first + row, v, z, row * across
             )  # fmt: skip
         for k in prange(36):
-            product = np.empty((x_shape[1], y_shape[1]), np.float32)
+            product = np.empty((y_shape[1], x_shape[1]), np.float32)
             _multiply_task(v[k], z[k], product, du[k])
 
 
@@ -233,30 +284,38 @@ def _flat(array):
     return (array if nhwc is None else nhwc).reshape(array.size), array.shape, strides
 
 
+def _convolve(x, u, turned, bias, y, padding):
+    run = max(1, TILES // ((y.shape[3] + 3) // 4))
+    with single_threaded_blas():
+        _forward(*_flat(x), u, turned, bias, *_flat(y), padding, run)
+
+
 def forward(x, weight, bias, y, padding):
     """Write the convolution of x with weight (O, C, 3, 3) into y."""
     out_channels, channels = weight.shape[:2]
-    kernels = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(9, channels * out_channels)
-    u = (_KERNEL_TRANSFORM @ kernels).reshape(36, channels, out_channels)
+    u = _KERNEL_TRANSFORM @ weight.reshape(out_channels * channels, 9).T
     if bias is None:
         bias = np.zeros(out_channels, np.float32)
-    run = max(1, TILES // ((y.shape[3] + 3) // 4))
-    with single_threaded_blas():
-        _forward(*_flat(x), u, np.require(bias, requirements=["C", "A", "W"]), *_flat(y), padding, run)
+    bias = np.require(bias, requirements=["C", "A", "W"])
+    _convolve(x, u.reshape(36, out_channels, channels), False, bias, y, padding)
 
 
 def input_gradient(dy, weight, dx, padding):
-    """Write the gradient of x into dx: convolution of dy with the turned kernels."""
-    turned = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
-    forward(dy, turned, None, dx, (2 - padding[0], 2 - padding[1]))
+    """Write the gradient of x into dx: the convolution of dy with the kernels turned by 180 degrees."""
+    out_channels, channels = weight.shape[:2]
+    # Read backwards, the nine numbers of a kernel are the turned kernel's.
+    u = _KERNEL_TRANSFORM[:, ::-1] @ weight.reshape(out_channels * channels, 9).T
+    bias = np.zeros(channels, np.float32)
+    padding = (2 - padding[0], 2 - padding[1])
+    _convolve(dy, u.reshape(36, out_channels, channels), True, bias, dx, padding)
 
 
 def weight_gradient(dy, x, dweight, padding):
-    """Write the gradient of the weight into dweight."""
+    """Write the gradient of the weight into dweight (C-contiguous)."""
     out_channels, channels = dweight.shape[:2]
-    du = np.zeros((36, channels, out_channels), np.float32)
+    du = np.zeros((36, out_channels, channels), np.float32)
     run = max(1, SLAB // ((dy.shape[3] + 3) // 4))
     with single_threaded_blas():
         _weight_gradient(*_flat(x), *_flat(dy), padding, run, du)
-    transformed = _KERNEL_TRANSFORM.T @ du.reshape(36, channels * out_channels)
-    dweight[...] = transformed.reshape(3, 3, channels, out_channels).transpose(3, 2, 0, 1)
+    kernels = dweight.reshape(out_channels * channels, 9)
+    np.matmul(du.reshape(36, out_channels * channels).T, _KERNEL_TRANSFORM, out=kernels)
