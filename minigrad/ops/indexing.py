@@ -62,12 +62,9 @@ class Index(Function):
     @staticmethod
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
-        try:
-            if all([part is EVERYTHING for part in index[:-1]]):
-                return Tensor(x.array.take(index[-1], axis=len(index) - 1))  # the same, faster
-            return Tensor(np.ascontiguousarray(x.array[index]))
-        except IndexError as error:
-            raise _in_our_words(error) from None
+        if all([part is EVERYTHING for part in index[:-1]]):
+            return Tensor(x.array.take(index[-1], axis=len(index) - 1))  # the same, faster
+        return Tensor(np.ascontiguousarray(x.array[index]))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -120,10 +117,6 @@ def sum_rows(rows, positions, count: int):
     return csr_array((ones, positions, starts), shape=(len(positions), count)).T @ rows
 
 
-def _in_our_words(error: IndexError) -> IndexError:
-    return IndexError(str(error).replace("axis", "dimension").replace("indexing arrays", "indexing tensors"))
-
-
 def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
     """The basic part of an index (integers, slices, None) and the advanced one (arrays and full slices)."""
     parts = [_part(part) for part in (index if isinstance(index, tuple) else (index,))]
@@ -146,6 +139,7 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
         size = input.shape[dim] if dim < input.ndim else 0
         if isinstance(part, np.ndarray):
             if part.dtype != bool:
+                _check_positions(part, dim, size)
                 basic.append(EVERYTHING)
                 advanced.append(part)
             elif part.ndim == 0:  # True and False are a new dimension of size 1 or 0
@@ -161,10 +155,24 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
             if not isinstance(part, int):
                 advanced.append(EVERYTHING)
         dim += _consumes(part)
+    arrays = [part for part in advanced if part is not EVERYTHING]
+    try:
+        np.broadcast_shapes(*[array.shape for array in arrays])
+    except ValueError:
+        shapes = ", ".join([str(list(array.shape)) for array in arrays])
+        raise IndexError(
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
+        ) from None
     for entries in (basic, advanced):
         while entries and entries[-1] is EVERYTHING:
             entries.pop()
     return tuple(basic), tuple(advanced)
+
+
+def _check_positions(positions: np.ndarray, dim: int, size: int) -> None:
+    if positions.size and not (-size <= positions.min() and positions.max() < size):
+        wrong = positions[(positions < -size) | (positions >= size)].flat[0]
+        raise IndexError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
 
 
 def _part(part: Any):
@@ -245,11 +253,7 @@ def _fit(value: Tensor, target: Tensor, advanced: tuple) -> Tensor:
     shape = target.shape
     if advanced:
         # Zero strides: an array of any size in which every element is the same byte.
-        probe = np.broadcast_to(np.zeros((), bool), shape)
-        try:
-            shape = probe[advanced].shape
-        except IndexError as error:
-            raise _in_our_words(error) from None
+        shape = np.broadcast_to(np.zeros((), bool), shape)[advanced].shape
     extra = max(value.ndim - len(shape), 0)
     fits = value.shape[:extra] == (1,) * extra and all(
         [size in (1, there) for size, there in zip(value.shape[::-1], shape[::-1], strict=False)]

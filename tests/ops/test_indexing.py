@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad.autograd import gradcheck, gradgradcheck
@@ -89,6 +93,59 @@ def test_reading_and_writing_as_pytorch(name):
             assert got is None
         else:
             np.testing.assert_allclose(got, expected)
+
+
+@st.composite
+def _shapes_and_indices(draw):
+    """A shape, and an index of which about one in four does not fit it."""
+    shape = tuple(draw(st.lists(st.integers(0, 4), max_size=4)))
+    positions = st.lists(st.integers(-3, 3), max_size=3)
+    edge = st.none() | st.integers(-4, 4)
+    parts = []
+    for dim in range(draw(st.integers(0, len(shape) + 1))):
+        size = shape[dim] if dim < len(shape) else 1
+        parts.append(
+            draw(
+                st.integers(-size, max(size - 1, 0))
+                | st.builds(slice, edge, edge, st.none() | st.integers(1, 3))
+                | st.none()
+                | positions.map(lambda entries: np.array(entries, np.int64))
+                | positions.map(lambda entries: np.array([entries, entries], np.int64))
+                | st.lists(st.booleans(), min_size=size, max_size=size).map(lambda entries: np.array(entries, bool))
+                | st.booleans()
+            )
+        )
+    if draw(st.booleans()):
+        parts.insert(draw(st.integers(0, len(parts))), Ellipsis)
+    return shape, tuple(parts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(case=_shapes_and_indices())
+def test_any_index_reads_and_writes_as_in_pytorch(case):
+    torch = pytest.importorskip("torch")
+    shape, index = case
+    values = np.random.default_rng(0).standard_normal(shape)
+    results = []
+    for lib in (mg, torch):
+        x = lib.tensor(values, dtype=lib.float64, requires_grad=True)
+        at = _index(index, lib.tensor)
+        try:
+            read = x[at]
+        except IndexError:
+            results.append(IndexError)
+            continue
+        (read * lib.arange(math.prod(read.shape), dtype=lib.float64).reshape(read.shape)).sum().backward()
+        written = x.detach().clone()
+        written[at] = 7.0
+        results.append([read.detach().numpy(), x.grad.numpy(), written.numpy()])
+    if IndexError in results:
+        # PyTorch lets positions out of range pass where there is nothing to read.
+        assert results == [IndexError, IndexError] or results[1][0].size == 0
+        return
+    for got, expected in zip(*results, strict=True):
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got, expected)
 
 
 def test_integers_do_not_count_as_positions():
