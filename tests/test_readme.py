@@ -1,0 +1,37 @@
+"""Every snippet of the README runs, and what its comments promise comes out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda s: s.strip().splitlines()[0])
+def test_snippet(snippet, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.random.seed(0)
+    exec(compile(snippet, "README.md", "exec"), {"__name__": "readme"})
+    promised = re.findall(r"^print\(.*\)\s+# (.*)$", snippet, re.M)
+    assert capsys.readouterr().out.splitlines()[: len(promised)] == promised
+
+
+def test_quick_start_is_two_commands():
+    block = re.search(r"^## Quick start\n.*?^```sh\n(.*?)^```", README, re.S | re.M).group(1)
+    commands = block.strip().splitlines()
+    assert len(commands) == 2
+    assert "pip install" in commands[0] and "examples/lenet_fashion_mnist.py" in commands[0]
+    assert "pip install" in commands[1] and "pytest" in commands[1]
+
+
+def test_every_file_that_is_linked_exists():
+    root = Path(__file__).parent.parent
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    for link in links:
+        assert (root / link).exists(), link
