@@ -81,9 +81,7 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
     return _over_dimension(LogSoftmax, "log_softmax", input, dim, _stacklevel, dtype)
 
 
-def _over_dimension(
-    operation: type[Function], name: str, input: Tensor, dim, stacklevel: int, dtype
-) -> Tensor:
+def _over_dimension(operation: type[Function], name: str, input: Tensor, dim, stacklevel: int, dtype) -> Tensor:
     check_tensor(name, "input", input)
     if dtype is not None:
         input = input.to(dtype)
@@ -103,7 +101,7 @@ def _over_dimension(
 
 def _maybe_in_place(function, input: Tensor, inplace: bool) -> Tensor:
     """function(input), written into `input` if asked for; what backward needs is kept of a copy then."""
-    return write(input, function(input.clone())) if inplace else function(input)
+    return write(input, function(input.clone()), computed=True) if inplace else function(input)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

@@ -35,9 +35,7 @@ class Conv2d(Function):
         ctx.input_shape, ctx.kernel_size = x.shape, weight.shape[2:]
         ctx.geometry = stride, padding, dilation, groups
         kernel = implementation("conv2d", x.array)
-        return Tensor(
-            kernel.forward(x.array, weight.array, bias.array if bias is not None else None, *ctx.geometry)
-        )
+        return Tensor(kernel.forward(x.array, weight.array, bias.array if bias is not None else None, *ctx.geometry))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -157,9 +155,7 @@ def _named_padding(
     if padding == "valid":
         return images, (0, 0)
     if padding != "same":
-        raise RuntimeError(
-            f"conv2d: Invalid padding string: {padding!r}; use 'same', 'valid', an int or a pair"
-        )
+        raise RuntimeError(f"conv2d: Invalid padding string: {padding!r}; use 'same', 'valid', an int or a pair")
     if stride != (1, 1):
         raise RuntimeError("conv2d: padding='same' is not supported for strided convolutions")
     height, width = [dilation[d] * (kernel_size[d] - 1) for d in (0, 1)]
@@ -243,13 +239,10 @@ def _check_images(operation: str, input: Tensor, weight: Tensor, bias: Tensor | 
         )
     if input.ndim not in (3, 4):
         raise RuntimeError(
-            f"Expected 3D (unbatched) or 4D (batched) input to {operation}, "
-            f"but got input of size: {list(input.shape)}"
+            f"Expected 3D (unbatched) or 4D (batched) input to {operation}, but got input of size: {list(input.shape)}"
         )
     if min(weight.shape) < 1:
-        raise RuntimeError(
-            f"{operation}: expected a weight without empty dimensions, but got {list(weight.shape)}"
-        )
+        raise RuntimeError(f"{operation}: expected a weight without empty dimensions, but got {list(weight.shape)}")
     if weight.shape[0] % groups:
         raise RuntimeError(
             f"{operation}: Given groups={groups}, expected weight to be divisible by {groups} at "
@@ -261,9 +254,7 @@ def _check_images(operation: str, input: Tensor, weight: Tensor, bias: Tensor | 
     for name, other in others.items():
         if other.dtype != input.dtype:
             types = [_TORCH_NAMES.get(t.dtype.name, t.dtype.name) for t in (input, other)]
-            raise RuntimeError(
-                f"{operation}: Input type ({types[0]}) and {name} type ({types[1]}) should be the same"
-            )
+            raise RuntimeError(f"{operation}: Input type ({types[0]}) and {name} type ({types[1]}) should be the same")
     check_same_device(operation, input, *others.values())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
 from minigrad.generator import default_generator
@@ -42,7 +44,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     _check("dropout", input, p)
     if not training or p == 0:
         return input
-    return write(input, _drop(input, p)) if inplace else _drop(input, p)
+    return write(input, _drop(input, p), computed=True) if inplace else _drop(input, p)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -61,5 +63,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def _check(operation: str, input: Tensor, p: float) -> None:
     check_floating(operation, "input", input)
+    if isinstance(p, bool) or not isinstance(p, Real):
+        raise TypeError(f"{operation}: argument 'p' must be a number, not {type(p).__name__}")
     if not 0 <= p <= 1:
         raise ValueError(f"{operation}: dropout probability has to be between 0 and 1, but got {p}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -105,9 +106,7 @@ def cross_entropy(
     check_floating("cross_entropy", "input", input)
     check_tensor("cross_entropy", "target", target)
     if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(
-            f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
-        )
+        raise RuntimeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     logits, classes = _rows("cross_entropy", input, target, weight, ignore_index)
@@ -191,19 +190,18 @@ def _rows(
         )
     if shape != expected and not (input.ndim == 1 and shape == [1]):
         error = ValueError if input.ndim == 1 else RuntimeError
-        raise error(
-            f"{operation}: Expected target size {expected} for input {list(input.shape)}, got {shape}"
-        )
+        raise error(f"{operation}: Expected target size {expected} for input {list(input.shape)}, got {shape}")
     classes = input.shape[0 if input.ndim == 1 else 1]
     check_same_device(operation, input, target)
     _check_weight(operation, input, weight, classes)
     if target.dtype != int64:
         target = target.to(int64)
-    wrong = (target.array < 0) | (target.array >= classes)
+    labels: Any = target.array
+    wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
-        wrong &= target.array != ignore_index
+        wrong &= labels != ignore_index
         if wrong.any():
-            raise IndexError(f"{operation}: Target {target.array[wrong].flat[0]} is out of bounds.")
+            raise IndexError(f"{operation}: Target {labels[wrong][0]} is out of bounds.")
     if input.ndim == 1:
         return input.unsqueeze(0), target.reshape(1)
     if input.ndim == 2:
@@ -221,13 +219,9 @@ def _check_weight(operation: str, input: Tensor, weight: Tensor | None, classes:
             f"but got weight tensor of shape: {list(weight.shape)}"
         )
     if weight.dtype != input.dtype:
-        raise RuntimeError(
-            f"{operation}: expected weight of the input's dtype {input.dtype}, got {weight.dtype}"
-        )
+        raise RuntimeError(f"{operation}: expected weight of the input's dtype {input.dtype}, got {weight.dtype}")
     if weight.requires_grad:
-        raise RuntimeError(
-            f"{operation}: not differentiable with respect to 'weight', which cannot require grad"
-        )
+        raise RuntimeError(f"{operation}: not differentiable with respect to 'weight', which cannot require grad")
     check_same_device(operation, input, weight)
 
 
@@ -281,10 +275,9 @@ def binary_cross_entropy(
     reduction = _reduction(size_average, reduce, reduction)
     _check_pair("binary_cross_entropy", input, target)
     if target.dtype != input.dtype:
-        raise RuntimeError(
-            f"binary_cross_entropy: Found target dtype {target.dtype} but expected {input.dtype}"
-        )
-    if not ((input.array >= 0) & (input.array <= 1)).all():
+        raise RuntimeError(f"binary_cross_entropy: Found target dtype {target.dtype} but expected {input.dtype}")
+    probability: Any = input.array
+    if not ((probability >= 0) & (probability <= 1)).all():
         raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1")
     losses = BinaryCrossEntropy.apply(input, target)
     return _reduced(losses if weight is None else losses * weight.expand(losses.shape), reduction)
@@ -371,9 +364,7 @@ def _difference(operation: str, input: Tensor, target: Tensor) -> Tensor:
     check_tensor(operation, "input", input)
     check_tensor(operation, "target", target)
     if input.dtype.kind != "f" and target.dtype.kind != "f":
-        raise RuntimeError(
-            f"{operation}: expected floating point tensors, got {input.dtype} and {target.dtype}"
-        )
+        raise RuntimeError(f"{operation}: expected floating point tensors, got {input.dtype} and {target.dtype}")
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({list(target.shape)}) that is different to the input size "
@@ -403,6 +394,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     check_tensor("one_hot", "tensor", tensor)
     if tensor.dtype != int64:
         raise RuntimeError(f"one_hot is only applicable to index tensor of type int64, got {tensor.dtype}")
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int | np.integer):
+        raise TypeError(f"one_hot: argument 'num_classes' must be int, not {type(num_classes).__name__}")
     labels = tensor.array
     if num_classes < -1 or (labels.size == 0 and num_classes <= 0):
         raise RuntimeError(
@@ -414,8 +407,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes == -1:
         num_classes = int(labels.max()) + 1
     elif labels.size and labels.max() >= num_classes:
-        raise RuntimeError(
-            f"one_hot: Class values must be smaller than num_classes={num_classes}, got {labels.max()}."
-        )
+        raise RuntimeError(f"one_hot: Class values must be smaller than num_classes={num_classes}, got {labels.max()}.")
     classes = array_module(labels).arange(num_classes)
     return Tensor((labels[..., None] == classes).astype(int64))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from minigrad.autograd import FusedFunction
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import check_floating, check_same_device, check_tensor
@@ -62,9 +64,7 @@ class BatchNorm(FusedFunction):
         kernel = implementation("batch_norm", x.array)
         gradients = kernel.backward(grad_output.array, x.array, _array(weight), ctx.mean, ctx.invstd)
         needs = ctx.needs_input_grad[:3]
-        return *[
-            Tensor(gradient) if need else None for gradient, need in zip(gradients, needs, strict=True)
-        ], None
+        return *[Tensor(gradient) if need else None for gradient, need in zip(gradients, needs, strict=True)], None
 
 
 class BatchNormInference(FusedFunction):
@@ -158,31 +158,27 @@ def batch_norm(
     vectors = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for name, vector in vectors.items():
         if vector is None:
-            if not training and name.startswith("running"):
-                raise RuntimeError(f"batch_norm: {name} must be defined in evaluation mode")
             continue
         check_tensor("batch_norm", name, vector)
         if vector.shape != (channels,):
-            raise RuntimeError(
-                f"batch_norm: {name} should contain {channels} elements not {list(vector.shape)}"
-            )
+            raise RuntimeError(f"batch_norm: {name} should contain {channels} elements not {list(vector.shape)}")
         if vector.dtype != input.dtype:
-            raise RuntimeError(
-                f"batch_norm: expected {name} of the input's dtype {input.dtype}, got {vector.dtype}"
-            )
+            raise RuntimeError(f"batch_norm: expected {name} of the input's dtype {input.dtype}, got {vector.dtype}")
         check_same_device("batch_norm", input, vector)
     if eps < 0 or (training and eps == 0):
         raise ValueError(
             f"batch_norm eps must be {'positive during training' if training else 'non-negative'}, got {eps}"
         )
-    if not training:
-        return BatchNormInference.apply(input, weight, bias, running_mean.detach(), running_var.detach(), eps)
     if (running_mean is None) != (running_var is None):
         raise RuntimeError("batch_norm: give both running_mean and running_var, or neither")
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("batch_norm: running_mean and running_var must be defined in evaluation mode")
+        return BatchNormInference.apply(input, weight, bias, running_mean.detach(), running_var.detach(), eps)
     count = input.shape[0] * math.prod(input.shape[2:])
     _check_several(count, input.shape)
     y, mean, invstd = BatchNorm.apply(input, weight, bias, eps)
-    if running_mean is not None and count:
+    if running_mean is not None and running_var is not None and count:
         variance = (1 / (invstd.array * invstd.array) - eps) * (count / (count - 1))
         for running, batch in ((running_mean, mean.array), (running_var, variance)):
             running.array += momentum * (batch - running.array)
@@ -190,11 +186,14 @@ def batch_norm(
     return y
 
 
+def _check_int(operation: str, name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{operation}: argument '{name}' must be int, not {type(value).__name__}")
+
+
 def _check_several(count: int, shape: Sequence[int]) -> None:
     if count == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {list(shape)}"
-        )
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
 
 
 def layer_norm(
@@ -209,6 +208,10 @@ def layer_norm(
     weight and bias have that shape. Ba et al., "Layer normalization" (2016).
     """
     check_floating("layer_norm", "input", input)
+    if not isinstance(normalized_shape, Sequence):
+        raise TypeError(
+            f"layer_norm: argument 'normalized_shape' must be a tuple of ints, not {type(normalized_shape).__name__}"
+        )
     shape = tuple(normalized_shape)
     if not shape:
         raise RuntimeError("layer_norm: Expected normalized_shape to be at least 1-dimensional, but got ()")
@@ -236,9 +239,8 @@ def group_norm(
     """
     check_floating("group_norm", "input", input)
     if input.ndim < 2:
-        raise RuntimeError(
-            f"group_norm: Expected at least 2 dimensions for input tensor but received {input.ndim}"
-        )
+        raise RuntimeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {input.ndim}")
+    _check_int("group_norm", "num_groups", num_groups)
     samples, channels = input.shape[:2]
     if num_groups < 1 or channels % num_groups:
         raise RuntimeError(
@@ -265,14 +267,10 @@ def _check_parameter(
             f"{list(parameter.shape)} and input of shape {list(input.shape)}"
         )
     if parameter.dtype != input.dtype:
-        raise RuntimeError(
-            f"{operation}: expected {name} of the input's dtype {input.dtype}, got {parameter.dtype}"
-        )
+        raise RuntimeError(f"{operation}: expected {name} of the input's dtype {input.dtype}, got {parameter.dtype}")
 
 
-def local_response_norm(
-    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Tensor:
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta.
 
     input (N, C, ...) of 3 dimensions or more. Krizhevsky et al., "ImageNet classification with deep
@@ -283,6 +281,7 @@ def local_response_norm(
         raise ValueError(
             f"local_response_norm: Expected 3D or higher dimensionality input (got {input.ndim} dimensions)"
         )
+    _check_int("local_response_norm", "size", size)
     if size < 1:
         raise RuntimeError(f"local_response_norm: size should be greater than zero, but got {size}")
     images = input.reshape(*input.shape[:2], input.shape[2], math.prod(input.shape[3:]))

@@ -52,9 +52,7 @@ class MaxPool2dInput(Function):
             input_shape,
             (kernel_size, stride, padding, dilation),
         )
-        return Tensor(
-            implementation("max_pool2d", y.array).backward(y.array, index, input_shape, *ctx.geometry)
-        )
+        return Tensor(implementation("max_pool2d", y.array).backward(y.array, index, input_shape, *ctx.geometry))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -87,9 +85,7 @@ class AvgPool2dInput(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(
-        ctx, y, input_shape, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    ):
+    def forward(ctx, y, input_shape, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
         ctx.geometry = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
         kernel = implementation("avg_pool2d", y.array)
         spread = kernel.backward(
@@ -126,9 +122,7 @@ def max_pool2d(
             _check_windows_meet_input(
                 images.shape[2 + d], windows[d], kernel_size[d], stride[d], padding[d], dilation[d]
             )
-    pooled = MaxPool2d.apply(
-        images, kernel_size, stride, padding, dilation, bool(ceil_mode), bool(return_indices)
-    )
+    pooled = MaxPool2d.apply(images, kernel_size, stride, padding, dilation, bool(ceil_mode), bool(return_indices))
     if input.ndim == 4:
         return pooled
     return tuple([part.squeeze(0) for part in pooled]) if return_indices else pooled.squeeze(0)
@@ -220,18 +214,17 @@ def _adaptive_winners(images: Tensor, output_size: Pair) -> Tensor:
         # Shorter windows repeat their last element, which makes it no larger.
         taps.append(np.minimum(begin[:, None] + reach, end[:, None] - 1))
     rows, columns = taps
-    place = (rows[:, None, :, None] * width + columns[None, :, None, :]).reshape(*output_size, -1)
+    window_size = rows.shape[1] * columns.shape[1]
+    place = (rows[:, None, :, None] * width + columns[None, :, None, :]).reshape(*output_size, window_size)
     xp = array_module(images.array)
     place = xp.asarray(place)
-    windows = images.array.reshape(*images.shape[:2], height * width)[:, :, place]
-    winner = windows.argmax(-1)
-    return Tensor(xp.take_along_axis(xp.broadcast_to(place, windows.shape), winner[..., None], -1)[..., 0])
+    seen = images.array.reshape(*images.shape[:2], height * width)[:, :, place]
+    winner = seen.argmax(-1)
+    return Tensor(xp.take_along_axis(xp.broadcast_to(place, seen.shape), winner[..., None], -1)[..., 0])
 
 
 def _divides(output_size: Pair, size: Sequence[int]) -> bool:
-    return all(
-        [windows > 0 and length % windows == 0 for windows, length in zip(output_size, size, strict=True)]
-    )
+    return all([windows > 0 and length % windows == 0 for windows, length in zip(output_size, size, strict=True)])
 
 
 def _images(operation: str, input: Tensor) -> Tensor:
@@ -271,9 +264,7 @@ def _check_windows(
             f"and kernel_size={kernel_size}"
         )
     size = input.shape[-2:]
-    down, across = [
-        pooled_size(size[d], kernel_size[d], stride[d], padding[d], dilation[d], ceil_mode) for d in (0, 1)
-    ]
+    down, across = [pooled_size(size[d], kernel_size[d], stride[d], padding[d], dilation[d], ceil_mode) for d in (0, 1)]
     if down < 1 or across < 1:
         planes = input.shape[-3]
         raise RuntimeError(
@@ -283,9 +274,7 @@ def _check_windows(
     return down, across
 
 
-def _check_windows_meet_input(
-    size: int, windows: int, kernel: int, stride: int, padding: int, dilation: int
-) -> None:
+def _check_windows_meet_input(size: int, windows: int, kernel: int, stride: int, padding: int, dilation: int) -> None:
     """Refuse windows so dilated that all their taps lie in the padding: they have no maximum."""
     taps = np.arange(windows)[:, None] * stride - padding + np.arange(kernel) * dilation
     if not ((taps >= 0) & (taps < size)).any(1).all():
@@ -299,5 +288,4 @@ def _output_size(operation: str, images: Tensor, output_size) -> Pair:
     sizes = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * 2
     if len(sizes) != 2:
         raise RuntimeError(f"{operation}: output_size must be 2 sizes (or one for both), got {output_size!r}")
-    sizes = [images.shape[2 + d] if size is None else size for d, size in enumerate(sizes)]
-    return pair(operation, "output_size", sizes)
+    return pair(operation, "output_size", [images.shape[2 + d] if s is None else s for d, s in enumerate(sizes)])

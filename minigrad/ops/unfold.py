@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from minigrad.autograd import Function
 from minigrad.device import array_module
-from minigrad.ops.arguments import check_floating, pair
+from minigrad.ops.arguments import check_floating, check_tensor, pair
 from minigrad.tensor import Tensor
 
 __all__ = ["fold", "unfold"]
@@ -28,9 +28,7 @@ class Unfold(Function):
         for p, q, window in _taps(padded, *columns.shape[2:], stride, dilation):
             columns[:, :, p, q] = window
         return Tensor(
-            columns.reshape(
-                n, channels * kernel_size[0] * kernel_size[1], columns.shape[4] * columns.shape[5]
-            )
+            columns.reshape(n, channels * kernel_size[0] * kernel_size[1], columns.shape[4] * columns.shape[5])
         )
 
     @staticmethod
@@ -47,9 +45,7 @@ class Fold(Function):
         n, channels = columns.shape[0], columns.shape[1] // (kernel_size[0] * kernel_size[1])
         windows = columns.array.reshape(n, channels, *kernel_size, *count_windows(size, *ctx.geometry))
         (height, width), (pad_h, pad_w) = size, padding
-        padded = array_module(columns.array).zeros(
-            (n, channels, height + 2 * pad_h, width + 2 * pad_w), columns.dtype
-        )
+        padded = array_module(columns.array).zeros((n, channels, height + 2 * pad_h, width + 2 * pad_w), columns.dtype)
         for p, q, window in _taps(padded, *windows.shape[2:], stride, dilation):
             window += windows[:, :, p, q]
         return Tensor(padded[:, :, pad_h : pad_h + height, pad_w : pad_w + width])
@@ -69,9 +65,7 @@ def _taps(padded, kernel_h: int, kernel_w: int, out_h: int, out_w: int, stride: 
             yield p, q, padded[:, :, rows, columns]
 
 
-def count_windows(
-    size: Sequence[int], kernel_size: Sequence[int], stride: Pair, padding: Pair, dilation: Pair
-) -> Pair:
+def count_windows(size: Sequence[int], kernel_size: Sequence[int], stride: Pair, padding: Pair, dilation: Pair) -> Pair:
     """How many windows fit into an image of `size`, down and across."""
     height, width = (
         (size[d] + 2 * padding[d] - dilation[d] * (kernel_size[d] - 1) - 1) // stride[d] + 1 for d in (0, 1)
@@ -90,7 +84,7 @@ def unfold(
 
     Without N the result is without it. The windows follow one another row by row; RuntimeError if none fits.
     """
-    check_floating("unfold", "input", input)
+    check_tensor("unfold", "input", input)
     if input.ndim not in (3, 4) or 0 in input.shape[-3:]:
         raise RuntimeError(
             "unfold: Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "

@@ -199,6 +199,7 @@ def test_fold_of_unfold_counts_the_windows():
             r"Input type \(double\) and weight type \(float\) should be the same",
         ),
         (lambda x, w: F.conv2d(x.long(), w), "floating point"),
+        (lambda x, w: F.conv2d(x.half(), w.half()), "float16 is for storage"),
         (lambda x, w: F.conv2d(x, w, stride=0), "stride must be at least 1"),
         (lambda x, w: F.conv2d(x, w, padding=-1), "padding must be at least 0"),
         (lambda x, w: F.conv2d(x, w, padding="full"), "Invalid padding string"),

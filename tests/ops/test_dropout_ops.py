@@ -114,6 +114,8 @@ def test_an_empty_batch():
     assert x.grad.shape == (0, 3)
 
 
-def test_integers_are_refused():
+def test_other_kinds_are_refused():
+    with pytest.raises(TypeError, match="'p' must be a number, not str"):
+        F.dropout(mg.ones(3), "half")
     with pytest.raises(RuntimeError, match="floating point"):
         F.dropout(mg.ones(3).long())

@@ -233,6 +233,7 @@ LOGITS, TARGET = mg.zeros(3, 5), mg.zeros(3, dtype=mg.int64)
         (lambda: F.mse_loss(mg.ones(3), mg.ones(3), weight=mg.ones(2)), ValueError, "must have the same size"),
         (lambda: F.smooth_l1_loss(LOGITS, LOGITS, beta=-1), RuntimeError, "negative values for beta"),
         (lambda: F.one_hot(TARGET.int()), RuntimeError, "index tensor of type int64"),
+        (lambda: F.one_hot(TARGET, 2.5), TypeError, "'num_classes' must be int, not float"),
         (lambda: F.one_hot(mg.tensor([-1])), RuntimeError, "non-negative"),
         (lambda: F.one_hot(mg.tensor([3]), 3), RuntimeError, "smaller than num_classes"),
         (lambda: F.one_hot(TARGET[:0]), RuntimeError, "Can not infer total number of classes"),

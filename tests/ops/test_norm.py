@@ -165,7 +165,11 @@ def test_layouts_and_empty_batches():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda x: F.batch_norm(x, None, None), RuntimeError, "running_mean must be defined in evaluation"),
+        (
+            lambda x: F.batch_norm(x, None, None),
+            RuntimeError,
+            "running_mean and running_var must be defined in evaluation",
+        ),
         (lambda x: F.batch_norm(x, mg.zeros(2), mg.ones(3)), RuntimeError, "running_mean should contain 3"),
         (lambda x: F.batch_norm(x, mg.zeros(3), mg.ones(3), mg.ones(4)), RuntimeError, "weight should contain 3"),
         (lambda x: F.batch_norm(x, mg.zeros(3).double(), mg.ones(3)), RuntimeError, "input's dtype float32"),
@@ -173,6 +177,9 @@ def test_layouts_and_empty_batches():
         (lambda x: F.batch_norm(x, None, None, training=True, eps=0), ValueError, "eps must be positive"),
         (lambda x: F.batch_norm(x, mg.zeros(3), mg.ones(3), eps=-1), ValueError, "eps must be non-negative"),
         (lambda x: F.layer_norm(x, (3,)), RuntimeError, r"normalized_shape=\[3\], expected input with shape \[\*, 3\]"),
+        (lambda x: F.layer_norm(x, 4), TypeError, "tuple of ints, not int"),
+        (lambda x: F.group_norm(x, 3.0), TypeError, "'num_groups' must be int, not float"),
+        (lambda x: F.local_response_norm(x, 1.5), TypeError, "'size' must be int, not float"),
         (lambda x: F.layer_norm(x, ()), RuntimeError, "at least 1-dimensional"),
         (lambda x: F.layer_norm(x, (4,), mg.ones(3)), RuntimeError, r"Expected weight of shape \[4\]"),
         (lambda x: F.group_norm(x, 2), RuntimeError, "divisible by num_groups"),

@@ -107,6 +107,11 @@ def test_adaptive_size_none_keeps_the_inputs():
     assert F.adaptive_avg_pool2d(mg.zeros(1, 2, 5, 6), 1).shape == (1, 2, 1, 1)
 
 
+def test_adaptive_pools_of_no_windows():
+    assert F.adaptive_avg_pool2d(mg.zeros(1, 2, 5, 6), (0, 3)).shape == (1, 2, 0, 3)
+    assert F.adaptive_max_pool2d(mg.zeros(1, 2, 5, 6), (0, 4)).shape == (1, 2, 0, 4)
+
+
 def test_padding_is_minus_infinity_not_zero():
     x = mg.full((1, 1, 2, 2), -5.0, requires_grad=True)
     y = F.max_pool2d(x, 2, 1, 1)
