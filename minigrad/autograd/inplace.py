@@ -37,9 +37,10 @@ class Overwrite(Function):
         return grad_output.masked_fill(mask, 0), ctx.replay(grad_output)[_as_tensors(ctx.index)], None, None
 
 
-def write(target: Tensor, value: Tensor, index: Any = EVERYWHERE) -> Tensor:
+def write(target: Tensor, value: Tensor, index: Any = EVERYWHERE, computed: bool = False) -> Tensor:
     """``target[index] = value`` on the array and on the tape; `index` holds arrays, slices and integers.
 
+    `computed` says that the value was made for this write and is seen by nobody else.
     Raises RuntimeError, before anything is written, for a leaf that requires grad and for memory that
     several elements share (an expanded tensor).
     """
@@ -55,10 +56,11 @@ def write(target: Tensor, value: Tensor, index: Any = EVERYWHERE) -> Tensor:
         target._bump_version()
     elif target._base is not None:
         Overwrite.apply(target._base, value, target._replay, index)
-    elif index is not EVERYWHERE or value.is_leaf:
+    elif not computed or value.is_leaf:
         Overwrite.apply(target, value, _itself, index)
     else:
-        # All of it was written: the history is the value's, as if the target had been computed so.
+        # The history is the value's, as if the target had been computed so. (A value that others see may have
+        # hooks, which are not the target's.)
         target._bump_version()
         adopted = value if value.shape == target.shape and value.dtype == target.dtype else _fit(value, target)
         target._requires_grad, target._node, target._slot = adopted.requires_grad, adopted._node, adopted._slot

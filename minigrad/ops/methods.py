@@ -106,8 +106,7 @@ CASTS = {
     "long": dtypes.int64,
     "bool": dtypes.bool_,
 }
-IN_PLACE = """add sub mul div pow neg abs exp sqrt sigmoid tanh relu clamp round floor ceil masked_fill scatter
-    scatter_add index_add index_put tril triu""".split()
+IN_PLACE = ["add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "sqrt", "sigmoid", "tanh", "relu", "clamp", "round", "floor", "ceil", "masked_fill", "scatter", "scatter_add", "index_add", "index_put", "tril", "triu"]
 
 
 def _operator(function):
@@ -130,8 +129,8 @@ def _reflected(function):
 
 
 def _cast(name: str, dtype):
-    def method(self):
-        return convert.to(self, dtype)
+    def method(self, memory_format: str = convert.preserve_format):
+        return convert.to(self, dtype, memory_format=memory_format)
 
     method.__name__ = name
     method.__doc__ = f"The tensor as {dtype}."
@@ -155,7 +154,7 @@ def _in_place(function, name: str):
         for saved in result._node._saved if result._node is not None else ():
             if isinstance(saved, Saved) and saved.tensor is original:
                 saved.keep_values()
-        return write(self, result)
+        return write(self, result, computed=True)
 
     method.__name__ = f"{name}_"
     method.__doc__ = f"As `{name}`, in place."

@@ -295,6 +295,18 @@ def test_a_leaf_written_over_a_whole_tensor_gets_its_gradient(shape):
         assert x.grad.shape == shape
 
 
+def test_hooks_of_a_value_and_of_what_it_was_written_to_are_their_own():
+    x = mg.ones(2, requires_grad=True)
+    value, target = x * 2, mg.zeros(2)
+    target.copy_(value)
+    target.register_hook(lambda gradient: gradient * 10)
+    value.retain_grad()
+    target.retain_grad()
+    (value.sum() + target.sum()).backward()
+    assert x.grad.tolist() == [22, 22]
+    assert value.grad.tolist() == [11, 11]
+
+
 def test_values_are_cast_and_their_gradients_cast_back():
     x = mg.ones(2, requires_grad=True)
     t = mg.zeros(2, 2, dtype=mg.float64)
