@@ -10,7 +10,7 @@ Importing this module imports Numba (half a second), so it is imported by the ke
   calls only jitted functions, and reads only globals, of its own file.
 - Numba's default for machines without TBB or OpenMP aborts the process when two Python threads run parallel
   kernels at once (a prefetching loader is enough); we ask for a thread-safe layer instead.
-- OpenMP threads that wait by spinning slow everything after them down; they are told to sleep.
+- OpenMP threads that wait by spinning slow everything after them down; they are told to sleep soon.
 """
 
 import os
@@ -18,7 +18,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
+from importlib import import_module
 from typing import Any
 
 # Both are read once, when Numba loads the OpenMP library. About 0.2 ms of spinning keeps the threads awake
@@ -30,8 +31,20 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 import numba  # noqa: E402
 from numba.core import event  # noqa: E402
 
+
+def _loads(layer: str) -> bool:
+    try:
+        import_module(f"numba.np.ufunc.{layer}")
+    except ImportError:
+        return False
+    return True
+
+
+# Without TBB and OpenMP (a slim container lacks libgomp) only workqueue is left, which takes one kernel at a time.
+_ONE_AT_A_TIME = not (_loads("tbbpool") or _loads("omppool"))
+_running = threading.RLock()
 if "NUMBA_THREADING_LAYER" not in os.environ:
-    numba.config.THREADING_LAYER = "threadsafe"  # TBB where it can be loaded, else OpenMP, never workqueue
+    numba.config.THREADING_LAYER = "workqueue" if _ONE_AT_A_TIME else "threadsafe"
 
 # Sums may be reordered, so that they vectorise; NaN and infinities stay as IEEE has them.
 REASSOCIATE = {"contract", "reassoc", "nsz", "arcp"}
@@ -43,15 +56,24 @@ def jit(function: Callable | None = None, **options: Any) -> Any:
     """Compile a function with Numba at its first call: `@jit` or `@jit(parallel=True, ...)`.
 
     Defaults to `cache=True`, `nogil=True` (other Python threads run meanwhile) and NumPy's rules for division
-    by zero. `options` are `numba.njit`'s.
+    by zero. `options` are `numba.njit`'s. A parallel kernel is called from Python, not from another kernel.
     """
     if function is None:
         return lambda decorated: jit(decorated, **options)
-    settings = {"cache": True, "nogil": True, "error_model": "numpy"} | options
+    settings: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"} | options
     try:
-        return numba.njit(**settings)(function)
+        compiled = numba.njit(**settings)(function)
     except RuntimeError:  # no folder can be written: neither beside the source nor in the user's cache
-        return numba.njit(**settings | {"cache": False})(function)
+        compiled = numba.njit(**settings | {"cache": False})(function)
+    if not (_ONE_AT_A_TIME and options.get("parallel")):
+        return compiled
+
+    @wraps(function)
+    def one_at_a_time(*args: Any) -> Any:
+        with _running:
+            return compiled(*args)
+
+    return one_at_a_time
 
 
 class _Announcement(event.Listener):
@@ -90,9 +112,7 @@ def set_num_threads(count: int) -> None:
     if isinstance(count, bool) or not isinstance(count, int):
         raise TypeError(f"set_num_threads: expected an int, got {type(count).__name__}")
     if not 1 <= count <= limit:
-        raise RuntimeError(
-            f"set_num_threads: count must lie between 1 and {limit} on this machine, got {count}"
-        )
+        raise RuntimeError(f"set_num_threads: count must lie between 1 and {limit} on this machine, got {count}")
     numba.set_num_threads(count)
     for library in _blas_libraries():
         if not _is_scipys(library):

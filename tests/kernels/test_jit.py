@@ -1,0 +1,78 @@
+"""Compilation, threads and the announcement on the terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from minigrad.kernels.conv2d import cpu
+from minigrad.kernels.jit import get_num_threads, set_num_threads, single_threaded_blas
+
+CONVOLVE = """
+import sys
+import numpy as np
+if "workqueue" in sys.argv:
+    sys.modules["numba.np.ufunc.omppool"] = sys.modules["numba.np.ufunc.tbbpool"] = None
+from minigrad.kernels.conv2d import cpu
+from threading import Thread
+def convolve():
+    for _ in range(20):
+        cpu.forward(np.ones((8, 2, 9, 9), "f"), np.ones((3, 2, 3, 3), "f"), None, (1, 1), (1, 1), (1, 1), 1)
+threads = [Thread(target=convolve) for _ in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+@pytest.mark.parametrize("layer", ["default", "workqueue"])
+def test_threads_may_run_kernels_at_once(layer):
+    done = subprocess.run([sys.executable, "-c", CONVOLVE, layer], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_compilation_is_announced_once_and_loading_is_silent(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", CONVOLVE], capture_output=True, text=True, env=environment).stderr
+        for _ in range(2)
+    ]
+    assert runs[0].count("compiling kernels") == 1 and str(tmp_path) in runs[0]
+    assert runs[1] == ""
+
+
+@pytest.mark.parametrize(("count", "error"), [(0, RuntimeError), (10**6, RuntimeError), ("2", TypeError)])
+def test_number_of_threads_is_checked(count, error):
+    with pytest.raises(error, match="set_num_threads"):
+        set_num_threads(count)
+
+
+def test_number_of_threads_can_be_set():
+    before = get_num_threads()
+    set_num_threads(1)
+    assert get_num_threads() == 1
+    set_num_threads(before)
+
+
+def test_blas_threads_are_restored_after_nested_use():
+    def user():
+        for _ in range(50):
+            with single_threaded_blas(), single_threaded_blas():
+                np.dot(np.ones((4, 4)), np.ones((4, 4)))
+
+    from threadpoolctl import threadpool_info
+
+    cpu.forward(np.ones((1, 1, 3, 3)), np.ones((1, 1, 1, 1)), None, (1, 1), (0, 0), (1, 1), 1)
+    with single_threaded_blas():
+        pass
+    before = threadpool_info()
+    threads = [threading.Thread(target=user) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert threadpool_info() == before
