@@ -24,7 +24,6 @@ class Case:
     reference: Callable
     options: dict[str, Any] = field(default_factory=dict)
     differentiable: bool = True
-    second_order: bool = True  # has a second derivative that is not zero everywhere, or at least one that exists
     function: Callable | None = None  # where the call is not simply name(*inputs, **options)
     atol: float = 1e-10
 

@@ -13,8 +13,8 @@ from values import distribution, fractions, integers, normal, positive
 import minigrad as mg
 
 
-def case(name, inputs, reference, second_order=True, **options):
-    return Case(f"nn.functional.{name}", inputs, reference, options, second_order=second_order)
+def case(name, inputs, reference, **options):
+    return Case(f"nn.functional.{name}", inputs, reference, options)
 
 
 def padded(x, padding, value=0.0):
@@ -112,30 +112,30 @@ CONVOLUTIONS = [
     case("conv2d one picture", (normal(2, 4, 4), normal(3, 2, 3, 3)), lambda x, w: convolution(x[None], w)[0]),
     case("conv_transpose2d", (normal(2, 3, 3, 2), normal(3, 2, 2, 3), normal(2)),
          lambda x, w, b: transposed_convolution(x, w, b, (2, 1), (1, 0)), stride=(2, 1), padding=(1, 0)),
-    case("unfold", (normal(2, 2, 4, 5),), lambda x: columns(x, (2, 3), (2, 1), (1, 0)), second_order=False,
+    case("unfold", (normal(2, 2, 4, 5),), lambda x: columns(x, (2, 3), (2, 1), (1, 0)),
          kernel_size=(2, 3), stride=(2, 1), padding=(1, 0)),
     case("fold", (normal(1, 4, 6),), lambda x: transposed_convolution(
-         x.reshape(1, 4, 2, 3), np.eye(4).reshape(4, 1, 2, 2), stride=(1, 1)), second_order=False,
+         x.reshape(1, 4, 2, 3), np.eye(4).reshape(4, 1, 2, 2), stride=(1, 1)),
          output_size=(3, 4), kernel_size=2),
 ]  # fmt: skip
 
 POOLS = [
-    case("max_pool2d", (normal(2, 3, 4, 6),), lambda x: pooling(largest, x, (2, 2), (2, 2)), False, kernel_size=2),
-    case("max_pool2d padded", (normal(2, 2, 5, 6) - 9,), lambda x: pooling(largest, x, (3, 2), (2, 1), (1, 1)), False,
+    case("max_pool2d", (normal(2, 3, 4, 6),), lambda x: pooling(largest, x, (2, 2), (2, 2)), kernel_size=2),
+    case("max_pool2d padded", (normal(2, 2, 5, 6) - 9,), lambda x: pooling(largest, x, (3, 2), (2, 1), (1, 1)),
          kernel_size=(3, 2), stride=(2, 1), padding=1),
     case("max_pool2d ceil", (normal(1, 2, 5, 6),), lambda x: pooling(largest, x, (2, 4), (2, 4), ceil_mode=True),
-         False, kernel_size=(2, 4), ceil_mode=True),
-    case("avg_pool2d", (normal(2, 3, 4, 6),), lambda x: pooling(average, x, (2, 3), (2, 3)), False,
+         kernel_size=(2, 4), ceil_mode=True),
+    case("avg_pool2d", (normal(2, 3, 4, 6),), lambda x: pooling(average, x, (2, 3), (2, 3)),
          kernel_size=(2, 3)),
     case("avg_pool2d padded", (normal(2, 2, 5, 5),), lambda x: pooling(average, x, (3, 3), (2, 2), (1, 1), fill=0),
-         False, kernel_size=3, stride=2, padding=1),
+         kernel_size=3, stride=2, padding=1),
     case("avg_pool2d without the padding", (normal(2, 2, 5, 5),), lambda x: pooling(
-         lambda p: np.nanmean(p, (2, 3)), x, (3, 3), (2, 2), (1, 1), fill=np.nan), False,
+         lambda p: np.nanmean(p, (2, 3)), x, (3, 3), (2, 2), (1, 1), fill=np.nan),
          kernel_size=3, stride=2, padding=1, count_include_pad=False),
     case("avg_pool2d divisor", (normal(1, 2, 4, 4),), lambda x: pooling(
-         lambda p: p.sum((2, 3)) / 3, x, (2, 2), (2, 2)), False, kernel_size=2, divisor_override=3),
-    case("adaptive_avg_pool2d", (normal(2, 2, 5, 7), (3, 2)), lambda x, s: adaptive(average, x, s), False),
-    case("adaptive_max_pool2d", (normal(2, 2, 5, 7), (2, 3)), lambda x, s: adaptive(largest, x, s), False),
+         lambda p: p.sum((2, 3)) / 3, x, (2, 2), (2, 2)), kernel_size=2, divisor_override=3),
+    case("adaptive_avg_pool2d", (normal(2, 2, 5, 7), (3, 2)), lambda x, s: adaptive(average, x, s)),
+    case("adaptive_max_pool2d", (normal(2, 2, 5, 7), (2, 3)), lambda x, s: adaptive(largest, x, s)),
 ]  # fmt: skip
 
 
@@ -189,34 +189,36 @@ NORMS = [
 ]  # fmt: skip
 
 
-def pointwise(name, reference, second_order=True, **options):
-    return case(name, (normal(3, 4) * 2,), lambda x: reference(x), second_order, **options)
+def pointwise(name, reference, **options):
+    return case(name, (normal(3, 4) * 2,), lambda x: reference(x), **options)
 
 
 ACTIVATIONS = [
-    pointwise("relu", lambda x: np.maximum(x, 0), False),
-    pointwise("relu6", lambda x: np.clip(x, 0, 6), False),
-    pointwise("leaky_relu", lambda x: np.where(x > 0, x, 0.2 * x), False, negative_slope=0.2),
+    pointwise("relu", lambda x: np.maximum(x, 0)),
+    pointwise("relu6", lambda x: np.clip(x, 0, 6)),
+    pointwise("leaky_relu", lambda x: np.where(x > 0, x, 0.2 * x), negative_slope=0.2),
     pointwise("elu", lambda x: np.where(x > 0, x, 1.5 * np.expm1(x)), alpha=1.5),
     pointwise("gelu", lambda x: x * special.ndtr(x)),
     pointwise("gelu tanh", lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
               approximate="tanh"),
     pointwise("silu", lambda x: x * special.expit(x)),
-    pointwise("hardswish", lambda x: x * np.clip(x + 3, 0, 6) / 6, False),
-    pointwise("hardsigmoid", lambda x: np.clip(x + 3, 0, 6) / 6, False),
+    pointwise("hardswish", lambda x: x * np.clip(x + 3, 0, 6) / 6),
+    pointwise("hardsigmoid", lambda x: np.clip(x + 3, 0, 6) / 6),
     pointwise("softplus", lambda x: np.log1p(np.exp(2 * x)) / 2, beta=2),
     pointwise("sigmoid", special.expit),
     pointwise("tanh", np.tanh),
     pointwise("softmax", lambda x: special.softmax(x, 1), dim=1),
     pointwise("log_softmax", lambda x: special.log_softmax(x, 0), dim=0),
-    Case("nn.functional.dropout in evaluation", (normal(3, 4),), lambda x: x, {"training": False}, False),
-    Case("nn.functional.dropout2d in evaluation", (normal(1, 2, 3, 4),), lambda x: x, {"training": False}, False),
+    Case("nn.functional.dropout in evaluation", (normal(3, 4),),
+         lambda x: x, {"training": False}, differentiable=False),
+    Case("nn.functional.dropout2d in evaluation", (normal(1, 2, 3, 4),),
+         lambda x: x, {"training": False}, differentiable=False),
     Case("nn.functional.one_hot", (integers(4, 3), 5), lambda i, n: np.eye(n, dtype=int)[i], differentiable=False),
     case("linear", (normal(2, 3, 4), normal(5, 4), normal(5)), lambda x, w, b: x @ w.T + b),
     case("linear without bias", (normal(3, 4), normal(2, 4)), lambda x, w: x @ w.T),
-    case("pad", (normal(2, 3, 4), (1, 2, 0, 1)), lambda x, p: np.pad(x, ((0, 0), (0, 1), (1, 2))), False),
+    case("pad", (normal(2, 3, 4), (1, 2, 0, 1)), lambda x, p: np.pad(x, ((0, 0), (0, 1), (1, 2)))),
     case("pad reflect", (normal(2, 3, 4), (2, 1)), lambda x, p: np.pad(x, ((0, 0), (0, 0), (2, 1)), "reflect"),
-         False, mode="reflect"),
+         mode="reflect"),
 ]  # fmt: skip
 
 
@@ -238,7 +240,7 @@ def kept(x, p):
 
 
 DROPOUT = [
-    Case("nn.functional.dropout", (normal(3, 4),), lambda x: kept(x, 0.4), {"p": 0.4}, second_order=False,
+    Case("nn.functional.dropout", (normal(3, 4),), lambda x: kept(x, 0.4), {"p": 0.4},
          function=dropped(mg.nn.functional.dropout)),
 ]  # fmt: skip
 
@@ -270,7 +272,7 @@ LABELS = integers(4, 5)
 IGNORED = np.where(LABELS[0] == LABELS, -100, LABELS)
 LOSSES = [
     case("cross_entropy", (normal(5, 4), LABELS), cross_entropy),
-    case("cross_entropy huge", (normal(5, 4) * 1000, LABELS), cross_entropy, False),
+    case("cross_entropy huge", (normal(5, 4) * 1000, LABELS), cross_entropy),
     case("cross_entropy sum", (normal(5, 4), LABELS), lambda x, t: cross_entropy(x, t, reduction="sum"),
          reduction="sum"),
     case("cross_entropy none", (normal(5, 4), LABELS), lambda x, t: cross_entropy(x, t, reduction="none"),
@@ -282,15 +284,15 @@ LOSSES = [
     case("cross_entropy of pictures", (normal(2, 3, 2, 2), integers(3, 2, 2, 2)), cross_entropy),
     case("cross_entropy of probabilities", (normal(3, 4), distribution(3, 4)),
          lambda x, p: -(p * special.log_softmax(x, 1)).sum() / len(x)),
-    case("nll_loss", (normal(5, 4), LABELS), nll, False),
-    case("nll_loss none", (normal(5, 4), IGNORED), lambda x, t: nll(x, t, reduction="none"), False, reduction="none"),
+    case("nll_loss", (normal(5, 4), LABELS), nll),
+    case("nll_loss none", (normal(5, 4), IGNORED), lambda x, t: nll(x, t, reduction="none"), reduction="none"),
     case("binary_cross_entropy", (fractions(3, 2), fractions(3, 2)),
          lambda x, y: -(y * np.log(x) + (1 - y) * np.log(1 - x)).mean()),
     case("binary_cross_entropy_with_logits", (normal(3, 2), fractions(3, 2)),
          lambda x, y: -(y * np.log(special.expit(x)) + (1 - y) * np.log(special.expit(-x))).mean()),
     case("mse_loss", (normal(3, 2), normal(3, 2)), lambda x, y: ((x - y) ** 2).mean()),
     case("mse_loss sum", (normal(3, 2), normal(3, 2)), lambda x, y: ((x - y) ** 2).sum(), reduction="sum"),
-    case("l1_loss", (normal(3, 2), normal(3, 2)), lambda x, y: np.abs(x - y).mean(), False),
+    case("l1_loss", (normal(3, 2), normal(3, 2)), lambda x, y: np.abs(x - y).mean()),
     case("smooth_l1_loss", (normal(3, 2) * 2, normal(3, 2)), lambda x, y: np.where(
          np.abs(x - y) < 0.7, (x - y) ** 2 / 1.4, np.abs(x - y) - 0.35).mean(), beta=0.7),
 ]  # fmt: skip

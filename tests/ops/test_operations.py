@@ -15,9 +15,6 @@ from minigrad.autograd import gradcheck, gradgradcheck
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 differentiable = pytest.mark.parametrize("case", [c for c in CASES if c.differentiable], ids=lambda case: case.name)
-twice_differentiable = pytest.mark.parametrize(
-    "case", [c for c in CASES if c.differentiable and c.second_order], ids=lambda case: case.name
-)
 
 
 def expected_values(case: Case) -> list[np.ndarray]:
@@ -81,7 +78,7 @@ def test_gradient_by_finite_differences(case):
     assert gradcheck(lambda *_: case.call(*tensors), leaves(tensors))
 
 
-@twice_differentiable
+@differentiable
 def test_second_derivative_by_finite_differences(case):
     tensors = case.tensors(requires_grad=True)
     assert gradgradcheck(lambda *_: case.call(*tensors), leaves(tensors), fast_mode=True, atol=1e-4)
