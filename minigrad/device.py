@@ -69,18 +69,23 @@ def to_device(array, where: device | str | None):
     where = device(where)
     if where.type == "cpu":
         return array if isinstance(array, np.ndarray) else array.get()
-    return _cupy().asarray(array)
+    return cupy_or_reason().asarray(array)
 
 
-def _cupy() -> ModuleType:
-    """CuPy, or the one line that says why there is none."""
+def cupy_or_reason() -> ModuleType:
+    """CuPy, if it can be used; RuntimeError, in one line that says why not."""
     try:
         import cupy
-    except ImportError as error:
+
+        found = cupy.cuda.is_available()
+    except ModuleNotFoundError as error:
         raise RuntimeError(
             "device 'cuda': CuPy is not installed; pip install 'minigrad[cuda13]' (or 'minigrad[cuda12]' for CUDA 12)"
         ) from error
-    if not cupy.cuda.is_available():
+    except Exception as error:  # a CuPy that is half installed fails in many ways
+        reason = " ".join(str(error).split())
+        raise RuntimeError(f"device 'cuda': CuPy is installed, but does not work: {reason}") from error
+    if not found:
         raise RuntimeError("device 'cuda': CuPy is installed, but it finds no NVIDIA driver or no GPU")
     return cupy
 
