@@ -1,0 +1,188 @@
+"""EfficientNet-B0: cheap convolutions, found by search.
+
+Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks". A block (MBConv,
+Sandler et al. 2018, "MobileNetV2") widens its input by 1x1, convolves each channel by itself (depthwise), weighs the
+channels by what the whole picture shows (squeeze-and-excitation, Hu et al. 2018), and narrows it by 1x1.
+
+    features     side at 224   block                channels   blocks
+    0            112           3x3, /2               32
+    1            112           MBConv1 3x3           16         1
+    2             56           MBConv6 3x3, /2       24         2
+    3             28           MBConv6 5x5, /2       40         2
+    4             14           MBConv6 3x3, /2       80         3
+    5             14           MBConv6 5x5          112         3
+    6              7           MBConv6 5x5, /2      192         4
+    7              7           MBConv6 3x3          320         1
+    8              7           1x1                 1280
+    avgpool, classifier        1000
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from minigrad import nn
+from minigrad.nn import init
+from minigrad.tensor import Tensor
+from minigrad.vision.models.weights import WeightsFile, load_weights
+
+Norm = Callable[[int], nn.Module]
+
+
+class MBConvConfig(NamedTuple):
+    """A stage: `num_layers` blocks, of which the first has the stride and changes the channels."""
+
+    expand_ratio: int
+    kernel: int
+    stride: int
+    input_channels: int
+    out_channels: int
+    num_layers: int
+
+
+B0 = (
+    MBConvConfig(1, 3, 1, 32, 16, 1),
+    MBConvConfig(6, 3, 2, 16, 24, 2),
+    MBConvConfig(6, 5, 2, 24, 40, 2),
+    MBConvConfig(6, 3, 2, 40, 80, 3),
+    MBConvConfig(6, 5, 1, 80, 112, 3),
+    MBConvConfig(6, 5, 2, 112, 192, 4),
+    MBConvConfig(6, 3, 1, 192, 320, 1),
+)
+
+
+class StochasticDepth(nn.Module):
+    """In training sets each sample to 0 with probability `p` and scales the others by 1 / (1 - p).
+
+    Before a sum with a shortcut it so leaves out the block, for each sample by itself. In evaluation it returns its
+    input. Huang et al. 2016, "Deep networks with stochastic depth".
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"StochasticDepth: p must be between 0 and 1, but got {p}")
+        self.p = p
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return input
+        kept = input.new_empty((len(input), *[1] * (input.ndim - 1))).bernoulli_(1 - self.p)
+        return input * (kept / (1 - self.p) if self.p < 1 else kept)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class ConvNormActivation(nn.Sequential):
+    """Convolution that keeps the picture's size but for the stride, normalisation, and SiLU if `activation`."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        norm_layer: Norm,
+        stride: int = 1,
+        groups: int = 1,
+        activation: bool = True,
+    ):
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False),
+            norm_layer(out_channels),
+            *[nn.SiLU()] * activation,
+        )
+
+
+class SqueezeExcitation(nn.Module):
+    """x times a weight between 0 and 1 for each channel, which two small layers take from all channels' means."""
+
+    def __init__(self, input_channels: int, squeeze_channels: int):
+        super().__init__()
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc1 = nn.Conv2d(input_channels, squeeze_channels, 1)
+        self.fc2 = nn.Conv2d(squeeze_channels, input_channels, 1)
+        self.activation = nn.SiLU()
+        self.scale_activation = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale_activation(self.fc2(self.activation(self.fc1(self.avgpool(x)))))
+
+
+class MBConv(nn.Module):
+    """Widen (unless `expand_ratio` is 1), depthwise, squeeze-and-excitation, narrow; plus x where the shape is kept."""
+
+    def __init__(self, cnf: MBConvConfig, stochastic_depth_prob: float, norm_layer: Norm):
+        super().__init__()
+        self.use_res_connect = cnf.stride == 1 and cnf.input_channels == cnf.out_channels
+        width = cnf.input_channels * cnf.expand_ratio
+        self.block = nn.Sequential()
+        if cnf.expand_ratio != 1:
+            self.block.append(ConvNormActivation(cnf.input_channels, width, 1, norm_layer))
+        self.block.append(ConvNormActivation(width, width, cnf.kernel, norm_layer, cnf.stride, groups=width))
+        self.block.append(SqueezeExcitation(width, max(1, cnf.input_channels // 4)))
+        self.block.append(ConvNormActivation(width, cnf.out_channels, 1, norm_layer, activation=False))
+        self.stochastic_depth = StochasticDepth(stochastic_depth_prob)
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = self.block(input)
+        return self.stochastic_depth(x) + input if self.use_res_connect else x
+
+
+class EfficientNet(nn.Module):
+    """An EfficientNet: (N, in_channels, H, W) -> logits (N, num_classes).
+
+    `stochastic_depth_prob` is what the probability of leaving out a block grows to, in proportion to its depth.
+    `last_channel` is the width of the last 1x1 convolution, four times the last stage's unless given.
+    """
+
+    def __init__(
+        self,
+        inverted_residual_setting: Sequence[MBConvConfig],
+        dropout: float,
+        stochastic_depth_prob: float = 0.2,
+        num_classes: int = 1000,
+        norm_layer: Norm | None = None,
+        last_channel: int | None = None,
+        *,
+        in_channels: int = 3,
+    ):
+        super().__init__()
+        if not inverted_residual_setting:
+            raise ValueError("EfficientNet: inverted_residual_setting must hold at least one stage")
+        norm_layer = norm_layer or nn.BatchNorm2d
+        first, last = inverted_residual_setting[0].input_channels, inverted_residual_setting[-1].out_channels
+        self.features = nn.Sequential(ConvNormActivation(in_channels, first, 3, norm_layer, stride=2))
+        total = sum(cnf.num_layers for cnf in inverted_residual_setting)
+        depth = 0
+        for cnf in inverted_residual_setting:
+            stage = nn.Sequential()
+            for _ in range(cnf.num_layers):
+                stage.append(MBConv(cnf, stochastic_depth_prob * depth / total, norm_layer))
+                cnf = cnf._replace(input_channels=cnf.out_channels, stride=1)
+                depth += 1
+            self.features.append(stage)
+        width = last_channel or 4 * last
+        self.features.append(ConvNormActivation(last, width, 1, norm_layer))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, num_classes))
+
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                init.kaiming_normal_(layer.weight, mode="fan_out")
+                if layer.bias is not None:
+                    init.zeros_(layer.bias)
+            elif isinstance(layer, nn.Linear):
+                bound = 1 / math.sqrt(layer.out_features)
+                init.uniform_(layer.weight, -bound, bound)
+                init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.avgpool(self.features(x)).flatten(1))
+
+
+def efficientnet_b0(*, weights: WeightsFile = None, dropout: float = 0.2, **kwargs) -> EfficientNet:
+    """EfficientNet-B0, 5,288,548 parameters; `kwargs` are `EfficientNet`'s."""
+    return load_weights(EfficientNet(B0, dropout, **kwargs), weights)

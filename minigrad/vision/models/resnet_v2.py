@@ -1,0 +1,95 @@
+"""Pre-activated residual networks (ResNet V2): nothing stands on the way from a block's sum to the next.
+
+He, Zhang, Ren, Sun 2016, "Identity mappings in deep residual networks". Normalisation and ReLU go before the
+convolutions, so the sum of all blocks flows through untouched, and the gradient likewise:
+
+    V1    x -> ReLU(x + BN(conv(ReLU(BN(conv(x))))))
+    V2    x -> x + conv(ReLU(BN(conv(ReLU(BN(x))))))
+"""
+
+from __future__ import annotations
+
+from minigrad import nn
+from minigrad.tensor import Tensor
+from minigrad.vision.models.resnet import BasicBlock, Bottleneck, Norm, ResNet, conv1x1
+from minigrad.vision.models.weights import WeightsFile, load_weights
+
+
+class PreActBasicBlock(BasicBlock):
+    """x + (BN, ReLU, 3x3, BN, ReLU, 3x3)(x). A shortcut that changes the shape starts after the first ReLU."""
+
+    last = "conv2"  # not a BN: it would starve the ReLU after it, and the block could not learn
+
+    def __init__(self, inplanes: int, *args, norm_layer: Norm = nn.BatchNorm2d, **kwargs):
+        super().__init__(inplanes, *args, norm_layer=norm_layer, **kwargs)
+        self.bn1 = norm_layer(inplanes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        activated = self.relu(self.bn1(x))
+        shortcut = x if self.downsample is None else self.downsample(activated)
+        x = self.conv1(activated)
+        x = self.conv2(self.relu(self.bn2(x)))
+        return x + shortcut
+
+
+class PreActBottleneck(Bottleneck):
+    """x + (BN, ReLU, 1x1, BN, ReLU, 3x3, BN, ReLU, 1x1)(x). For the shortcut see `PreActBasicBlock`."""
+
+    last = "conv3"
+
+    def __init__(self, inplanes: int, *args, norm_layer: Norm = nn.BatchNorm2d, **kwargs):
+        super().__init__(inplanes, *args, norm_layer=norm_layer, **kwargs)
+        self.bn1 = norm_layer(inplanes)
+        self.bn2 = norm_layer(self.conv2.in_channels)
+        self.bn3 = norm_layer(self.conv3.in_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        activated = self.relu(self.bn1(x))
+        shortcut = x if self.downsample is None else self.downsample(activated)
+        x = self.conv1(activated)
+        x = self.conv2(self.relu(self.bn2(x)))
+        x = self.conv3(self.relu(self.bn3(x)))
+        return x + shortcut
+
+
+class ResNetV2(ResNet):
+    """A pre-activated residual network; arguments and shapes are `ResNet`'s, `block` one of this file.
+
+    The first block's BN and ReLU are the stem's, before the branching; a last BN and ReLU follow the last sum.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.layer1[0].bn1 = nn.Identity()
+        self.bn2 = self.norm_layer(self.inplanes)
+
+    def _make_projection(self, out_channels: int, stride: int) -> nn.Module:
+        return conv1x1(self.inplanes, out_channels, stride)  # its input is normalised already
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.relu(self.bn2(super().features(x)))
+
+
+def resnet18_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+    """ResNet-18 V2, 11,687,720 parameters; `kwargs` are `ResNet`'s, here and below."""
+    return load_weights(ResNetV2(PreActBasicBlock, [2, 2, 2, 2], **kwargs), weights)
+
+
+def resnet34_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+    """ResNet-34 V2, 21,795,880 parameters."""
+    return load_weights(ResNetV2(PreActBasicBlock, [3, 4, 6, 3], **kwargs), weights)
+
+
+def resnet50_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+    """ResNet-50 V2, 25,549,352 parameters."""
+    return load_weights(ResNetV2(PreActBottleneck, [3, 4, 6, 3], **kwargs), weights)
+
+
+def resnet101_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+    """ResNet-101 V2, 44,541,480 parameters."""
+    return load_weights(ResNetV2(PreActBottleneck, [3, 4, 23, 3], **kwargs), weights)
+
+
+def resnet152_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+    """ResNet-152 V2, 60,185,128 parameters."""
+    return load_weights(ResNetV2(PreActBottleneck, [3, 8, 36, 3], **kwargs), weights)
