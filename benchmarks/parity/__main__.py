@@ -11,7 +11,7 @@ from benchmarks.parity.measure import Figures, measure
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__)
-    parser.add_argument("operation", nargs="*", help="only these, by their names in PyTorch's database")
+    parser.add_argument("operation", nargs="*", help="only these")
     parser.add_argument("-v", "--verbose", action="store_true", help="list every disagreement")
     arguments = parser.parse_args()
     figures = measure(arguments.operation or None)
@@ -21,7 +21,7 @@ def main() -> None:
     for row in figures:
         omitted += row.omitted
     for reason, count in omitted.most_common():
-        console.print(f"left out {count:5d}  {reason}", highlight=False, markup=False)
+        console.print(f"left out {count:5d}  {reason}", highlight=False, markup=False, soft_wrap=True)
     if arguments.verbose:
         for row in figures:
             for line in row.disagreements:

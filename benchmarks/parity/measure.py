@@ -7,7 +7,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,6 @@ from minigrad import autograd
 from minigrad.tensor import Tensor
 
 DTYPES = torch.float64, torch.float32, torch.int64, torch.bool
-# Of each operation and dtype; few have more.
-MAX_SAMPLES = 200
 # Relative and absolute: those of torch.testing.
 TOLERANCES = {"float64": (1e-7, 1e-7), "float32": (1.3e-6, 1e-5), "float16": (1e-3, 1e-5)}
 REFUSALS = ValueError, TypeError, IndexError, RuntimeError
@@ -42,46 +39,74 @@ class Figures:
 
 
 def measure(names: list[str] | None = None) -> list[Figures]:
-    """The figures of every operation that both have (or of those named)."""
+    """The figures of every operation that both have (or of those named), in-place forms (``add_``) included."""
     torch.manual_seed(0)
     np.random.seed(0)
     results = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's samples include uses that it deprecates
         for op in op_db:
-            name = f"{op.name}/{op.variant_test_name}" if op.variant_test_name else op.name
+            if names is not None and op.name not in names:
+                continue
+            suffix = f"/{op.variant_test_name}" if op.variant_test_name else ""
             function = counterpart(op.name, op.variant_test_name)
-            if function is not None and (names is None or name in names or op.name in names):
-                results.append(_measure_operation(op, name, function))
+            if function is not None:
+                results.append(_measure_operation(op, op.name + suffix, op.op, function))
+            in_place = getattr(Tensor, f"{op.name}_", None)
+            if in_place is not None and op.inplace_variant is not None:
+                theirs, ours = _on_a_copy(op.inplace_variant), _on_a_copy(in_place)
+                results.append(_measure_operation(op, f"{op.name}_{suffix}", theirs, ours))
     return results
 
 
-def _measure_operation(op, name: str, function: Callable) -> Figures:
+def _on_a_copy(in_place: Callable) -> Callable:
+    # A leaf that requires grad must not be written into.
+    return lambda input, *args, **kwargs: in_place(input.clone(), *args, **kwargs)
+
+
+def _measure_operation(op, name: str, theirs: Callable, ours: Callable) -> Figures:
     figures = Figures(name)
     if name in OPERATIONS:
         figures.omitted[OPERATIONS[name]] += 1
         return figures
-    for dtype in DTYPES:
-        if not op.supports_dtype(dtype, "cpu"):
-            continue
-        requires_grad = op.supports_autograd and dtype.is_floating_point
-        for sample in islice(op.sample_inputs("cpu", dtype, requires_grad=requires_grad), MAX_SAMPLES):
-            try:
-                difference = _difference(op, name, function, sample)
-            except Omitted as reason:
-                figures.omitted[str(reason)] += 1
-                continue
-            figures.samples += 1
-            if difference is None:
-                figures.agreed += 1
-            else:
-                figures.disagreements.append(f"{name} {_text(sample)}: {difference}")
-    for error in op.error_inputs("cpu") if op.error_inputs_func else ():
+    for sample in _samples(op):
         try:
-            _count_refusal(figures, function, error)
+            _count_sample(figures, theirs, ours, sample)
+        except Omitted as reason:
+            figures.omitted[str(reason)] += 1
+    for error in op.error_inputs("cpu") if op.error_inputs_func and theirs is op.op else ():
+        try:
+            _count_refusal(figures, ours, error.sample_input, str(error.error_regex))
         except Omitted as reason:
             figures.omitted[str(reason)] += 1
     return figures
+
+
+def _samples(op) -> Iterator:
+    """PyTorch's samples in every dtype; those in float64 once more with gaps between the elements."""
+    for dtype in DTYPES:
+        if op.supports_dtype(dtype, "cpu"):
+            requires_grad = op.supports_autograd and dtype.is_floating_point
+            for sample in op.sample_inputs("cpu", dtype, requires_grad=requires_grad):
+                yield sample
+                if dtype == torch.float64 and isinstance(sample.input, torch.Tensor):
+                    yield sample.noncontiguous()
+
+
+def _count_sample(figures: Figures, theirs: Callable, ours: Callable, sample) -> None:
+    args, kwargs = _arguments(figures.operation, sample)
+    try:
+        expected = theirs(sample.input, *sample.args, **sample.kwargs)
+    except RuntimeError as error:
+        # In place, the result may not fit into what is to hold it.
+        _count_refusal(figures, ours, sample, str(error))
+        return
+    figures.samples += 1
+    difference = _difference(figures.operation, expected, ours, args, kwargs, sample)
+    if difference is None:
+        figures.agreed += 1
+    else:
+        figures.disagreements.append(f"{figures.operation} {_text(sample)}: {difference}")
 
 
 def _arguments(name: str, sample) -> tuple[list, dict]:
@@ -89,10 +114,8 @@ def _arguments(name: str, sample) -> tuple[list, dict]:
     return to_minigrad([sample.input, *sample.args]), to_minigrad(sample.kwargs)
 
 
-def _difference(op, name: str, function: Callable, sample) -> str | None:
-    """What differs between PyTorch and minigrad on this sample; None if nothing does."""
-    args, kwargs = _arguments(name, sample)
-    theirs = op.op(sample.input, *sample.args, **sample.kwargs)
+def _difference(name: str, theirs: Any, function: Callable, args: list, kwargs: dict, sample) -> str | None:
+    """What differs between PyTorch's results and minigrad's; None if nothing does."""
     try:
         ours = function(*args, **kwargs)
     except Exception as error:
@@ -127,11 +150,15 @@ def _result_difference(ours: Any, theirs: Any, values: bool = True) -> str | Non
         return f"dtype {ours.dtype}, expected {dtype}"
     if ours.shape != tuple(theirs.shape):
         return f"shape {ours.shape}, expected {tuple(theirs.shape)}"
-    if ours.requires_grad != theirs.requires_grad:
+    if values and ours.requires_grad != theirs.requires_grad:
         return f"requires_grad {ours.requires_grad}, expected {theirs.requires_grad}"
     rtol, atol = TOLERANCES.get(dtype, (0, 0))
-    if values and not np.allclose(ours.array, theirs.detach().numpy(), rtol, atol, equal_nan=True):
-        return f"values {_short(ours.array)}, expected {_short(theirs.detach().numpy())}"
+    expected = theirs.detach().numpy()
+    # The rounding errors of a sum are in proportion to its largest terms, however small the sum.
+    finite = np.abs(expected[np.isfinite(expected)])
+    scale = max(1.0, finite.max(initial=0))
+    if values and not np.allclose(ours.array, expected, rtol, atol * scale, equal_nan=True):
+        return f"values {_short(ours.array)}, expected {_short(expected)}"
     return None
 
 
@@ -143,9 +170,7 @@ def _gradient_difference(expected: list, got: list, inputs: list, our_inputs: li
         return None
     weights = [torch.randn(a.shape, dtype=a.dtype) for a, _ in pairs]
     theirs = torch.autograd.grad([a for a, _ in pairs], [a for a, _ in leaves], weights, allow_unused=True)
-    ours = autograd.grad(
-        [b for _, b in pairs], [b for _, b in leaves], to_minigrad(weights), allow_unused=True
-    )
+    ours = autograd.grad([b for _, b in pairs], [b for _, b in leaves], to_minigrad(weights), allow_unused=True)
     for index, (a, b) in enumerate(zip(theirs, ours, strict=True)):
         if a is None or b is None:
             # No gradient is a gradient of zeros.
@@ -157,11 +182,10 @@ def _gradient_difference(expected: list, got: list, inputs: list, our_inputs: li
     return None
 
 
-def _count_refusal(figures: Figures, function: Callable, error) -> None:
-    sample = error.sample_input
+def _count_refusal(figures: Figures, function: Callable, sample, reason: str) -> None:
     args, kwargs = _arguments(figures.operation, sample)
     figures.errors += 1
-    case = f"{figures.operation} {_text(sample)} (PyTorch: {str(error.error_regex)[:90]!r})"
+    case = f"{figures.operation} {_text(sample)} (PyTorch: {reason[:90]!r})"
     try:
         function(*args, **kwargs)
     except REFUSALS as refusal:

@@ -20,7 +20,7 @@ ADAPTED: dict[str, Callable] = {
     "einsum": lambda operands, equation: mg.einsum(equation, operands),
     "where": lambda x, condition, other: mg.where(condition, x, other),
     "normal/in_place": lambda x, *args, **kwargs: x.normal_(*args, **kwargs),
-    "linspace/tensor_overload": mg.linspace,
+    "zero_": lambda x: x.clone().zero_(),
 }
 
 

@@ -268,7 +268,8 @@ class Function(Node):
         self._dirty = ()  # a tensor points to its node: the node must not point back
         return tuple(
             [
-                output._alias() if any([output is a for a in args]) and not any([output is d for d in written])
+                output._alias()
+                if any([output is a for a in args]) and not any([output is d for d in written])
                 else output
                 for output in outputs
             ]
@@ -337,6 +338,7 @@ def _link_view(cls: type[Function], args: tuple, output: Tensor) -> None:
 
 
 def _owner(array):
-    return array if array.base is None else array.base
-
-
+    """The array at the root of a chain of views; it may itself lie in memory that is not an array's."""
+    while isinstance(array.base, type(array)):
+        array = array.base
+    return array

@@ -9,14 +9,32 @@ import numpy as np
 from minigrad.ops.arguments import check_tensor, operands
 from minigrad.tensor import Tensor
 
-
-__all__ = """allclose bitwise_and bitwise_not bitwise_or bitwise_xor eq equal ge gt isclose isfinite isinf isnan le
-    logical_and logical_not logical_or lt ne""".split()
+__all__ = [
+    "allclose",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "eq",
+    "equal",
+    "ge",
+    "gt",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "le",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "lt",
+    "ne",
+]
 
 
 def _comparison(name: str, compare, symbol: str):
     def function(input: Any, other: Any) -> Tensor:
-        x, y = operands(name, input, other)
+        x, y = operands(name, check_tensor(name, "input", input), other)
         return Tensor(np.asarray(compare(*[o.array if isinstance(o, Tensor) else o for o in (x, y)])))
 
     function.__name__ = function.__qualname__ = name
@@ -106,4 +124,6 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     """Where |input - other| <= atol + rtol |other|."""
     check_tensor("isclose", "input", input)
     check_tensor("isclose", "other", other)
+    if not (rtol >= 0 and atol >= 0):
+        raise RuntimeError(f"isclose: rtol and atol must be greater than or equal to zero, got {rtol} and {atol}")
     return Tensor(np.isclose(input.array, other.array, rtol, atol, equal_nan))

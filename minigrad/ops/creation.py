@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,23 @@ from minigrad.device import to_device
 from minigrad.ops.arguments import check_tensor, sizes
 from minigrad.tensor import Tensor
 
-__all__ = """arange as_tensor empty empty_like eye from_dlpack from_numpy full full_like linspace ones ones_like tensor
-    zeros zeros_like""".split()
+__all__ = [
+    "arange",
+    "as_tensor",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_dlpack",
+    "from_numpy",
+    "full",
+    "full_like",
+    "linspace",
+    "ones",
+    "ones_like",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
 
 
 def tensor(data: Any, *, dtype=None, device: Device | str | None = None, requires_grad: bool = False) -> Tensor:
@@ -119,22 +135,27 @@ def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, req
 
 def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """The n x m matrix with ones on the diagonal."""
-    return _made("eye", lambda shape, d: np.eye(*shape, dtype=d), (n, n if m is None else m), dtype, device, requires_grad)
+    return _made(
+        "eye", lambda shape, d: np.eye(*shape, dtype=d), (n, n if m is None else m), dtype, device, requires_grad
+    )
 
 
-def arange(start: float, end: float | None = None, step: float = 1, *, dtype=None, device=None,
-           requires_grad: bool = False) -> Tensor:
+def arange(
+    start: float, end: float | None = None, step: float = 1, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
     """start, start + step, ... up to but without `end`; ``arange(end)`` starts at 0."""
     if end is None:
         start, end = 0, start
     start, end, step = [value.item() if isinstance(value, Tensor) else value for value in (start, end, step)]
+    if not all([math.isfinite(value) for value in (start, end, step)]):
+        raise RuntimeError(f"arange: start, end and step must be finite, got {start}, {end} and {step}")
+    dtype = dtypes.result_type(start, end, step) if dtype is None else dtypes.check_dtype("arange", dtype)
+    if dtype.kind in "iu":
+        start, end, step = int(start), int(end), int(step)
     if step == 0:
         raise RuntimeError("arange: step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError(f"arange: the bounds {start} and {end} are inconsistent with the sign of step {step}")
-    if dtype is None:
-        dtype = dtypes.result_type(start, end, step)
-    dtype = dtypes.check_dtype("arange", dtype)
     count = int(np.ceil((end - start) / step))
     array = (start + np.arange(count) * step).astype(dtype)
     return Tensor(to_device(array, device), requires_grad)
@@ -145,8 +166,13 @@ def linspace(start: float, end: float, steps: int, *, dtype=None, device=None, r
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}")
     start, end = float(start), float(end)
-    return _made("linspace", lambda shape, d: np.linspace(start, end, *shape, dtype=d), (steps,), dtype, device,
-                 requires_grad)
+
+    def make(shape, dtype):
+        # Integers lie between whole ends and are cut off towards zero; NumPy would round them down.
+        ends = (int(start), int(end)) if dtype.kind in "iu" else (start, end)
+        return np.linspace(*ends, *shape).astype(dtype)
+
+    return _made("linspace", make, (steps,), dtype, device, requires_grad)
 
 
 def _like(operation: str, make, input: Tensor, dtype, device, requires_grad: bool) -> Tensor:
@@ -191,11 +217,13 @@ def new_empty(input: Tensor, *size: Any, dtype=None, device=None, requires_grad:
     return empty(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
-def new_full(input: Tensor, size: Sequence[int], fill_value: float, *, dtype=None, device=None,
-             requires_grad: bool = False) -> Tensor:
+def new_full(
+    input: Tensor, size: Sequence[int], fill_value: float, *, dtype=None, device=None, requires_grad: bool = False
+) -> Tensor:
     """One value in another shape, with the dtype of `input`."""
-    return full(size, fill_value, dtype=dtype or input.dtype, device=device or input.device,
-                requires_grad=requires_grad)
+    return full(
+        size, fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad
+    )
 
 
 def new_tensor(input: Tensor, data: Any, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:

@@ -17,9 +17,39 @@ from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import broadcast_shapes, check_tensor, floating, operands
 from minigrad.tensor import Tensor
 
-
-__all__ = """abs add ceil clamp cos div erf exp expm1 floor log log1p log2 maximum minimum mul neg pow reciprocal relu
-    round rsqrt sigmoid sign sin sqrt square sub tanh trunc where""".split()
+__all__ = [
+    "abs",
+    "add",
+    "ceil",
+    "clamp",
+    "cos",
+    "div",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "log",
+    "log1p",
+    "log2",
+    "maximum",
+    "minimum",
+    "mul",
+    "neg",
+    "pow",
+    "reciprocal",
+    "relu",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sqrt",
+    "square",
+    "sub",
+    "tanh",
+    "trunc",
+    "where",
+]
 
 
 def array_of(operand):
@@ -79,6 +109,27 @@ class Div(Function):
         x, y = ctx.saved_tensors
         need_x, need_y = ctx.needs_input_grad
         return grad_output / y if need_x else None, -grad_output * ((x / y) / y) if need_y else None
+
+
+class DivRounded(Function):
+    """x / y rounded to an integer, down ("floor") or towards zero ("trunc"): constant but for its jumps"""
+
+    @staticmethod
+    def forward(ctx, x, y, rounding_mode, dtype):
+        a, b = array_of(x), array_of(y)
+        if rounding_mode == "floor":
+            quotient = np.floor_divide(a, b)
+        elif dtype.kind == "f":
+            quotient = np.trunc(np.true_divide(a, b))
+        else:
+            quotient = np.floor_divide(a, b)
+            quotient = quotient + ((a % b != 0) & ((a < 0) != (b < 0)))
+        return Tensor(quotient.astype(dtype, copy=False))
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        zero = grad_output * 0
+        return zero, zero, None, None
 
 
 class Pow(Function):
@@ -241,7 +292,7 @@ def _erf(xp, x):
     return erf(x)
 
 
-neg = pointwise("neg", lambda xp, x: -x, lambda grad, x: -grad, integers="same")
+_neg = pointwise("neg", lambda xp, x: -x, lambda grad, x: -grad, integers="same")
 abs = pointwise("abs", lambda xp, x: xp.abs(x), lambda grad, x: grad * sign(x), integers="same")
 sign = pointwise("sign", lambda xp, x: xp.sign(x) if x.dtype != bool else x.copy(), None, integers="same")
 exp = pointwise("exp", lambda xp, x: xp.exp(x), lambda grad, y: grad * y, of="output")
@@ -251,7 +302,12 @@ log1p = pointwise("log1p", lambda xp, x: xp.log1p(x), lambda grad, x: grad / (x 
 log2 = pointwise("log2", lambda xp, x: xp.log2(x), lambda grad, x: grad / (x * math.log(2)))
 sqrt = pointwise("sqrt", lambda xp, x: xp.sqrt(x), lambda grad, y: grad / (y * 2), of="output")
 rsqrt = pointwise("rsqrt", lambda xp, x: 1 / xp.sqrt(x), lambda grad, y: grad * (-0.5 * y**3), of="output")
-square = pointwise("square", lambda xp, x: xp.multiply(x, x), lambda grad, x: grad * (x * 2), integers="same")
+square = pointwise(
+    "square",
+    lambda xp, x: xp.multiply(x, x, dtype=np.int64 if x.dtype == bool else None),
+    lambda grad, x: grad * (x * 2),
+    integers="same",
+)
 reciprocal = pointwise("reciprocal", lambda xp, x: 1 / x, lambda grad, y: -grad * (y * y), of="output")
 sin = pointwise("sin", lambda xp, x: xp.sin(x), lambda grad, x: grad * cos(x))
 cos = pointwise("cos", lambda xp, x: xp.cos(x), lambda grad, x: grad * -sin(x))
@@ -266,6 +322,15 @@ sigmoid = pointwise(
 erf = pointwise("erf", _erf, lambda grad, x: grad * (2 / math.sqrt(math.pi)) * exp(-(x * x)))
 floor = pointwise("floor", lambda xp, x: xp.floor(x) if x.dtype.kind == "f" else x.copy(), None, integers="same")
 ceil = pointwise("ceil", lambda xp, x: xp.ceil(x) if x.dtype.kind == "f" else x.copy(), None, integers="same")
+trunc = pointwise("trunc", lambda xp, x: xp.trunc(x) if x.dtype.kind == "f" else x.copy(), None, integers="same")
+
+
+def neg(input: Tensor) -> Tensor:
+    """-input; booleans have no negative."""
+    check_tensor("neg", "input", input)
+    if input.dtype == bool:
+        raise RuntimeError("neg: negation of a bool tensor is not supported; use ~ or logical_not instead")
+    return _neg(input)
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -292,41 +357,36 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode not in (None, "trunc", "floor"):
         raise RuntimeError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
     tensor = x if isinstance(x, Tensor) else y
-    if tensor.dtype.kind == "f":
-        quotient = Div.apply(x, y)
-        return quotient if rounding_mode is None else floor(quotient) if rounding_mode == "floor" else trunc(quotient)
-    if rounding_mode is None:
-        return Div.apply(*[o.to(dtypes.get_default_dtype()) if isinstance(o, Tensor) else o for o in (x, y)])
-    a, b = array_of(x), array_of(y)
-    if not np.all(b):
-        raise RuntimeError("div: integer division by zero")
-    quotient = np.floor_divide(a, b)
-    if rounding_mode == "trunc":
-        quotient = quotient + ((a % b != 0) & ((a < 0) != (b < 0)))
-    return Tensor(quotient.astype(tensor.dtype, copy=False))
-
-
-def trunc(input: Tensor) -> Tensor:
-    """The integer part, towards zero."""
-    return where(input >= 0, floor(input), ceil(input))
+    if rounding_mode is not None:
+        if tensor.dtype.kind != "f" and not np.all(array_of(y)):
+            raise RuntimeError("div: integer division by zero")
+        return DivRounded.apply(x, y, rounding_mode, tensor.dtype)
+    if tensor.dtype.kind != "f":
+        x, y = [o.to(dtypes.get_default_dtype()) if isinstance(o, Tensor) else o for o in (x, y)]
+    return Div.apply(x, y)
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent, broadcast; RuntimeError for integers to a negative integer power."""
     x, y = operands("pow", input, exponent)
-    if not isinstance(y, Tensor) and isinstance(x, Tensor) and x.dtype.kind in "iu" and y < 0:
+    dtype = (x if isinstance(x, Tensor) else y).dtype
+    if dtype.kind in "iu" and np.any(array_of(y) < 0):
         raise RuntimeError("pow: integers to negative integer powers are not allowed; use a float tensor")
     return Pow.apply(x, y)
 
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger of each pair of elements."""
-    return Maximum.apply(*operands("maximum", check_tensor("maximum", "input", input), check_tensor("maximum", "other", other)))
+    return Maximum.apply(
+        *operands("maximum", check_tensor("maximum", "input", input), check_tensor("maximum", "other", other))
+    )
 
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of each pair of elements."""
-    return Minimum.apply(*operands("minimum", check_tensor("minimum", "input", input), check_tensor("minimum", "other", other)))
+    return Minimum.apply(
+        *operands("minimum", check_tensor("minimum", "input", input), check_tensor("minimum", "other", other))
+    )
 
 
 def relu(input: Tensor) -> Tensor:

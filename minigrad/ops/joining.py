@@ -185,6 +185,8 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
     check_tensor("roll", "input", input)
     if dims is None:
         return roll(input.ravel(), shifts, 0).reshape(input.shape)
+    if input.ndim == 0:
+        raise IndexError(f"roll: got dims {dims} for a tensor that has no dimensions")
     shifts, dims = [tuple(v) if isinstance(v, Sequence) else (v,) for v in (shifts, dims)]
     if len(shifts) != len(dims):
         raise RuntimeError(f"roll: shifts and dimensions must align, got shifts {shifts} and dims {dims}")

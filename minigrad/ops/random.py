@@ -181,7 +181,7 @@ def _trials(operation: str, p: np.ndarray | float, shape: tuple[int, ...], dtype
     """True with probability `p`, number or array of numbers, in each place."""
     if not np.all((np.asarray(p) >= 0) & (np.asarray(p) <= 1)):  # False for NaN too
         raise RuntimeError(f"{operation}: expected probabilities between 0 and 1, got {_first_wrong(p)}")
-    return _draw("uniform", math.prod(shape), dtype, generator).reshape(shape) < p
+    return np.asarray(_draw("uniform", math.prod(shape), dtype, generator).reshape(shape) < p)
 
 
 def _first_wrong(p: np.ndarray | float) -> float:
