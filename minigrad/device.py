@@ -90,6 +90,20 @@ def cupy_or_reason() -> ModuleType:
     return cupy
 
 
+def get_num_threads() -> int:
+    """The number of threads that computations on the CPU use."""
+    from minigrad.kernels.jit import get_num_threads  # here and below: it imports Numba
+
+    return get_num_threads()
+
+
+def set_num_threads(count: int) -> None:
+    """Let computations on the CPU use `count` threads; the results do not depend on it."""
+    from minigrad.kernels.jit import set_num_threads
+
+    set_num_threads(count)
+
+
 def _keep_freed_memory() -> None:
     """Let glibc keep what a step frees for the next step, which needs the same sizes again.
 
