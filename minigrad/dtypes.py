@@ -68,6 +68,7 @@ def result_type(*operands) -> np.dtype:
     """
     dtypes: list[np.dtype | None] = [None, None, None]
     for operand in operands:
+        dtype: np.dtype
         if isinstance(operand, bool):
             dtype, priority = bool_, 2
         elif isinstance(operand, int):
@@ -78,8 +79,8 @@ def result_type(*operands) -> np.dtype:
             dtype, priority = operand.dtype, 0 if operand.ndim else 1
         known = dtypes[priority]
         dtypes[priority] = dtype if known is None else promote_types(known, dtype)
-    result = None
-    for dtype in dtypes:
-        if dtype is not None and (result is None or _RANK[dtype.kind] > _RANK[result.kind]):
-            result = dtype
-    return result
+    first, *rest = [dtype for dtype in dtypes if dtype is not None]
+    for dtype in rest:
+        if _RANK[dtype.kind] > _RANK[first.kind]:
+            first = dtype
+    return first

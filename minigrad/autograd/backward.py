@@ -30,13 +30,13 @@ def backward_pass(
     all its children (the operations that used its output) have: `waiting` counts those that have not. Running
     nodes in the order of their last child is a topological order, found without recursion.
     """
-    waiting = children_counts([node for node, _ in roots], targets)
+    waiting = children_counts(roots, targets)
     wanted = set(targets or ())
-    captured: dict[Edge, Tensor] = {}
+    captured: dict[Edge, Tensor | None] = {}
     arrived: dict[Node, list] = {}
-    for (node, slot), gradient in zip(roots, gradients, strict=True):
-        if node in waiting:
-            deliver(arrived, node, slot, gradient, fresh=False)
+    for (root, slot), seed in zip(roots, gradients, strict=True):
+        if root in waiting:
+            deliver(arrived, root, slot, seed, fresh=False)
     ready = [node for node, children in waiting.items() if children == 0]
     with set_grad_enabled(create_graph):
         while ready:
@@ -66,23 +66,22 @@ def backward_pass(
     return [captured.get(edge) for edge in targets or ()]
 
 
-def children_counts(roots: Sequence[Node], targets: Sequence[Edge] | None) -> dict[Node, int]:
+def children_counts(roots: Sequence[Edge], targets: Sequence[Edge] | None) -> dict[Node, int]:
     """The nodes that the pass visits, each with the number of edges that lead to it from visited ones.
 
     With `targets` only nodes on a path to one of them are visited. Every node is asked first whether its saved
     values are still good, so that a pass that must fail does so before it has changed anything.
     """
     parents: dict[Node, list[Node]] = {}
-    stack = list(roots)
+    stack = [node for node, _ in roots if node is not None]
     while stack:
         node = stack.pop()
         if node in parents:
             continue
         parents[node] = [parent for parent, _ in node.edges if parent is not None]
         stack.extend(parents[node])
-    if targets is None:
-        visited = parents.keys()
-    else:
+    visited = set(parents)
+    if targets is not None:
         children: dict[Node, list[Node]] = {node: [] for node in parents}
         for node, its_parents in parents.items():
             for parent in its_parents:
@@ -137,7 +136,7 @@ def sum_to_shape(gradient: Tensor, shape: tuple[int, ...], source=None) -> Tenso
     return gradient.reshape(shape)
 
 
-def apply_hooks(node: Node, incoming: list) -> list[Tensor | None]:
+def apply_hooks(node: Node, incoming: list) -> list:
     """The gradients that arrived, after the hooks on their tensors; `retain_grad` keeps them here."""
     gradients = [gradient for gradient, _ in incoming]
     for slot, hooks in (node.hooks or {}).items():

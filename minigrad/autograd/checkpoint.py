@@ -82,7 +82,7 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, pres
 
 def _leaves(outputs: tuple, exclude: list) -> list[Tensor]:
     """The leaves that the tape of `outputs` ends in, in the order in which the tape names them."""
-    roots = [output._node for output in outputs if output.requires_grad and output._node is not None]
+    roots = [(output._node, output._slot) for output in outputs if output.requires_grad]
     nodes = children_counts(roots, None)
     leaves = [node.variable for node in nodes if isinstance(node, AccumulateGrad)]
     return [leaf for leaf in leaves if not any([leaf is tensor for tensor in exclude])]

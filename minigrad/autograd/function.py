@@ -50,7 +50,7 @@ class Node:
     def check_usable(self) -> None:
         """Raise RuntimeError if a saved value was freed or overwritten since forward."""
 
-    def run(self, gradients: list[Tensor]) -> tuple[Tensor | None, ...]:
+    def run(self, gradients: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         """The gradients of the inputs from those of the outputs."""
         raise NotImplementedError
 
@@ -63,6 +63,8 @@ class Node:
 
 class AccumulateGrad(Node):
     """Where the tape ends: adds what arrives to a leaf's `.grad`."""
+
+    hooks: dict[int, dict[int, Any]]
 
     def __init__(self, variable: Tensor):
         self.variable = variable

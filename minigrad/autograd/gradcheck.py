@@ -89,8 +89,13 @@ def gradgradcheck(
         return tuple([gradient for gradient in gradients if gradient is not None and gradient.requires_grad])
 
     return gradcheck(
-        first_derivatives, (*inputs, *grad_outputs), eps=eps, atol=atol, rtol=rtol,
-        raise_exception=raise_exception, fast_mode=fast_mode,
+        first_derivatives,
+        (*inputs, *grad_outputs),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        fast_mode=fast_mode,
     )
 
 
@@ -165,7 +170,7 @@ def _compare_along_direction(func, inputs, checked, index, eps, atol, rtol) -> N
     random = np.random.default_rng(0)
     output = _outputs(func, inputs)[index]
     v = _unit(random.standard_normal(output.shape))
-    gradients = [None] * len(checked)
+    gradients: Sequence[Tensor | None] = [None] * len(checked)
     if output.requires_grad:
         gradients = grad(output, [x for _, x in checked], Tensor(v.astype(output.dtype)), allow_unused=True)
     for (position, x), gradient in zip(checked, gradients, strict=True):

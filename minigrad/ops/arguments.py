@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -66,7 +65,7 @@ def operands(operation: str, input: Any, other: Any) -> tuple[Any, Any]:
     if not first and not second:
         raise TypeError(f"{operation}: expected a Tensor, got {type(input).__name__} and {type(other).__name__}")
     tensor, number = (input, other) if first else (other, input)
-    if not isinstance(number, Number) or isinstance(number, complex):
+    if not isinstance(number, int | float):
         name = "other" if first else "input"
         raise TypeError(f"{operation}: argument '{name}' must be Tensor or a number, not {type(number).__name__}")
     dtype = dtypes.result_type(tensor.array, number)

@@ -6,6 +6,7 @@ A function of one variable is two formulas, the value and the derivative; see `p
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -251,7 +252,10 @@ class ReLUBackward(Function):
         return ReLUBackward.apply(grad_output, ctx.y), None
 
 
-def pointwise(name: str, value, derivative, of: str = "input", integers: str = "float"):
+Pointwise = Callable[[Tensor], Tensor]
+
+
+def pointwise(name: str, value, derivative, of: str = "input", integers: str = "float") -> Pointwise:
     """A public function of one variable from its value and its derivative.
 
     ``value(xp, x)`` computes with arrays, `xp` being their module (NumPy or CuPy). ``derivative(grad, t)`` is
@@ -268,7 +272,7 @@ def pointwise(name: str, value, derivative, of: str = "input", integers: str = "
     def backward(ctx, grad_output):
         return derivative(grad_output, *ctx.saved_tensors) if derivative else grad_output * 0
 
-    operation = type(
+    operation: Any = type(
         name.capitalize(),
         (Function,),
         {"forward": staticmethod(forward), "backward": staticmethod(backward), "__module__": __name__},
@@ -294,7 +298,7 @@ def _erf(xp, x):
 
 _neg = pointwise("neg", lambda xp, x: -x, lambda grad, x: -grad, integers="same")
 abs = pointwise("abs", lambda xp, x: xp.abs(x), lambda grad, x: grad * sign(x), integers="same")
-sign = pointwise("sign", lambda xp, x: xp.sign(x) if x.dtype != bool else x.copy(), None, integers="same")
+sign: Pointwise = pointwise("sign", lambda xp, x: xp.sign(x) if x.dtype != bool else x.copy(), None, integers="same")
 exp = pointwise("exp", lambda xp, x: xp.exp(x), lambda grad, y: grad * y, of="output")
 expm1 = pointwise("expm1", lambda xp, x: xp.expm1(x), lambda grad, y: grad * (y + 1), of="output")
 log = pointwise("log", lambda xp, x: xp.log(x), lambda grad, x: grad / x)
@@ -310,7 +314,7 @@ square = pointwise(
 )
 reciprocal = pointwise("reciprocal", lambda xp, x: 1 / x, lambda grad, y: -grad * (y * y), of="output")
 sin = pointwise("sin", lambda xp, x: xp.sin(x), lambda grad, x: grad * cos(x))
-cos = pointwise("cos", lambda xp, x: xp.cos(x), lambda grad, x: grad * -sin(x))
+cos: Pointwise = pointwise("cos", lambda xp, x: xp.cos(x), lambda grad, x: grad * -sin(x))
 tanh = pointwise("tanh", lambda xp, x: xp.tanh(x), lambda grad, y: grad * (1 - y * y), of="output")
 sigmoid = pointwise(
     "sigmoid",

@@ -68,15 +68,8 @@ def bind() -> None:
         setattr(Tensor, f"__i{operator}__", _operator(getattr(Tensor, f"{name}_")))
     for name, dtype in CASTS.items():
         setattr(Tensor, name, _cast(name, dtype))
-    Tensor.register_hook, Tensor.retain_grad = register_hook, retain_grad
-    Tensor.backward = _backward
-    Tensor.__repr__ = tensor_text
-    Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = elementwise.neg, elementwise.abs, comparison.bitwise_not
-    Tensor.__getitem__, Tensor.__setitem__ = indexing.getitem, indexing.setitem
-    Tensor.__iter__, Tensor.__contains__ = indexing.iterate, indexing.contains
-    Tensor.T, Tensor.mT = property(shape.reversed_dimensions), property(shape.matrix_transpose)
-    Tensor.where = _where
-    Tensor.zero_, Tensor.fill_, Tensor.copy_ = _zero, _fill, _copy
+    for name, member in RENAMED.items():
+        setattr(Tensor, name, member)
 
 
 OPERATORS = {
@@ -190,3 +183,25 @@ def _backward(self: Tensor, gradient=None, retain_graph=None, create_graph=False
     `gradient` weights the elements of a tensor that is not a scalar; see `minigrad.autograd.backward`.
     """
     autograd.backward(self, gradient, retain_graph, create_graph, inputs)
+
+
+# Members whose name, or order of arguments, is not the function's.
+RENAMED = {
+    "__abs__": elementwise.abs,
+    "__contains__": indexing.contains,
+    "__getitem__": indexing.getitem,
+    "__invert__": comparison.bitwise_not,
+    "__iter__": indexing.iterate,
+    "__neg__": elementwise.neg,
+    "__repr__": tensor_text,
+    "__setitem__": indexing.setitem,
+    "T": property(shape.reversed_dimensions),
+    "mT": property(shape.matrix_transpose),
+    "backward": _backward,
+    "copy_": _copy,
+    "fill_": _fill,
+    "register_hook": register_hook,
+    "retain_grad": retain_grad,
+    "where": _where,
+    "zero_": _zero,
+}

@@ -34,8 +34,8 @@ def plot_training(
     FigureCanvasAgg(figure)
     if title:
         figure.suptitle(title, fontsize=14, x=0.01, ha="left", weight="bold")
-    above, below = figure.subfigures(2, 1, height_ratios=[1.9, 1])
-    curves, matrix = above.subfigures(1, 2, width_ratios=[1, 1.05])
+    (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.9, 1])
+    ((curves, matrix),) = above.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.05])
     _curves(curves.subplots(2, 1, sharex=True), history)
     _confusion(matrix.subplots(), probabilities.array.argmax(1), targets.array, classes)
     _mistakes(below, probabilities.array, targets.array, images.array, classes)

@@ -198,7 +198,7 @@ class GoogLeNet(nn.Module):
         x = self.maxpool4(self.inception4e(x))
         x = self.avgpool(self.inception5b(self.inception5a(x))).flatten(1)
         logits = self.fc(self.dropout(x))
-        if self.training and self.aux_logits:
+        if self.training and self.aux_logits and self.aux1 is not None and self.aux2 is not None:
             return GoogLeNetOutputs(logits, self.aux2(below_aux2), self.aux1(below_aux1))
         return logits
 

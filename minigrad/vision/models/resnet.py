@@ -59,6 +59,7 @@ class BasicBlock(nn.Module):
                 f"{type(self).__name__} has groups=1, base_width=64 and dilation=1 only, "
                 f"but got {groups}, {base_width} and {dilation}"
             )
+        self.norm_layer = norm_layer
         self.conv1 = conv3x3(inplanes, planes, stride)
         self.bn1 = norm_layer(planes)
         self.relu = nn.ReLU()
@@ -95,6 +96,7 @@ class Bottleneck(nn.Module):
     ):
         super().__init__()
         width = int(planes * base_width / 64) * groups
+        self.norm_layer = norm_layer
         self.conv1 = conv1x1(inplanes, width)
         self.bn1 = norm_layer(width)
         self.conv2 = conv3x3(width, width, stride, groups, dilation)

@@ -16,6 +16,8 @@ stages of n basic blocks, shortcuts of kind A, global average pooling, ten class
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad.vision.models.resnet import BasicBlock, ResNet
 from minigrad.vision.models.resnet_v2 import PreActBasicBlock, ResNetV2
 from minigrad.vision.models.weights import WeightsFile, load_weights
@@ -23,7 +25,7 @@ from minigrad.vision.models.weights import WeightsFile, load_weights
 
 def _cifar(n: int, weights: WeightsFile, preactivation: bool = False, num_classes: int = 10, **kwargs) -> ResNet:
     network, block = (ResNetV2, PreActBasicBlock) if preactivation else (ResNet, BasicBlock)
-    settings = {"width": 16, "shortcut": "A", "small_input": True} | kwargs
+    settings: dict[str, Any] = {"width": 16, "shortcut": "A", "small_input": True} | kwargs
     return load_weights(network(block, [n, n, n], num_classes, **settings), weights)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from minigrad import nn
 from minigrad.tensor import Tensor
-from minigrad.vision.models.resnet import BasicBlock, Bottleneck, Norm, ResNet, conv1x1
+from minigrad.vision.models.resnet import BasicBlock, Bottleneck, ResNet, conv1x1
 from minigrad.vision.models.weights import WeightsFile, load_weights
 
 
@@ -20,9 +20,9 @@ class PreActBasicBlock(BasicBlock):
 
     last = "conv2"  # not a BN: it would starve the ReLU after it, and the block could not learn
 
-    def __init__(self, inplanes: int, *args, norm_layer: Norm = nn.BatchNorm2d, **kwargs):
-        super().__init__(inplanes, *args, norm_layer=norm_layer, **kwargs)
-        self.bn1 = norm_layer(inplanes)
+    def __init__(self, inplanes: int, *args, **kwargs):
+        super().__init__(inplanes, *args, **kwargs)
+        self.bn1 = self.norm_layer(inplanes)
 
     def forward(self, x: Tensor) -> Tensor:
         activated = self.relu(self.bn1(x))
@@ -37,11 +37,11 @@ class PreActBottleneck(Bottleneck):
 
     last = "conv3"
 
-    def __init__(self, inplanes: int, *args, norm_layer: Norm = nn.BatchNorm2d, **kwargs):
-        super().__init__(inplanes, *args, norm_layer=norm_layer, **kwargs)
-        self.bn1 = norm_layer(inplanes)
-        self.bn2 = norm_layer(self.conv2.in_channels)
-        self.bn3 = norm_layer(self.conv3.in_channels)
+    def __init__(self, inplanes: int, *args, **kwargs):
+        super().__init__(inplanes, *args, **kwargs)
+        self.bn1 = self.norm_layer(inplanes)
+        self.bn2 = self.norm_layer(self.conv2.in_channels)
+        self.bn3 = self.norm_layer(self.conv3.in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         activated = self.relu(self.bn1(x))

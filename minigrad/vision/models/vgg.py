@@ -139,7 +139,8 @@ def make_layers(cfg: Sequence[Layer], batch_norm: bool = False, in_channels: int
 
 def _convolutions(features: nn.Sequential) -> Iterator[tuple[tuple[int, int], dict[str, nn.Module]]]:
     """Each convolution, and what normalises it, with its place: block, and number in the block."""
-    block, number, group = 0, 0, {}
+    block, number = 0, 0
+    group: dict[str, nn.Module] = {}
     for layer in features:
         if isinstance(layer, nn.Conv2d):
             group = {"convolution": layer}
