@@ -1,12 +1,11 @@
 """Print the figures of parity, a row for each operation: ``python -m benchmarks.parity [OPERATION ...] [-v]``."""
 
 import argparse
-from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.parity.measure import Figures, measure
+from benchmarks.parity.measure import Figures, measure, total
 
 
 def main() -> None:
@@ -17,10 +16,7 @@ def main() -> None:
     figures = measure(arguments.operation or None)
     console = Console()
     console.print(table(figures))
-    omitted = Counter()
-    for row in figures:
-        omitted += row.omitted
-    for reason, count in omitted.most_common():
+    for reason, count in total(figures).omitted.most_common():
         console.print(f"left out {count:5d}  {reason}", highlight=False, markup=False, soft_wrap=True)
     if arguments.verbose:
         for row in figures:
@@ -34,15 +30,16 @@ def table(figures: list[Figures]) -> Table:
     for column in "samples", "agree", "error inputs", "refused", "in our words", "left out":
         table.add_column(column, justify="right")
     for row in figures:
-        table.add_row(row.operation, *_cells(row), style="red" if row.agreed < row.samples else None)
-    total = Figures("total")
-    for row in figures:
-        for name in "samples", "agreed", "errors", "refused", "in_our_words":
-            setattr(total, name, getattr(total, name) + getattr(row, name))
-        total.omitted += row.omitted
-    table.add_section()
-    table.add_row(f"{len(figures)} operations", *_cells(total), style="bold")
-    table.add_row("", "", _percent(total.agreed, total.samples), "", _percent(total.refused, total.errors))
+        table.add_row(row.operation, *_cells(row), style="red" if row.disagreements else None)
+    in_place = [row for row in figures if row.in_place]
+    for title, rows in (
+        ("operations", [row for row in figures if row not in in_place]),
+        ("in-place forms", in_place),
+    ):
+        whole = total(rows)
+        table.add_section()
+        table.add_row(f"{len(rows)} {title}", *_cells(whole), style="bold")
+        table.add_row("", "", _percent(whole.agreed, whole.samples), "", _percent(whole.refused, whole.errors))
     return table
 
 

@@ -18,7 +18,7 @@ from benchmarks.parity.translate import counterpart, to_minigrad
 from minigrad import autograd
 from minigrad.tensor import Tensor
 
-DTYPES = torch.float64, torch.float32, torch.int64, torch.bool
+DTYPES = torch.float64, torch.float32, torch.int64, torch.int32, torch.uint8, torch.bool
 # Relative and absolute: those of torch.testing.
 TOLERANCES = {"float64": (1e-7, 1e-7), "float32": (1.3e-6, 1e-5), "float16": (1e-3, 1e-5)}
 REFUSALS = ValueError, TypeError, IndexError, RuntimeError
@@ -29,6 +29,7 @@ class Figures:
     """What was counted for one operation."""
 
     operation: str
+    in_place: bool = False
     samples: int = 0
     agreed: int = 0
     errors: int = 0
@@ -59,13 +60,24 @@ def measure(names: list[str] | None = None) -> list[Figures]:
     return results
 
 
+def total(figures: list[Figures]) -> Figures:
+    """The sums over operations."""
+    whole = Figures("total")
+    for row in figures:
+        for name in "samples", "agreed", "errors", "refused", "in_our_words":
+            setattr(whole, name, getattr(whole, name) + getattr(row, name))
+        whole.omitted += row.omitted
+        whole.disagreements += row.disagreements
+    return whole
+
+
 def _on_a_copy(in_place: Callable) -> Callable:
     # A leaf that requires grad must not be written into.
     return lambda input, *args, **kwargs: in_place(input.clone(), *args, **kwargs)
 
 
 def _measure_operation(op, name: str, theirs: Callable, ours: Callable) -> Figures:
-    figures = Figures(name)
+    figures = Figures(name, in_place=theirs is not op.op)
     if name in OPERATIONS:
         figures.omitted[OPERATIONS[name]] += 1
         return figures
@@ -74,7 +86,7 @@ def _measure_operation(op, name: str, theirs: Callable, ours: Callable) -> Figur
             _count_sample(figures, theirs, ours, sample)
         except Omitted as reason:
             figures.omitted[str(reason)] += 1
-    for error in op.error_inputs("cpu") if op.error_inputs_func and theirs is op.op else ():
+    for error in op.error_inputs("cpu") if op.error_inputs_func and not figures.in_place else ():
         try:
             _count_refusal(figures, ours, error.sample_input, str(error.error_regex))
         except Omitted as reason:

@@ -24,8 +24,26 @@ ARGUMENTS = {
 # Random or uninitialised results: shape and dtype are compared. PyTorch records some of them with gradients of
 # zero, so `requires_grad` is not.
 VALUES_DIFFER = frozenset(
-    """bernoulli bernoulli_ empty empty_like multinomial new_empty nn.functional.dropout nn.functional.dropout2d normal
-    normal/in_place normal_ normal_/in_place normal/number_mean rand_like randint randn randn_like uniform_""".split()
+    [
+        "bernoulli",
+        "bernoulli_",
+        "empty",
+        "empty_like",
+        "multinomial",
+        "new_empty",
+        "nn.functional.dropout",
+        "nn.functional.dropout2d",
+        "normal",
+        "normal/in_place",
+        "normal_",
+        "normal_/in_place",
+        "normal/number_mean",
+        "rand_like",
+        "randint",
+        "randn",
+        "randn_like",
+        "uniform_",
+    ]
 )
 
 # Entries of the database that are left out altogether.
@@ -43,27 +61,32 @@ def _is_number(input: Any, args: tuple, kwargs: dict) -> bool:
     return isinstance(input, int)
 
 
+def _is_long(input: Any, args: tuple, kwargs: dict) -> bool:
+    return not input.dtype.is_floating_point and input.numel() > 1000 and not kwargs.get("stable")
+
+
+INTEGER = _is(torch.int64, torch.int32, torch.uint8)
 INTEGERS = "integers where only floating-point numbers can be meant"
 TIES = "the order of equal elements, which PyTorch leaves open"
 UNBOUND = "a number as the self of a method: a Python function does not look"
 
 # operation -> which samples (of the input, args, kwargs of the call), and why they are left out.
 SAMPLES: dict[str, tuple[Callable[[Any, tuple, dict], bool], str]] = {
-    "nn.functional.avg_pool2d": (_is(torch.int64), INTEGERS),
-    "nn.functional.conv2d": (_is(torch.int64), INTEGERS),
-    "nn.functional.conv_transpose2d": (_is(torch.int64), INTEGERS),
-    "nn.functional.local_response_norm": (_is(torch.int64), INTEGERS),
-    "nn.functional.max_pool2d": (_is(torch.int64), INTEGERS),
-    "topk": (_is(torch.int64), TIES),
-    "sort": (lambda input, args, kwargs: input.dtype == torch.bool and input.numel() > 1000, TIES),
-    "argsort": (lambda input, args, kwargs: input.dtype == torch.bool and input.numel() > 1000, TIES),
+    "nn.functional.avg_pool2d": (INTEGER, INTEGERS),
+    "nn.functional.conv2d": (INTEGER, INTEGERS),
+    "nn.functional.conv_transpose2d": (INTEGER, INTEGERS),
+    "nn.functional.local_response_norm": (INTEGER, INTEGERS),
+    "nn.functional.max_pool2d": (INTEGER, INTEGERS),
+    "topk": (INTEGER, TIES),
+    "sort": (_is_long, TIES),
+    "argsort": (_is_long, TIES),
     "__radd__": (_is_number, UNBOUND),
     "__rmul__": (_is_number, UNBOUND),
     "__rand__": (_is_number, UNBOUND),
     "__ror__": (_is_number, UNBOUND),
     "__rxor__": (_is_number, UNBOUND),
     "__rpow__": (
-        lambda input, args, kwargs: _is(torch.int64)(input, args, kwargs) and bool((input < 0).any()),
+        lambda input, args, kwargs: INTEGER(input, args, kwargs) and bool((input < 0).any()),
         "integers to negative integer powers, of which nearly all are cut off to 0",
     ),
     "nn.functional.batch_norm": (
@@ -74,9 +97,17 @@ SAMPLES: dict[str, tuple[Callable[[Any, tuple, dict], bool], str]] = {
         lambda input, args, kwargs: input.numel() == 1 and input.dtype == torch.float32,
         "one number minus its own mean: 0, where PyTorch has a rounding error times 1 / sqrt(eps)",
     ),
+    "arange": (
+        lambda input, args, kwargs: kwargs.get("dtype") in (torch.int32, torch.uint8),
+        "arange of narrow integers with bounds between them, which PyTorch rounds otherwise than int64",
+    ),
+    "einsum": (
+        lambda input, args, kwargs: input[0].dtype in (torch.int32, torch.uint8),
+        "einsum of narrow integers, which PyTorch makes int64 where it sums, and not where it multiplies",
+    ),
     "sum_to_size": (
-        lambda input, args, kwargs: input.ndim == 0 and input.dtype == torch.bool,
-        "a boolean summed to the size that it has, which PyTorch makes int64 for 0-d tensors only",
+        lambda input, args, kwargs: input.ndim == 0 and not input.dtype.is_floating_point,
+        "a sum over no dimension, which PyTorch makes int64 for 0-d tensors only",
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -81,6 +82,22 @@ def _from_numpy(array) -> Any:
     return array.item() if isinstance(array, np.generic) else Tensor(array)
 
 
+def number(operation: str, value: Any, dtype: np.dtype) -> Tensor:
+    """A number as a 0-d tensor; RuntimeError if the dtype cannot hold it (-1 as uint8 is 255)."""
+    value = value.item() if isinstance(value, np.generic | Tensor) else value
+    if not isinstance(value, int | float):
+        raise TypeError(f"{operation}: expected a number or a Tensor, got {type(value).__name__}")
+    if dtype.kind in "iu":
+        largest = int(np.iinfo(dtype).max)
+        overflow = not -largest - (dtype.kind == "i") <= value <= largest
+        value = value if overflow else int(value)
+    else:
+        overflow = dtype.kind == "f" and math.isfinite(value) and abs(value) > np.finfo(dtype).max
+    if overflow:
+        raise RuntimeError(f"{operation}: value {value} cannot be converted to type {dtype} without overflow")
+    return Tensor(np.asarray(value).astype(dtype))
+
+
 def broadcast_shapes(operation: str, *shapes: Sequence[int]) -> tuple[int, ...]:
     """The shape that the shapes broadcast to; RuntimeError with the first dimension that does not fit."""
     ndim = max((len(shape) for shape in shapes), default=0)
@@ -106,7 +123,9 @@ def dimension(operation: str, dim: Any, ndim: int) -> int:
             raise TypeError(f"{operation}: argument 'dim' must be int, not {type(dim).__name__}")
     size = max(ndim, 1)  # a 0-d tensor may be reduced over dim 0 and -1
     if not -size <= dim < size:
-        raise IndexError(f"{operation}: dimension out of range (expected to be in [{-size}, {size - 1}], but got {dim})")
+        raise IndexError(
+            f"{operation}: dimension out of range (expected to be in [{-size}, {size - 1}], but got {dim})"
+        )
     return int(dim) % size
 
 
@@ -116,7 +135,9 @@ def dimensions(operation: str, dim: Any, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     dims = [dimension(operation, d, ndim) for d in (dim if isinstance(dim, Sequence) else (dim,))]
     if len(set(dims)) != len(dims):
-        raise RuntimeError(f"{operation}: dim {max(d for d in dims if dims.count(d) > 1)} appears multiple times in {dim}")
+        raise RuntimeError(
+            f"{operation}: dim {max(d for d in dims if dims.count(d) > 1)} appears multiple times in {dim}"
+        )
     return tuple(d for d in dims if d < ndim)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.device import device as Device
 from minigrad.device import to_device
-from minigrad.ops.arguments import check_tensor, sizes
+from minigrad.ops.arguments import check_tensor, number, sizes
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -130,7 +130,8 @@ def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, req
         fill_value = fill_value.item()
     if dtype is None:
         dtype = dtypes.result_type(fill_value)
-    return _made("full", lambda shape, d: np.full(shape, fill_value, d), (size,), dtype, device, requires_grad)
+    value = number("full", fill_value, dtypes.check_dtype("full", dtype)).array
+    return _made("full", lambda shape, d: np.full(shape, value, d), (size,), dtype, device, requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
@@ -199,7 +200,11 @@ def empty_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = 
 
 def full_like(input: Tensor, fill_value: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """One value in the shape of `input`."""
-    return _like("full_like", lambda a, d: np.full_like(a, fill_value, d), input, dtype, device, requires_grad)
+
+    def make(array, dtype):
+        return np.full_like(array, number("full_like", fill_value, dtype).array, dtype)
+
+    return _like("full_like", make, input, dtype, device, requires_grad)
 
 
 def new_zeros(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.inplace import write
-from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension
-from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, number, setitem, split_index
+from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension, number
+from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, setitem, split_index
 from minigrad.tensor import Tensor
 
 __all__ = [

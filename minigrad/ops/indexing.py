@@ -17,7 +17,7 @@ import numpy as np
 from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module
-from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension
+from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension, number
 from minigrad.ops.comparison import eq
 from minigrad.tensor import Tensor
 
@@ -264,21 +264,6 @@ def _fit(value: Tensor, target: Tensor, advanced: tuple) -> Tensor:
             f"result of shape {list(shape)}"
         )
     return value.reshape(value.shape[extra:]) if extra else value
-
-
-def number(operation: str, value: Any, dtype: np.dtype) -> Tensor:
-    """A number as a 0-d tensor; RuntimeError if the dtype cannot hold it."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(value, int | float):
-        raise TypeError(f"{operation}: expected a number or a Tensor, got {type(value).__name__}")
-    if dtype.kind in "iu":
-        range_ = np.iinfo(dtype)
-        overflow = not range_.min <= value <= range_.max
-    else:
-        overflow = dtype.kind == "f" and math.isfinite(value) and abs(value) > np.finfo(dtype).max
-    if overflow:
-        raise RuntimeError(f"{operation}: value {value} cannot be converted to type {dtype} without overflow")
-    return Tensor(np.asarray(value).astype(dtype))
 
 
 def iterate(input: Tensor) -> Iterator[Tensor]:

@@ -25,7 +25,7 @@ from minigrad.ops import (
     shape,
     sorting,
 )
-from minigrad.ops.arguments import broadcast_shapes, check_tensor
+from minigrad.ops.arguments import broadcast_shapes, check_tensor, number
 from minigrad.printing import tensor_text
 from minigrad.tensor import Tensor
 
@@ -99,7 +99,31 @@ CASTS = {
     "long": dtypes.int64,
     "bool": dtypes.bool_,
 }
-IN_PLACE = ["add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "sqrt", "sigmoid", "tanh", "relu", "clamp", "round", "floor", "ceil", "masked_fill", "scatter", "scatter_add", "index_add", "index_put", "tril", "triu"]
+IN_PLACE = [
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "pow",
+    "neg",
+    "abs",
+    "exp",
+    "sqrt",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "clamp",
+    "round",
+    "floor",
+    "ceil",
+    "masked_fill",
+    "scatter",
+    "scatter_add",
+    "index_add",
+    "index_put",
+    "tril",
+    "triu",
+]
 
 
 def _operator(function):
@@ -161,7 +185,7 @@ def _where(self: Tensor, condition: Tensor, other) -> Tensor:
 
 def _fill(self: Tensor, value: float) -> Tensor:
     """Set every element to `value`, in place."""
-    return write(self, value if isinstance(value, Tensor) else Tensor(np.asarray(value, self.dtype)))
+    return write(self, value if isinstance(value, Tensor) else number("fill_", value, self.dtype))
 
 
 def _zero(self: Tensor) -> Tensor:
