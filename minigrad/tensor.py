@@ -51,30 +51,37 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The length of every dimension."""
         return self.array.shape
 
     @property
     def dtype(self) -> np.dtype:
+        """The type of the elements."""
         return self.array.dtype
 
     @property
     def ndim(self) -> int:
+        """The number of dimensions."""
         return self.array.ndim
 
     @property
     def device(self) -> device:
+        """Where the array lies."""
         return device_of(self.array)
 
     @property
     def is_cuda(self) -> bool:
+        """True if the array lies on a GPU."""
         return self.device.type == "cuda"
 
     @property
     def itemsize(self) -> int:
+        """The bytes of one element."""
         return self.array.itemsize
 
     @property
     def nbytes(self) -> int:
+        """The bytes of all elements."""
         return self.array.nbytes
 
     def size(self, dim: int | None = None):
@@ -107,6 +114,7 @@ class Tensor:
         return self.array.__array_interface__["data"][0] if isinstance(self.array, np.ndarray) else self.array.data.ptr
 
     def is_floating_point(self) -> bool:
+        """True for float16, float32 and float64."""
         return self.array.dtype.kind == "f"
 
     def __len__(self) -> int:
@@ -116,6 +124,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
+        """True if operations with this tensor are recorded for backward."""
         if self._base is not None and self._base_node is not self._base._node:
             self._renew_history(self._base)
         return self._requires_grad
@@ -143,6 +152,7 @@ class Tensor:
 
     @property
     def output_nr(self) -> int:
+        """Which of its node's outputs this tensor is."""
         return self._slot
 
     @property

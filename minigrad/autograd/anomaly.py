@@ -29,8 +29,11 @@ class set_detect_anomaly:
 
 
 class detect_anomaly(set_detect_anomaly):
-    """Run forward and backward inside it: a NaN gradient (`check_nan`) or an error in a backward rule is then
-    raised with the operation's name and the line of its forward call. Slow; for looking, not for training."""
+    """Run forward and backward inside it to see which operation a NaN gradient or an error comes from.
+
+    A NaN (unless `check_nan` is False) or an error in a backward rule is then raised with the operation's name
+    and the line of its forward call. Slow; for looking, not for training.
+    """
 
     def __init__(self, check_nan: bool = True):
         super().__init__(True, check_nan)

@@ -167,14 +167,17 @@ class Function(Node):
 
     @staticmethod
     def forward(ctx, *args):
+        """The result (a Tensor or a tuple of Tensors) of the arguments; nothing in it is recorded."""
         raise NotImplementedError("Function: a subclass must define forward as a static method")
 
     @staticmethod
     def backward(ctx, *grad_outputs):
+        """A gradient, or None, for each argument of forward, from the gradients of its results."""
         raise NotImplementedError("Function: a subclass must define backward as a static method to be differentiable")
 
     @staticmethod
     def setup_context(ctx, inputs, output):
+        """Keep what backward needs; where it is defined, forward is called without ctx."""
         raise NotImplementedError
 
     def save_for_backward(self, *tensors: Tensor | float | None) -> None:

@@ -31,6 +31,7 @@ class FusedFunction(Function):
 
     @staticmethod
     def backward(ctx, *grad_outputs):
+        """`fused_backward`, or where a graph of the gradient is wanted, the definition's gradient."""
         if not is_grad_enabled():
             return type(ctx).fused_backward(ctx, *grad_outputs)
         arguments = [a.unpack(ctx) if isinstance(a, Saved) else a for a in ctx._arguments]

@@ -64,7 +64,7 @@ class RandomSampler(Sampler[int]):
 
     @property
     def num_samples(self) -> int:
-        # Asked each time: a data set may grow.
+        """How many indices an epoch has; asked each time, for a data set may grow."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:

@@ -105,7 +105,7 @@ class _Conv(Module):
 class Conv2d(_Conv):
     """Slides a window over the image; an output channel is a weighted sum of what it covers, plus a bias.
 
-    Output height (width alike): floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+    (N, in_channels, H, W) to (N, out_channels, OH, OW), OW as OH = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
     `padding` is "valid" (none), "same" (output as large as the input; stride 1), an int or a pair;
     `padding_mode` says what stands there: "zeros", "reflect", "replicate" or "circular". `groups` splits the
     channels into groups that do not see each other; groups = in_channels is a depthwise convolution.
@@ -165,7 +165,8 @@ class Conv2d(_Conv):
 class ConvTranspose2d(_Conv):
     """The gradient of Conv2d with respect to its input, as a layer: it enlarges images by learned windows.
 
-    Output height (width alike): (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
+    (N, in_channels, H, W) to (N, out_channels, OH, OW), OW as
+    OH = (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
     Several input sizes of a strided Conv2d give one output size; `output_padding`, or `output_size` in the
     call, says which to return to. `weight` (in_channels, out_channels / groups, kernel height, kernel width).
     Zeiler et al., "Deconvolutional networks", 2010.
@@ -273,7 +274,10 @@ class Unfold(Module):
 
 
 class Fold(Module):
-    """Adds columns of windows up to an image (col2im), the transpose of Unfold: what overlaps is summed."""
+    """Adds columns of windows up to an image (col2im), the transpose of Unfold: what overlaps is summed.
+
+    (N, C * window size, windows) to (N, C, *output_size).
+    """
 
     def __init__(
         self,

@@ -121,8 +121,10 @@ def eye_(tensor: Tensor) -> Tensor:
 
 @no_grad()
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Fill a weight (out, in, *kernel) with a one at each kernel's centre: a convolution so begun passes its
-    input on, each group its own channels."""
+    """Fill a weight (out, in, *kernel) with a one at the centre of the kernels from a channel to itself.
+
+    A convolution so begun passes its input on, each group its own channels.
+    """
     if tensor.ndim not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     if tensor.shape[0] % groups != 0:
@@ -189,8 +191,9 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 @no_grad()
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
-    """Fill with `gain` times a matrix whose rows (or columns, if fewer) are orthonormal; trailing dimensions
-    count as one.
+    """Fill with `gain` times a matrix whose rows (or columns, if fewer) are orthonormal.
+
+    Dimensions after the first count as one.
 
     Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks", 2013.
     """

@@ -28,7 +28,7 @@ def reset_weight_and_bias(weight: Tensor, bias: Tensor | None) -> None:
 
 
 class Identity(Module):
-    """Returns its input. Takes any arguments, to stand in for another layer."""
+    """Returns its input, of any shape. Takes any arguments, to stand in for another layer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """Joins the dimensions `start_dim` to `end_dim` into one; by default all but the batch."""
+    """Joins the dimensions `start_dim` to `end_dim` into one; by default (N, A, B, ...) to (N, A * B * ...)."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Splits the dimension `dim` into dimensions of the sizes `unflattened_size`."""
+    """Splits the dimension `dim` into dimensions of the sizes `unflattened_size`: (N, A * B) to (N, A, B)."""
 
     def __init__(self, dim: int, unflattened_size: tuple[int, ...] | list[int]) -> None:
         super().__init__()

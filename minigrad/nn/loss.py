@@ -102,7 +102,7 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
-    """`BCELoss` of sigmoid(x), computed so that large logits do not overflow.
+    """`BCELoss` of sigmoid(x), computed so that large logits do not overflow; x and y have one shape.
 
     `pos_weight` weighs the term of the positive targets.
     """
@@ -125,14 +125,14 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
 
 class MSELoss(_Loss):
-    """(x - y)^2."""
+    """(x - y)^2 for predictions x and targets y of one shape."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
 class L1Loss(_Loss):
-    """|x - y|."""
+    """|x - y| for predictions x and targets y of one shape."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
@@ -141,7 +141,7 @@ class L1Loss(_Loss):
 class SmoothL1Loss(_Loss):
     """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
 
-    Girshick, "Fast R-CNN", 2015.
+    x and y have one shape. Girshick, "Fast R-CNN", 2015.
     """
 
     def __init__(

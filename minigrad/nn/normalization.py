@@ -200,7 +200,7 @@ class GroupNorm(_Affine):
 
 
 class LocalResponseNorm(Module):
-    """y = x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta.
+    """y = x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta, for (N, C, ...).
 
     Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", 2012, where alpha is
     not divided by the size.

@@ -17,7 +17,10 @@ IntOrPair = int | tuple[int, int]
 
 
 class MaxPool2d(Module):
-    """The maximum of each window, -inf outside the image. With `return_indices` also its place in H * W."""
+    """The maximum of each window: (N, C, H, W) to (N, C, OH, OW); -inf outside the image.
+
+    With `return_indices` also its place in H * W, int64.
+    """
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(Module):
-    """The mean of each window.
+    """The mean of each window: (N, C, H, W) to (N, C, OH, OW).
 
     The sum is divided by the window's size, by the pixels inside the image if not `count_include_pad`, or by
     `divisor_override`.
@@ -94,7 +97,7 @@ class AvgPool2d(Module):
 
 
 class AdaptiveAvgPool2d(Module):
-    """The mean over windows so laid that the output has `output_size` (None: the input's size)."""
+    """The mean over windows so laid that the output is (N, C, *output_size); None keeps the input's size."""
 
     def __init__(self, output_size: int | None | tuple[int | None, int | None]) -> None:
         super().__init__()
@@ -108,7 +111,7 @@ class AdaptiveAvgPool2d(Module):
 
 
 class AdaptiveMaxPool2d(Module):
-    """The maximum over windows so laid that the output has `output_size` (None: the input's size)."""
+    """The maximum over windows so laid that the output is (N, C, *output_size); None keeps the input's size."""
 
     def __init__(
         self, output_size: int | None | tuple[int | None, int | None], return_indices: bool = False

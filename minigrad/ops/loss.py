@@ -292,7 +292,7 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    """`binary_cross_entropy` of sigmoid(x), computed so that large logits x do not overflow.
+    """`binary_cross_entropy` of sigmoid(x), computed so that large logits x do not overflow; of one shape.
 
     -log sigmoid(x) = log(1 + exp(-x)) is weighed by `pos_weight`, which broadcasts, where the target is 1.
     """
@@ -323,7 +323,7 @@ def mse_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """(x - y)^2; with `weight` the mean is the weighted one."""
+    """(x - y)^2 for x and y of one shape; with `weight` the mean is the weighted one."""
     reduction = _reduction(size_average, reduce, reduction)
     return _weighted("mse_loss", square(_difference("mse_loss", input, target)), input, weight, reduction)
 
@@ -336,7 +336,7 @@ def l1_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """|x - y|; with `weight` the mean is the weighted one."""
+    """|x - y| for x and y of one shape; with `weight` the mean is the weighted one."""
     reduction = _reduction(size_average, reduce, reduction)
     return _weighted("l1_loss", abs(_difference("l1_loss", input, target)), input, weight, reduction)
 
@@ -349,7 +349,10 @@ def smooth_l1_loss(
     reduction: str = "mean",
     beta: float = 1.0,
 ) -> Tensor:
-    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2. Girshick, "Fast R-CNN" (2015)."""
+    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
+
+    x and y have one shape. Girshick, "Fast R-CNN" (2015).
+    """
     reduction = _reduction(size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")

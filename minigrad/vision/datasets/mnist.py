@@ -64,6 +64,7 @@ class MNIST(VisionDataset):
 
     @property
     def class_to_idx(self) -> dict[str, int]:
+        """The class that each name stands for."""
         return {name: index for index, name in enumerate(self.classes)}
 
     def _files(self, may_download: bool) -> list[Path]:

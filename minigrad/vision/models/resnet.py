@@ -259,12 +259,16 @@ def resnet152(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 def resnext50_32x4d(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNeXt-50, 25,028,904 parameters: 32 groups of 4 channels (Xie et al. 2017, "Aggregated residual
-    transformations for deep neural networks")."""
+    """ResNeXt-50, 25,028,904 parameters: the bottlenecks' 3x3 convolutions have 32 groups of 4 channels.
+
+    Xie et al. 2017, "Aggregated residual transformations for deep neural networks".
+    """
     return resnet50(weights=weights, groups=32, width_per_group=4, **kwargs)
 
 
 def wide_resnet50_2(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """Wide ResNet-50-2, 68,883,240 parameters: ResNet-50 with twice as many channels inside its bottlenecks
-    (Zagoruyko and Komodakis 2016, "Wide residual networks")."""
+    """Wide ResNet-50-2, 68,883,240 parameters: ResNet-50 with twice as many channels inside its bottlenecks.
+
+    Zagoruyko and Komodakis 2016, "Wide residual networks".
+    """
     return resnet50(weights=weights, width_per_group=128, **kwargs)

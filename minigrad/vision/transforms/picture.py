@@ -27,6 +27,7 @@ class InterpolationMode(Enum):
 
     @property
     def pillow(self) -> Any:
+        """The same as Pillow names it."""
         from PIL import Image
 
         return Image.Resampling[self.name]
