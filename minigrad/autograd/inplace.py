@@ -48,6 +48,8 @@ def write(target: Tensor, value: Tensor, index: Any = EVERYWHERE, computed: bool
     recording = state.enabled and (target.requires_grad or value.requires_grad)
     if recording and value.requires_grad and target.array.dtype.kind != "f":
         raise RuntimeError(f"in-place write: a {target.dtype} tensor cannot take a value that requires grad")
+    if recording and target._base is not None:
+        _check_unshared(target._base.array)  # else the write would change more of the base than its history says
     source = value.array
     if index is not EVERYWHERE and np.may_share_memory(source, target.array):
         source = source.copy()
@@ -74,7 +76,11 @@ def check_writable(target: Tensor) -> None:
         if base.requires_grad and base._node is None:
             which = "a leaf Variable" if base is target else "a view of a leaf Variable"
             raise RuntimeError(f"{which} that requires grad is being used in an in-place operation.")
-    array = target.array
+    _check_unshared(target.array)
+
+
+def _check_unshared(array: np.ndarray) -> None:
+    """Raise RuntimeError if elements of an array share memory, or if it must not be written."""
     shared = array.size and any(
         [step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)]
     )

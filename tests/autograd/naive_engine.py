@@ -20,10 +20,16 @@ class Memory:
 class Buffer:
     """Numbers and their derivatives (one row a number, one column an element of a leaf)."""
 
+    repeats = False  # whether the first tensor that was made of it holds a number in several places
+
     def __init__(self, memory, derivatives, requires_grad, kept=(), steps=()):
         self.memory, self.derivatives, self.requires_grad = memory, derivatives, requires_grad
         self.kept = set(kept)  # (memory, version) of what backward will want to see unchanged
         self.steps = set(steps)  # the operations that led here; backward may use each only as long as it is retained
+
+
+def has_repeats(places):
+    return len(np.unique(places)) < places.size
 
 
 class NaiveTensor:
@@ -44,7 +50,9 @@ class NaiveTensor:
 
     def detach(self):
         """The same memory, of which nothing is known to depend on the leaves."""
-        return NaiveTensor(self.engine, self.engine.buffer(self.buffer.memory), self.places)
+        buffer = self.engine.buffer(self.buffer.memory)
+        buffer.repeats = has_repeats(self.places)
+        return NaiveTensor(self.engine, buffer, self.places)
 
     def write(self, index, source):
         """The numbers of `source`, and while recording their derivatives too, in place of those at `index`."""

@@ -72,9 +72,7 @@ def _program(lib, seed: int):
     """How a random program of views, operations and writes ends, which writes it was refused, and all values."""
     rng = random.Random(seed)
     numbers = np.random.default_rng(seed)
-    leaves = [
-        lib.tensor(numbers.standard_normal((3, 4)), dtype=lib.float64, requires_grad=True) for _ in range(2)
-    ]
+    leaves = [lib.tensor(numbers.standard_normal((3, 4)), dtype=lib.float64, requires_grad=True) for _ in range(2)]
     pool = [*leaves, leaves[0] * 2, leaves[1].clone().detach()]
     refused = []
     for _ in range(rng.randrange(3, 14)):
@@ -176,6 +174,11 @@ def test_writing_into_shared_memory_is_refused():
     rows[:, 0].add_(1)  # elements apart from each other
     rows[2, 3] = 5
     assert x.tolist() == [[1], [1], [5]]
+    base = mg.zeros(3).expand(2, 3).detach()  # a part of it may be written, but that writes the other rows too:
+    base[0] = 1.0
+    with pytest.raises(RuntimeError, match="single memory location"):
+        base[0] = mg.ones(3, requires_grad=True)  # whose gradient would miss them
+    assert base.tolist() == [[1, 1, 1]] * 2
     frozen = np.zeros(2)
     frozen.flags.writeable = False
     with pytest.raises(RuntimeError, match="read-only"):
@@ -203,9 +206,7 @@ def test_a_stale_saved_value_is_an_error(way, recording):
     with mg.set_grad_enabled(recording):
         STALE[way](saved)
     for _ in range(2):
-        with pytest.raises(
-            RuntimeError, match=r"MulBackward0: .*\[3, 4\] is at version 1; expected version 0"
-        ):
+        with pytest.raises(RuntimeError, match=r"MulBackward0: .*\[3, 4\] is at version 1; expected version 0"):
             loss.backward()
         assert x.grad.tolist() == np.ones((3, 4)).tolist()
 
