@@ -19,6 +19,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     they are; dictionaries, tuples and lists are put together entry by entry (a tuple becomes a list, as in
     PyTorch).
     """
+    if len(batch) == 0:
+        raise ValueError("default_collate: expected at least one sample, got an empty batch")
     first = batch[0]
     if isinstance(first, Tensor):
         return Tensor(_stack([sample.array for sample in batch]))
@@ -29,13 +31,18 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, str | bytes):
         return batch
     if isinstance(first, Mapping):
+        for i, sample in enumerate(batch):
+            if set(sample) != set(first):
+                raise RuntimeError(
+                    f"default_collate: expected the same keys in every sample, but got {sorted(first)} at entry 0 "
+                    f"and {sorted(sample)} at entry {i}"
+                )
         return _like(first, {key: default_collate([sample[key] for sample in batch]) for key in first})
     if isinstance(first, Sequence):
         lengths = {len(sample) for sample in batch}
         if len(lengths) > 1:
             raise RuntimeError(
-                "default_collate: each element in list of batch should be of equal "
-                f"size, got sizes {sorted(lengths)}"
+                f"default_collate: each element in list of batch should be of equal size, got sizes {sorted(lengths)}"
             )
         columns = [default_collate(column) for column in zip(*batch, strict=True)]
         return columns if type(first) is tuple else _like(first, columns)

@@ -49,8 +49,14 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Tensors side by side: sample i is the tuple of their i-th entries."""
 
     def __init__(self, *tensors: Tensor):
+        for i, tensor in enumerate(tensors):
+            if not isinstance(tensor, Tensor) or tensor.ndim == 0:
+                kind = "a 0-d tensor" if isinstance(tensor, Tensor) else type(tensor).__name__
+                raise TypeError(f"TensorDataset: expected Tensors with a first dimension, but tensors[{i}] is {kind}")
         lengths = [tensor.shape[0] for tensor in tensors]
-        if not tensors or len(set(lengths)) > 1:
+        if not tensors:
+            raise ValueError("TensorDataset: expected at least one tensor")
+        if len(set(lengths)) > 1:
             raise ValueError(f"TensorDataset: Size mismatch between tensors: they have {lengths} rows")
         self.tensors = tensors
 
@@ -131,9 +137,7 @@ def random_split(
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         for i, fraction in enumerate(lengths):
             if not 0 <= fraction <= 1:
-                raise ValueError(
-                    f"random_split: Fraction at index {i} is not between 0 and 1, but {fraction}"
-                )
+                raise ValueError(f"random_split: Fraction at index {i} is not between 0 and 1, but {fraction}")
         counts = [math.floor(size * fraction) for fraction in lengths]
         for i in range(size - sum(counts)):
             counts[i % len(counts)] += 1
@@ -142,13 +146,12 @@ def random_split(
                 warnings.warn(f"random_split: the subset at index {i} is empty", stacklevel=2)
     else:
         counts = list(lengths)  # type: ignore[arg-type]
+    if any(count < 0 for count in counts):
+        raise ValueError(f"random_split: lengths must not be negative, got {list(lengths)}")
     if sum(counts) != size:
         raise ValueError(
             "random_split: Sum of input lengths does not equal the length of the input dataset: "
             f"{list(lengths)} for {size} samples"
         )
     order = randperm(size, generator=generator).tolist()
-    return [
-        Subset(dataset, order[end - count : end])
-        for end, count in zip(accumulate(counts), counts, strict=True)
-    ]
+    return [Subset(dataset, order[end - count : end]) for end, count in zip(accumulate(counts), counts, strict=True)]

@@ -82,13 +82,13 @@ class DataLoader:
     ):
         if num_workers < 0:
             raise ValueError(
-                f"num_workers option should be non-negative, got {num_workers}; use num_workers=0 to disable "
-                "multiprocessing."
+                f"DataLoader: num_workers option should be non-negative, got {num_workers}; "
+                "use num_workers=0 to disable multiprocessing."
             )
         if timeout < 0:
-            raise ValueError(f"timeout option should be non-negative, got {timeout}")
+            raise ValueError(f"DataLoader: timeout option should be non-negative, got {timeout}")
         if prefetch_factor is not None and prefetch_factor <= 0:
-            raise ValueError(f"prefetch_factor option should be positive, got {prefetch_factor}")
+            raise ValueError(f"DataLoader: prefetch_factor option should be positive, got {prefetch_factor}")
         if num_workers == 0:
             for name, value in (
                 ("persistent_workers", persistent_workers),
@@ -96,26 +96,25 @@ class DataLoader:
                 ("multiprocessing_context", multiprocessing_context),
             ):
                 if value:
-                    raise ValueError(f"{name} option needs num_workers > 0")
+                    raise ValueError(f"DataLoader: {name} option needs num_workers > 0")
         if isinstance(dataset, IterableDataset):
             for name, value in (("shuffle", shuffle), ("sampler", sampler), ("batch_sampler", batch_sampler)):
                 if value is not None and value is not False:
                     raise ValueError(
-                        f"DataLoader with IterableDataset: expected unspecified {name} option, but got "
-                        f"{name}={value}"
+                        f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
                     )
         if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle")
+            raise ValueError("DataLoader: sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, "
+                    "DataLoader: batch_sampler option is mutually exclusive with batch_size, shuffle, "
                     "sampler, and drop_last"
                 )
             batch_size = None
         elif batch_size is None and drop_last:
             raise ValueError(
-                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+                "DataLoader: batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
             )
 
         self.dataset = dataset

@@ -59,8 +59,8 @@ class RandomSampler(Sampler[int]):
         self.generator = generator
         self._num_samples = num_samples
         if not isinstance(replacement, bool):
-            raise TypeError(f"replacement should be a boolean value, but got replacement={replacement}")
-        check_positive("num_samples", self.num_samples)
+            raise TypeError(f"RandomSampler: replacement should be a boolean value, but got replacement={replacement}")
+        check_positive(self, "num_samples", self.num_samples)
 
     @property
     def num_samples(self) -> int:
@@ -110,11 +110,13 @@ class WeightedRandomSampler(Sampler[int]):
         replacement: bool = True,
         generator: Generator | None = None,
     ):
-        check_positive("num_samples", num_samples)
-        check_bool("replacement", replacement)
+        check_positive(self, "num_samples", num_samples)
+        check_bool(self, "replacement", replacement)
         array = np.asarray(weights, dtype=np.float64)
         if array.ndim != 1:
-            raise ValueError(f"weights should be a 1d sequence but given weights have shape {array.shape}")
+            raise ValueError(
+                f"WeightedRandomSampler: weights should be a 1d sequence but given weights have shape {array.shape}"
+            )
         if not np.all(np.isfinite(array)) or np.any(array < 0):
             raise RuntimeError("WeightedRandomSampler: weights contain either inf, nan or element < 0")
         if array.sum() <= 0:
@@ -152,8 +154,8 @@ class BatchSampler(Sampler[list[int]]):
     """Lists of `batch_size` indices of another sampler; the last may be shorter, unless `drop_last`."""
 
     def __init__(self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool):
-        check_positive("batch_size", batch_size)
-        check_bool("drop_last", drop_last)
+        check_positive(self, "batch_size", batch_size)
+        check_bool(self, "drop_last", drop_last)
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -170,13 +172,13 @@ class BatchSampler(Sampler[list[int]]):
         return size // self.batch_size if self.drop_last else -(-size // self.batch_size)
 
 
-def check_positive(name: str, value: int) -> None:
+def check_positive(owner: object, name: str, value: int) -> None:
     """Refuse a count that is none."""
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"{name} should be a positive integer value, but got {name}={value}")
+        raise ValueError(f"{type(owner).__name__}: {name} should be a positive integer value, but got {name}={value}")
 
 
-def check_bool(name: str, value: bool) -> None:
+def check_bool(owner: object, name: str, value: bool) -> None:
     """Refuse what is neither True nor False."""
     if not isinstance(value, bool):
-        raise ValueError(f"{name} should be a boolean value, but got {name}={value}")
+        raise ValueError(f"{type(owner).__name__}: {name} should be a boolean value, but got {name}={value}")

@@ -125,9 +125,7 @@ class WorkerPool:
         while asked:
             worker = asked.popleft()
             if timeout > 0 and not self._talk(worker, Connection.poll, timeout):
-                raise RuntimeError(
-                    f"DataLoader timed out after {timeout} seconds, waiting for worker {worker}"
-                )
+                raise RuntimeError(f"DataLoader timed out after {timeout} seconds, waiting for worker {worker}")
             kind, value = self._talk(worker, receive)
             if kind == "error":
                 raise value
@@ -217,9 +215,7 @@ def _run(connection: Connection, payload: bytes, worker_id: int, num_workers: in
         _answer(connection, iter(requests.get, None), payload, worker_id, num_workers)
 
 
-def _answer(
-    connection: Connection, requests: Iterator, payload: bytes, worker_id: int, num_workers: int
-) -> None:
+def _answer(connection: Connection, requests: Iterator, payload: bytes, worker_id: int, num_workers: int) -> None:
     """Answer each request with ("batch", batch), ("end", None) or ("error", exception)."""
     seed, task, fetch = 0, None, None
     for kind, value in requests:

@@ -18,7 +18,7 @@ class _ModuleSequence(Module):
     def _name_at(self, index: int) -> str:
         index = operator.index(index)
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range")
+            raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(self)} entries")
         return list(self._modules)[index]
 
     def __len__(self) -> int:
@@ -51,8 +51,7 @@ class _ModuleSequence(Module):
         """Add every module of an iterable at the end."""
         if not isinstance(modules, Iterable):
             raise TypeError(
-                f"{type(self).__name__}.extend should be called with an iterable, "
-                f"but got {type(modules).__name__}"
+                f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}"
             )
         for module in list(modules):
             self.append(module)
@@ -93,7 +92,7 @@ class Sequential(_ModuleSequence):
         if not isinstance(module, Module):
             raise TypeError(f"Sequential.insert expects a Module, got {type(module).__name__}")
         if not -len(self) <= index <= len(self):
-            raise IndexError(f"Index out of range: {index}")
+            raise IndexError(f"{type(self).__name__}: Index out of range: {index}")
         modules = list(self)
         modules.insert(index, module)
         self._renumber(modules)
@@ -104,9 +103,7 @@ class Sequential(_ModuleSequence):
 
     def __iadd__(self, other: Sequential) -> Self:
         if not isinstance(other, Sequential):
-            raise ValueError(
-                f"add operator supports only objects of Sequential class, but {type(other)} is given."
-            )
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
         return self.extend(other)
 
     def __mul__(self, times: int) -> Sequential:
@@ -173,20 +170,15 @@ def _pairs(owner: str, items: Any) -> list[tuple[str, Any]]:
         return list(items.items())
     if not isinstance(items, Iterable):
         raise TypeError(
-            f"{owner}.update should be called with an iterable of key/value pairs, "
-            f"but got {type(items).__name__}"
+            f"{owner}.update should be called with an iterable of key/value pairs, but got {type(items).__name__}"
         )
     pairs = []
     for index, item in enumerate(items):
         if not isinstance(item, Iterable):
-            raise TypeError(
-                f"{owner} update sequence element #{index} should be Iterable; is {type(item).__name__}"
-            )
+            raise TypeError(f"{owner} update sequence element #{index} should be Iterable; is {type(item).__name__}")
         pair = tuple(item)
         if len(pair) != 2:
-            raise ValueError(
-                f"{owner} update sequence element #{index} has length {len(pair)}; 2 is required"
-            )
+            raise ValueError(f"{owner} update sequence element #{index} has length {len(pair)}; 2 is required")
         pairs.append(pair)
     return pairs
 
@@ -268,7 +260,7 @@ class ParameterList(Module):
     def _name_at(self, index: int) -> str:
         index = operator.index(index)
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range")
+            raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(self)} entries")
         return str(index % len(self))
 
     def __getitem__(self, index: int | slice) -> Any:
@@ -297,9 +289,7 @@ class ParameterList(Module):
     def extend(self, values: Iterable[Any]) -> Self:
         """Add every value of an iterable, which a tensor here is not."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(
-                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}"
-            )
+            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
         for value in list(values):
             self.append(value)
         return self

@@ -43,19 +43,17 @@ class _Conv(Module):
         super().__init__()
         layer = type(self).__name__
         if groups <= 0:
-            raise ValueError("groups must be a positive integer")
+            raise ValueError(f"{layer}: groups must be a positive integer, got {groups}")
         check_positive(layer, in_channels=in_channels, out_channels=out_channels)
         if in_channels % groups != 0:
-            raise ValueError(f"in_channels must be divisible by groups, got {in_channels} and {groups}")
+            raise ValueError(f"{layer}: in_channels must be divisible by groups, got {in_channels} and {groups}")
         if out_channels % groups != 0:
-            raise ValueError(f"out_channels must be divisible by groups, got {out_channels} and {groups}")
+            raise ValueError(f"{layer}: out_channels must be divisible by groups, got {out_channels} and {groups}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = pair(layer, "kernel_size", kernel_size, minimum=1)
         self.stride = pair(layer, "stride", stride, minimum=1)
-        self.padding: Any = (
-            padding if isinstance(padding, str) else pair(layer, "padding", padding, minimum=0)
-        )
+        self.padding: Any = padding if isinstance(padding, str) else pair(layer, "padding", padding, minimum=0)
         self.dilation = pair(layer, "dilation", dilation, minimum=1)
         self.transposed = transposed
         self.output_padding = pair(layer, "output_padding", output_padding, minimum=0)
@@ -63,20 +61,16 @@ class _Conv(Module):
         self.padding_mode = padding_mode
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
-                raise ValueError(f"Invalid padding string {padding!r}, should be one of 'same', 'valid'")
+                raise ValueError(f"{layer}: Invalid padding string {padding!r}, should be one of 'same', 'valid'")
             if padding == "same" and self.stride != (1, 1):
-                raise ValueError("padding='same' is not supported for strided convolutions")
+                raise ValueError(f"{layer}: padding='same' is not supported for strided convolutions")
         if padding_mode not in PADDING_MODES:
             raise ValueError(
-                f"padding_mode must be one of {PADDING_MODES}, but got padding_mode={padding_mode!r}"
+                f"{layer}: padding_mode must be one of {PADDING_MODES}, but got padding_mode={padding_mode!r}"
             )
-        channels = (
-            (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
-        )
+        channels = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
         self.weight = Parameter(empty((*channels, *self.kernel_size), device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None
-        )
+        self.register_parameter("bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -84,9 +78,7 @@ class _Conv(Module):
         reset_weight_and_bias(self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        text = (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        )
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         if self.padding != (0, 0):
             text += f", padding={self.padding}"
         if self.dilation != (1, 1):
@@ -105,7 +97,8 @@ class _Conv(Module):
 class Conv2d(_Conv):
     """Slides a window over the image; an output channel is a weighted sum of what it covers, plus a bias.
 
-    (N, in_channels, H, W) to (N, out_channels, OH, OW), OW as OH = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+    (N, in_channels, H, W) to (N, out_channels, OH, OW), OW as
+    OH = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
     `padding` is "valid" (none), "same" (output as large as the input; stride 1), an int or a pair;
     `padding_mode` says what stands there: "zeros", "reflect", "replicate" or "circular". `groups` splits the
     channels into groups that do not see each other; groups = in_channels is a depthwise convolution.
@@ -208,9 +201,7 @@ class ConvTranspose2d(_Conv):
         )
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        output_padding = (
-            self.output_padding if output_size is None else self._output_padding_for(input, output_size)
-        )
+        output_padding = self.output_padding if output_size is None else self._output_padding_for(input, output_size)
         return F.conv_transpose2d(
             input,
             self.weight,
@@ -241,8 +232,8 @@ class ConvTranspose2d(_Conv):
         largest = [size + stride - 1 for size, stride in zip(smallest, self.stride, strict=True)]
         if any(not low <= size <= high for low, size, high in zip(smallest, wanted, largest, strict=True)):
             raise ValueError(
-                f"requested an output size of {list(wanted)}, but valid sizes range from {smallest} to "
-                f"{largest} (for an input of {list(input.shape[-2:])})"
+                f"ConvTranspose2d: requested an output size of {list(wanted)}, but valid sizes range "
+                f"from {smallest} to {largest} (for an input of {list(input.shape[-2:])})"
             )
         return tuple(size - low for size, low in zip(wanted, smallest, strict=True))
 
@@ -267,10 +258,7 @@ class Unfold(Module):
         return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
-            f"stride={self.stride}"
-        )
+        return f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
 
 
 class Fold(Module):

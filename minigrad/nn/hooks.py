@@ -64,8 +64,7 @@ def _run_forward_pre_hooks(module: Any, args: tuple, kwargs: dict) -> tuple[tupl
                 continue
             if not (isinstance(changed, tuple) and len(changed) == 2):
                 raise RuntimeError(
-                    "forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
-                    f"but got {changed}."
+                    f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
                 )
             args, kwargs = changed
         else:
@@ -76,11 +75,7 @@ def _run_forward_pre_hooks(module: Any, args: tuple, kwargs: dict) -> tuple[tupl
 
 
 def _run_forward_hook(hook: Hook, module: Any, args: tuple, kwargs: dict, result: Any) -> Any:
-    changed = (
-        hook.function(module, args, kwargs, result)
-        if hook.with_kwargs
-        else hook.function(module, args, result)
-    )
+    changed = hook.function(module, args, kwargs, result) if hook.with_kwargs else hook.function(module, args, result)
     return result if changed is None else changed
 
 

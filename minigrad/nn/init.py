@@ -34,12 +34,12 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return math.sqrt(2)
     if nonlinearity == "leaky_relu":
         if isinstance(param, bool) or not isinstance(param, (int, float, type(None))):
-            raise ValueError(f"negative_slope {param} not a valid number")
+            raise ValueError(f"calculate_gain: negative_slope {param} not a valid number")
         slope = 0.01 if param is None else param
         return math.sqrt(2 / (1 + slope**2))
     if nonlinearity == "selu":
         return 3 / 4
-    raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
+    raise ValueError(f"calculate_gain: Unsupported nonlinearity {nonlinearity}")
 
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
@@ -48,7 +48,10 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     For a weight (out, in, *kernel): in * prod(kernel) and out * prod(kernel).
     """
     if tensor.ndim < 2:
-        raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
+        raise ValueError(
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, "
+            f"got shape {list(tensor.shape)}"
+        )
     receptive_field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * receptive_field, tensor.shape[0] * receptive_field
 
@@ -60,9 +63,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 
 
 @no_grad()
-def normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
-) -> Tensor:
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with values drawn from N(mean, std^2)."""
     return tensor.normal_(mean, std, generator=generator)
 
@@ -114,7 +115,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with the identity: a Linear layer so begun passes its input on."""
     if tensor.ndim != 2:
-        raise ValueError("Only tensors with 2 dimensions are supported")
+        raise ValueError(f"eye_: Only tensors with 2 dimensions are supported, got shape {list(tensor.shape)}")
     rows, columns = tensor.shape
     return _assign(tensor, np.eye(rows, columns))
 
@@ -126,9 +127,13 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     A convolution so begun passes its input on, each group its own channels.
     """
     if tensor.ndim not in (3, 4, 5):
-        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+        raise ValueError(
+            f"dirac_: Only tensors with 3, 4, or 5 dimensions are supported, got shape {list(tensor.shape)}"
+        )
     if tensor.shape[0] % groups != 0:
-        raise ValueError("dim 0 must be divisible by groups")
+        raise ValueError(
+            f"dirac_: dim 0 must be divisible by groups, got shape {list(tensor.shape)} and groups={groups}"
+        )
     values = np.zeros(tensor.shape)
     centre = tuple(size // 2 for size in tensor.shape[2:])
     outputs = tensor.shape[0] // groups
@@ -198,7 +203,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks", 2013.
     """
     if tensor.ndim < 2:
-        raise ValueError("Only tensors with 2 or more dimensions are supported")
+        raise ValueError(
+            f"orthogonal_: Only tensors with 2 or more dimensions are supported, got shape {list(tensor.shape)}"
+        )
     if tensor.numel() == 0:
         return tensor
     normal = normal_(tensor, generator=generator).detach().numpy(force=True).reshape(tensor.shape[0], -1)
@@ -215,7 +222,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     Martens, "Deep learning via Hessian-free optimization", 2010.
     """
     if tensor.ndim != 2:
-        raise ValueError("Only tensors with 2 dimensions are supported")
+        raise ValueError(f"sparse_: Only tensors with 2 dimensions are supported, got shape {list(tensor.shape)}")
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
     # Sorting uniform numbers gives each column its own random order of rows.

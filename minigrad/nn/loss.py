@@ -12,23 +12,21 @@ from minigrad.tensor import Tensor
 
 
 class _Loss(Module):
-    def __init__(
-        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
-    ) -> None:
+    def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
         if size_average is not None or reduce is not None:
             reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
         if reduction not in ("none", "mean", "sum"):
-            raise ValueError(f"{reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'")
+            raise ValueError(
+                f"{type(self).__name__}: {reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'"
+            )
         self.reduction = reduction
 
 
 class _WeightedLoss(_Loss):
     """A loss with a buffer `weight` that moves with the module: one weight for each class or element."""
 
-    def __init__(
-        self, weight: Tensor | None, size_average: bool | None, reduce: bool | None, reduction: str
-    ) -> None:
+    def __init__(self, weight: Tensor | None, size_average: bool | None, reduce: bool | None, reduction: str) -> None:
         super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)
 
@@ -80,9 +78,7 @@ class NLLLoss(_WeightedLoss):
         self.ignore_index = ignore_index
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.nll_loss(
-            input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
+        return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
 class BCELoss(_WeightedLoss):

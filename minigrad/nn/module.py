@@ -52,9 +52,7 @@ class Module:
 
     def forward(self, *input: Any) -> Any:
         """Compute the output. Every subclass defines this."""
-        raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function'
-        )
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._forward_pre_hooks or self._forward_hooks or self._backward_pre_hooks or self._backward_hooks:
@@ -145,8 +143,7 @@ class Module:
         self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' "
-                "(minigrad.Tensor or None required)"
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (minigrad.Tensor or None required)"
             )
         self._buffers[name] = tensor
         if persistent:
@@ -157,7 +154,7 @@ class Module:
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child under `name`."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+            raise TypeError(f"{type(self).__name__}: child {name!r}: {type(module).__name__} is not a Module subclass")
         self._check_name("module", name, "_modules")
         self._modules[name] = module
 
@@ -247,11 +244,7 @@ class Module:
     def _named_members(
         self, table: str, prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Any]]:
-        modules = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-            if recurse
-            else [(prefix, self)]
-        )
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         seen = set()
         for path, module in modules:
             for name, member in getattr(module, table).items():
@@ -323,7 +316,7 @@ class Module:
     def train(self, mode: bool = True) -> Self:
         """Set training mode, which dropout and batch normalisation look at, here and below."""
         if not isinstance(mode, bool):
-            raise ValueError("training mode is expected to be boolean")
+            raise ValueError(f"train: training mode is expected to be boolean, got {mode!r}")
         for module in self.modules():
             module.training = mode
         return self
@@ -385,7 +378,7 @@ class Module:
         """
         memory_format = kwargs.pop("memory_format", None)
         if not empty(0).to(*args, **kwargs).is_floating_point():
-            raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got {args or kwargs}")
+            raise TypeError(f"to: nn.Module.to only accepts floating point dtypes, but got {args or kwargs}")
 
         def convert(tensor: Tensor) -> Tensor:
             moved = tensor.to(*args, **kwargs)

@@ -18,13 +18,9 @@ from minigrad.tensor import Tensor
 class _Affine(Module):
     """A scale `weight` of ones and a shift `bias` of zeros, each None if switched off."""
 
-    def _register_affine(
-        self, shape: tuple[int, ...], weight: bool, bias: bool, device: Any, dtype: Any
-    ) -> None:
+    def _register_affine(self, shape: tuple[int, ...], weight: bool, bias: bool, device: Any, dtype: Any) -> None:
         for name, wanted in (("weight", weight), ("bias", weight and bias)):
-            self.register_parameter(
-                name, Parameter(empty(shape, device=device, dtype=dtype)) if wanted else None
-            )
+            self.register_parameter(name, Parameter(empty(shape, device=device, dtype=dtype)) if wanted else None)
 
     def reset_parameters(self) -> None:
         """Set the scale to ones and the shift to zeros."""
@@ -83,7 +79,7 @@ class _BatchNorm(_Affine):
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in self._input_dims:
             dims = " or ".join(f"{dim}D" for dim in self._input_dims)
-            raise ValueError(f"expected {dims} input (got {input.ndim}D input)")
+            raise ValueError(f"{type(self).__name__}: expected {dims} input (got {input.ndim}D input)")
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
@@ -181,7 +177,7 @@ class GroupNorm(_Affine):
         super().__init__()
         check_positive("GroupNorm", num_groups=num_groups, num_channels=num_channels)
         if num_channels % num_groups != 0:
-            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
+            raise ValueError(f"GroupNorm: num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.eps = eps

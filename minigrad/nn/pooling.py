@@ -113,9 +113,7 @@ class AdaptiveAvgPool2d(Module):
 class AdaptiveMaxPool2d(Module):
     """The maximum over windows so laid that the output is (N, C, *output_size); None keeps the input's size."""
 
-    def __init__(
-        self, output_size: int | None | tuple[int | None, int | None], return_indices: bool = False
-    ) -> None:
+    def __init__(self, output_size: int | None | tuple[int | None, int | None], return_indices: bool = False) -> None:
         super().__init__()
         self.output_size = output_size
         self.return_indices = return_indices

@@ -62,7 +62,7 @@ def load_state_dict(
     is changed, and a RuntimeError lists all that does not fit.
     """
     if not isinstance(state_dict, Mapping):
-        raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+        raise TypeError(f"load_state_dict: Expected state_dict to be dict-like, got {type(state_dict).__name__}.")
     places = dict(_all_places(self))
     unexpected = [key for key in state_dict if key not in places]
     missing = [
@@ -72,16 +72,16 @@ def load_state_dict(
     ]
     errors = []
     if strict and missing:
-        errors.append(f"Missing key(s) in state_dict: {_quoted(missing)}. ")
+        errors.append(f"Missing key(s) in state_dict: {_quoted(missing)}.")
     if strict and unexpected:
-        errors.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}. ")
+        errors.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
     loads = [(key, place, state_dict[key]) for key, place in places.items() if key in state_dict]
     for key, place, value in loads:
         current = place.table[place.name]
         if not isinstance(value, Tensor):
             errors.append(
                 f'While copying the parameter named "{key}", expected minigrad.Tensor from checkpoint '
-                f"but received {type(value)}"
+                f"but received {type(value).__name__}."
             )
         elif value.shape != current.shape:
             errors.append(
@@ -89,8 +89,7 @@ def load_state_dict(
                 f"the shape in current model is {current.shape}."
             )
     if errors:
-        listed = "\n\t".join(errors)
-        raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}")
+        raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}: {' '.join(errors)}")
     with no_grad():
         for _, place, value in loads:
             current = place.table[place.name]

@@ -42,6 +42,8 @@ def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scale the gradients in place by max_norm / total_norm where that is less than 1."""
+    if not float(max_norm) >= 0:
+        raise ValueError(f"clip_grad_norm_: max_norm must be at least 0, got {max_norm}")
     # The small number keeps us from dividing by 0; clamping instead of `if` does not wait for a GPU.
     scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
     for gradient in _gradients(parameters):
@@ -66,11 +68,11 @@ def clip_grad_norm_(
 
 
 @no_grad()
-def clip_grad_value_(
-    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
-) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Cut every element of the gradients to [-clip_value, clip_value] in place."""
     clip_value = float(clip_value)
+    if not clip_value >= 0:
+        raise ValueError(f"clip_grad_value_: clip_value must be at least 0, got {clip_value}")
     for gradient in _gradients(parameters):
         gradient.clamp_(min=-clip_value, max=clip_value)
 
@@ -83,10 +85,10 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Fill the parameters from one vector, in order; they share its memory, as in PyTorch."""
     if not isinstance(vec, Tensor):
-        raise TypeError(f"expected Tensor, but got: {type(vec).__name__}")
+        raise TypeError(f"vector_to_parameters: expected Tensor, but got: {type(vec).__name__}")
     parameters = list(parameters)
     wanted = sum(parameter.numel() for parameter in parameters)
-    if vec.numel() < wanted:
+    if vec.numel() != wanted:
         raise ValueError(
             f"vector_to_parameters: the parameters have {wanted} elements, but the vector has {vec.numel()}"
         )

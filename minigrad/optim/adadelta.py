@@ -37,11 +37,11 @@ class Adadelta(Optimizer):
         *,
         maximize: bool = False,
     ):
-        check_not_negative("learning rate", lr)
+        check_not_negative(self, "learning rate", lr)
         if not 0 <= rho <= 1:
-            raise ValueError(f"Invalid rho value: {rho}")
-        check_not_negative("epsilon value", eps)
-        check_not_negative("weight_decay value", weight_decay)
+            raise ValueError(f"Adadelta: Invalid rho value: {rho}")
+        check_not_negative(self, "epsilon value", eps)
+        check_not_negative(self, "weight_decay value", weight_decay)
         defaults = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, defaults)
 

@@ -37,11 +37,11 @@ class Adagrad(Optimizer):
         *,
         maximize: bool = False,
     ):
-        check_not_negative("learning rate", lr)
-        check_not_negative("lr_decay value", lr_decay)
-        check_not_negative("weight_decay value", weight_decay)
-        check_not_negative("initial_accumulator_value value", initial_accumulator_value)
-        check_not_negative("epsilon value", eps)
+        check_not_negative(self, "learning rate", lr)
+        check_not_negative(self, "lr_decay value", lr_decay)
+        check_not_negative(self, "weight_decay value", weight_decay)
+        check_not_negative(self, "initial_accumulator_value value", initial_accumulator_value)
+        check_not_negative(self, "epsilon value", eps)
         defaults = {
             "lr": lr,
             "lr_decay": lr_decay,

@@ -41,12 +41,12 @@ class Adam(Optimizer):
         maximize: bool = False,
         decoupled_weight_decay: bool = False,
     ):
-        check_not_negative("learning rate", lr)
-        check_not_negative("epsilon value", eps)
+        check_not_negative(self, "learning rate", lr)
+        check_not_negative(self, "epsilon value", eps)
         if not all(isinstance(beta, float) for beta in betas):
-            raise ValueError(f"betas must be floats, got {betas}")
-        check_betas(betas)
-        check_not_negative("weight_decay value", weight_decay)
+            raise ValueError(f"{type(self).__name__}: betas must be floats, got {betas}")
+        check_betas(self, betas)
+        check_not_negative(self, "weight_decay value", weight_decay)
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -106,9 +106,7 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ):
-        super().__init__(
-            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True
-        )
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
 
 
 class NAdam(Optimizer):
@@ -138,11 +136,11 @@ class NAdam(Optimizer):
         *,
         maximize: bool = False,
     ):
-        check_not_negative("learning rate", lr)
-        check_not_negative("epsilon value", eps)
-        check_betas(betas)
-        check_not_negative("weight_decay value", weight_decay)
-        check_not_negative("momentum_decay value", momentum_decay)
+        check_not_negative(self, "learning rate", lr)
+        check_not_negative(self, "epsilon value", eps)
+        check_betas(self, betas)
+        check_not_negative(self, "weight_decay value", weight_decay)
+        check_not_negative(self, "momentum_decay value", momentum_decay)
         defaults = {
             "lr": lr,
             "betas": betas,

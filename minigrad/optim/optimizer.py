@@ -35,15 +35,15 @@ class Optimizer:
     def __init__(self, params: Iterable, defaults: dict[str, Any]):
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
             raise TypeError(
-                "params argument given to the optimizer should be an iterable of Tensors or dicts, "
-                f"but got {type(params).__name__}"
+                f"{type(self).__name__}: params argument given to the optimizer should be an iterable of Tensors or "
+                f"dicts, but got {type(params).__name__}"
             )
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         groups = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise ValueError(f"{type(self).__name__}: optimizer got an empty parameter list")
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
@@ -54,9 +54,9 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Take in one more group, `{"params": tensors, ...settings}`; defaults fill in what it leaves out."""
         if not isinstance(param_group, dict):
-            raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
+            raise TypeError(f"{type(self).__name__}: param_group must be a dict, but got {type(param_group).__name__}")
         if "params" not in param_group:
-            raise KeyError(f"param_group must hold 'params', but has only {list(param_group)}")
+            raise ValueError(f"{type(self).__name__}: param_group must hold 'params', but has only {list(param_group)}")
         params = param_group["params"]
         if isinstance(params, set):
             raise TypeError(
@@ -66,23 +66,24 @@ class Optimizer:
         params = [params] if isinstance(params, Tensor) else list(params)
         names = [param[0] for param in params if isinstance(param, tuple)]
         if names and len(names) != len(params):
-            raise ValueError(
-                "all optimizer params should be with/without names. Some param names are missing"
-            )
+            raise ValueError("all optimizer params should be with/without names. Some param names are missing")
         params = [param[1] if isinstance(param, tuple) else param for param in params]
 
         for param in params:
             if not isinstance(param, Tensor):
                 raise TypeError(
-                    f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}"
+                    f"{type(self).__name__}: optimizer can only optimize Tensors, but one of the params is "
+                    f"{type(param).__name__}"
                 )
             if not param.is_leaf:
-                raise ValueError(f"can't optimize a non-leaf Tensor (of shape {tuple(param.shape)})")
+                raise ValueError(
+                    f"{type(self).__name__}: can't optimize a non-leaf Tensor (of shape {tuple(param.shape)})"
+                )
         if len(params) != len({id(param) for param in params}):
             warnings.warn("optimizer contains a parameter group with duplicate parameters", stacklevel=2)
         taken = {id(param) for group in self.param_groups for param in group["params"]}
         if any(id(param) in taken for param in params):
-            raise ValueError("some parameters appear in more than one parameter group")
+            raise ValueError(f"{type(self).__name__}: some parameters appear in more than one parameter group")
 
         group = {**self.defaults, **param_group, "params": params}
         if names:
@@ -132,8 +133,7 @@ class Optimizer:
     def _check_gradient(self, param: Tensor) -> None:
         if param.dtype not in (np.float32, np.float64):
             raise RuntimeError(
-                f"{type(self).__name__}: can update float32 and float64 parameters, got "
-                f"one of dtype {param.dtype}"
+                f"{type(self).__name__}: can update float32 and float64 parameters, got one of dtype {param.dtype}"
             )
         grad = gradient(param)
         if grad.shape != param.array.shape or grad.dtype != param.array.dtype:
@@ -165,17 +165,21 @@ class Optimizer:
         Values are copied, and cast to their parameter's dtype and device. Construct schedulers before: they
         set the learning rate when they start.
         """
+        if not {"state", "param_groups"} <= set(state_dict):
+            raise ValueError(
+                f"{type(self).__name__}: a state dict holds 'state' and 'param_groups', but this one {list(state_dict)}"
+            )
         saved_groups = copy.deepcopy(state_dict["param_groups"])
         if len(saved_groups) != len(self.param_groups):
             raise ValueError(
-                "loaded state dict has a different number of parameter groups: "
+                f"{type(self).__name__}: loaded state dict has a different number of parameter groups: "
                 f"{len(saved_groups)}, the optimizer has {len(self.param_groups)}"
             )
         for i, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
             if len(saved["params"]) != len(group["params"]):
                 raise ValueError(
-                    "loaded state dict contains a parameter group that doesn't match the size of "
-                    f"optimizer's group: group {i} holds {len(saved['params'])} parameters, the "
+                    f"{type(self).__name__}: loaded state dict contains a parameter group that doesn't match "
+                    f"the size of optimizer's group: group {i} holds {len(saved['params'])} parameters, the "
                     f"optimizer's {len(group['params'])}"
                 )
         param_of = {
@@ -224,19 +228,23 @@ def gradient(param: Tensor) -> Any:
     return param.grad.array
 
 
-def check_not_negative(name: str, value: float) -> None:
+def check_not_negative(optimizer: Optimizer, name: str, value: float) -> None:
     """Refuse a setting that is negative or NaN, in PyTorch's words."""
     if not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+        raise TypeError(f"{type(optimizer).__name__}: {name} must be a number, got {type(value).__name__}")
     if not value >= 0:
-        raise ValueError(f"Invalid {name}: {value}")
+        raise ValueError(f"{type(optimizer).__name__}: Invalid {name}: {value}; it must be at least 0")
 
 
-def check_betas(betas: tuple[float, float]) -> None:
-    """Refuse decay rates of running averages that lie outside [0, 1)."""
+def check_betas(optimizer: Optimizer, betas: tuple[float, float]) -> None:
+    """Refuse what is not two decay rates of running averages, in [0, 1)."""
+    if len(betas) != 2:
+        raise ValueError(f"{type(optimizer).__name__}: betas must be two numbers, got {betas}")
     for i, beta in enumerate(betas):
         if not 0 <= beta < 1:
-            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+            raise ValueError(
+                f"{type(optimizer).__name__}: Invalid beta parameter at index {i}: {beta}; it must be in [0, 1)"
+            )
 
 
 def alike(params: list[Tensor], key: Callable[[Tensor], Hashable]) -> list[list[Tensor]]:

@@ -39,11 +39,11 @@ class RMSprop(Optimizer):
         *,
         maximize: bool = False,
     ):
-        check_not_negative("learning rate", lr)
-        check_not_negative("epsilon value", eps)
-        check_not_negative("momentum value", momentum)
-        check_not_negative("weight_decay value", weight_decay)
-        check_not_negative("alpha value", alpha)
+        check_not_negative(self, "learning rate", lr)
+        check_not_negative(self, "epsilon value", eps)
+        check_not_negative(self, "momentum value", momentum)
+        check_not_negative(self, "weight_decay value", weight_decay)
+        check_not_negative(self, "alpha value", alpha)
         defaults = {
             "lr": lr,
             "alpha": alpha,

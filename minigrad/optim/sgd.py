@@ -42,11 +42,11 @@ class SGD(Optimizer):
         *,
         maximize: bool = False,
     ):
-        check_not_negative("learning rate", lr)
-        check_not_negative("momentum value", momentum)
-        check_not_negative("weight_decay value", weight_decay)
+        check_not_negative(self, "learning rate", lr)
+        check_not_negative(self, "momentum value", momentum)
+        check_not_negative(self, "weight_decay value", weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+            raise ValueError("SGD: Nesterov momentum requires a momentum and zero dampening")
         defaults = {
             "lr": lr,
             "momentum": momentum,

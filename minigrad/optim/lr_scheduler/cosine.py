@@ -17,7 +17,7 @@ class CosineAnnealingLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
         if T_max <= 0:
-            raise ValueError(f"Expected positive T_max, but got {T_max}")
+            raise ValueError(f"CosineAnnealingLR: Expected positive T_max, but got {T_max}")
         self.T_max = T_max
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
@@ -46,16 +46,15 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     epoch, too. Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts" (2017).
     """
 
-    def __init__(
-        self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
-    ):
+    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):
         if not isinstance(T_0, int) or T_0 <= 0:
-            raise ValueError(f"Expected positive integer T_0, but got {T_0}")
+            raise ValueError(f"CosineAnnealingWarmRestarts: Expected positive integer T_0, but got {T_0}")
         if not isinstance(T_mult, int) or T_mult < 1:
-            raise ValueError(f"Expected integer T_mult >= 1, but got {T_mult}")
+            raise ValueError(f"CosineAnnealingWarmRestarts: Expected integer T_mult >= 1, but got {T_mult}")
         if not isinstance(eta_min, (float, int)):
             raise ValueError(
-                f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min).__name__}"
+                "CosineAnnealingWarmRestarts: Expected float or int eta_min, "
+                f"but got {eta_min} of type {type(eta_min).__name__}"
             )
         self.T_0 = T_0
         self.T_i = T_0
@@ -84,7 +83,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def jump(self, epoch: float) -> None:
         if epoch < 0:
-            raise ValueError(f"Expected non-negative epoch, but got {epoch}")
+            raise ValueError(f"CosineAnnealingWarmRestarts: Expected non-negative epoch, but got {epoch}")
         self.last_epoch = math.floor(epoch)
         self.T_cur, self.T_i = epoch, self.T_0
         if self.T_mult == 1:

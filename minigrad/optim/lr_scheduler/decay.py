@@ -25,20 +25,24 @@ class LambdaLR(LRScheduler):
         lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
         last_epoch: int = -1,
     ):
-        check_optimizer(optimizer)
+        check_optimizer(self, optimizer)
         groups = len(optimizer.param_groups)
         if isinstance(lr_lambda, (list, tuple)):
             if len(lr_lambda) != groups:
-                raise ValueError(f"Expected {groups} lr_lambdas, but got {len(lr_lambda)}")
+                raise ValueError(f"{type(self).__name__}: Expected {groups} lr_lambdas, but got {len(lr_lambda)}")
             self.lr_lambdas = list(lr_lambda)
         else:
             self.lr_lambdas = [lr_lambda] * groups
+        for function in self.lr_lambdas:
+            if not callable(function):
+                raise TypeError(
+                    f"{type(self).__name__}: lr_lambda must be a function of the epoch, got {type(function).__name__}"
+                )
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
         return [
-            base_lr * factor(self.last_epoch)
-            for base_lr, factor in zip(self.base_lrs, self.lr_lambdas, strict=True)
+            base_lr * factor(self.last_epoch) for base_lr, factor in zip(self.base_lrs, self.lr_lambdas, strict=True)
         ]
 
     def state_dict(self) -> dict[str, Any]:
@@ -62,7 +66,7 @@ class StepLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
         if step_size <= 0:
-            raise ValueError(f"Expected positive step_size, but got {step_size}")
+            raise ValueError(f"StepLR: Expected positive step_size, but got {step_size}")
         self.step_size = step_size
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -80,9 +84,10 @@ class StepLR(LRScheduler):
 class MultiStepLR(LRScheduler):
     """lr = base_lr * gamma^(number of milestones reached); one that is listed twice counts twice."""
 
-    def __init__(
-        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
-    ):
+    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
+        milestones = list(milestones) if isinstance(milestones, Iterable) else [milestones]
+        if not all([isinstance(milestone, int) for milestone in milestones]):
+            raise TypeError(f"MultiStepLR: milestones must be epochs, ints, got {milestones}")
         # A plain dictionary, epoch: count, which every file format can hold.
         self.milestones = dict(Counter(milestones))
         self.gamma = gamma
@@ -127,15 +132,15 @@ class LinearLR(LRScheduler):
     ):
         if not 0 < start_factor <= 1:
             raise ValueError(
-                "Starting multiplicative factor expected to be greater than 0 and less or equal to 1, "
+                "LinearLR: Starting multiplicative factor expected to be greater than 0 and less or equal to 1, "
                 f"got start_factor = {start_factor}"
             )
         if not 0 <= end_factor <= 1:
             raise ValueError(
-                f"Ending multiplicative factor expected to be between 0 and 1, got end_factor = {end_factor}"
+                f"LinearLR: Ending multiplicative factor expected to be between 0 and 1, got end_factor = {end_factor}"
             )
         if total_iters <= 0:
-            raise ValueError(f"Expected positive total_iters, but got {total_iters}")
+            raise ValueError(f"LinearLR: Expected positive total_iters, but got {total_iters}")
         self.start_factor = start_factor
         self.end_factor = end_factor
         self.total_iters = total_iters

@@ -41,22 +41,24 @@ class OneCycleLR(LRScheduler):
         three_phase: bool = False,
         last_epoch: int = -1,
     ):
-        check_optimizer(optimizer)
+        check_optimizer(self, optimizer)
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
-                raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
+                raise ValueError("OneCycleLR: You must define either total_steps OR (epochs AND steps_per_epoch)")
             check_positive_integer("epochs", epochs)
             check_positive_integer("steps_per_epoch", steps_per_epoch)
             total_steps = epochs * steps_per_epoch
         check_positive_integer("total_steps", total_steps)
         if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
-            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
+            raise ValueError(f"OneCycleLR: Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(
-                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+                f"OneCycleLR: anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
         if cycle_momentum and not {"momentum", "betas"} & set(optimizer.defaults):
-            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
+            raise ValueError(
+                "OneCycleLR: optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+            )
 
         self.total_steps = total_steps
         self.cycle_momentum = cycle_momentum
@@ -104,7 +106,7 @@ class OneCycleLR(LRScheduler):
     def get_lr(self) -> list[float]:
         if self.last_epoch > self.total_steps:
             raise ValueError(
-                f"Tried to step {self.last_epoch} times. The specified number of total "
+                f"OneCycleLR: Tried to step {self.last_epoch} times. The specified number of total "
                 f"steps is {self.total_steps}"
             )
         start = 0.0
@@ -124,10 +126,7 @@ class OneCycleLR(LRScheduler):
                     group["betas"] = (momentum, *group["betas"][1:])
                 else:
                     group["momentum"] = momentum
-        return [
-            self._between(group, leg["start_lr"], leg["end_lr"], progress)
-            for group in self.optimizer.param_groups
-        ]
+        return [self._between(group, leg["start_lr"], leg["end_lr"], progress) for group in self.optimizer.param_groups]
 
     def _between(self, group: dict[str, Any], start: str, end: str, progress: float) -> float:
         if self._anneal_func_type == "linear":
@@ -135,9 +134,7 @@ class OneCycleLR(LRScheduler):
         return anneal(group[start], group[end], progress)
 
 
-def leg_of_cycle(
-    end_step: float, start_lr: str, end_lr: str, start_momentum: str, end_momentum: str
-) -> dict[str, Any]:
+def leg_of_cycle(end_step: float, start_lr: str, end_lr: str, start_momentum: str, end_momentum: str) -> dict[str, Any]:
     """One leg of the cycle: the step it ends at, and the entries of a group between which it leads."""
     return {
         "end_step": float(end_step),
@@ -151,4 +148,4 @@ def leg_of_cycle(
 def check_positive_integer(name: str, value: int) -> None:
     """Refuse a count that is none."""
     if not isinstance(value, int) or value <= 0:
-        raise ValueError(f"Expected positive integer {name}, but got {value}")
+        raise ValueError(f"OneCycleLR: Expected positive integer {name}, but got {value}")

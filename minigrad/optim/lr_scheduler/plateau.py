@@ -34,16 +34,16 @@ class ReduceLROnPlateau(LRScheduler):
         eps: float = 1e-8,
     ):
         if factor >= 1.0:
-            raise ValueError(f"Factor should be < 1.0, got {factor}")
-        check_optimizer(optimizer)
+            raise ValueError(f"ReduceLROnPlateau: Factor should be < 1.0, got {factor}")
+        check_optimizer(self, optimizer)
         if mode not in ("min", "max"):
-            raise ValueError(f"mode {mode} is unknown! Choose 'min' or 'max'")
+            raise ValueError(f"ReduceLROnPlateau: mode {mode} is unknown! Choose 'min' or 'max'")
         if threshold_mode not in ("rel", "abs"):
-            raise ValueError(f"threshold mode {threshold_mode} is unknown! Choose 'rel' or 'abs'")
+            raise ValueError(f"ReduceLROnPlateau: threshold mode {threshold_mode} is unknown! Choose 'rel' or 'abs'")
         groups = len(optimizer.param_groups)
         if isinstance(min_lr, (list, tuple)):
             if len(min_lr) != groups:
-                raise ValueError(f"expected {groups} min_lrs, got {len(min_lr)}")
+                raise ValueError(f"ReduceLROnPlateau: expected {groups} min_lrs, got {len(min_lr)}")
             self.default_min_lr = None
             self.min_lrs = list(min_lr)
         else:

@@ -25,7 +25,7 @@ class LRScheduler:
     """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
-        check_optimizer(optimizer)
+        check_optimizer(self, optimizer)
         self.optimizer = optimizer
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
@@ -98,10 +98,10 @@ def current_lr(optimizer: Optimizer) -> list[float]:
     return [group["lr"] for group in optimizer.param_groups]
 
 
-def check_optimizer(optimizer: Optimizer) -> None:
+def check_optimizer(scheduler: LRScheduler, optimizer: Optimizer) -> None:
     """Refuse what is no Optimizer."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        raise TypeError(f"{type(scheduler).__name__}: {type(optimizer).__name__} is not an Optimizer")
 
 
 def for_each_group(name: str, optimizer: Optimizer, value: Any) -> list:
@@ -111,7 +111,7 @@ def for_each_group(name: str, optimizer: Optimizer, value: Any) -> list:
         return [value] * groups
     if len(value) != groups:
         raise ValueError(
-            f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
+            f"OneCycleLR: {name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
             f"param_groups has {groups}."
         )
     return list(value)
