@@ -1,0 +1,1 @@
+"""Measurements against named peers; `results/` holds what was measured, on which machine, and when."""
