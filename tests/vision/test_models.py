@@ -39,6 +39,20 @@ def quick_init(monkeypatch):
     monkeypatch.setattr(nn.init, "uniform_", lambda t, a=0.0, b=1.0, generator=None: normal(t, 0, b / math.sqrt(3)))
 
 
+@pytest.fixture(autouse=True)
+def one_thread_for_pytorch():
+    """Its threads wait by spinning, which takes the processor from ours."""
+    try:
+        import torch
+    except ImportError:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 PARAMETERS = {  # torchvision's documentation, and for what it lacks Caffe's, timm's and the papers'
     "alexnet": 61_100_840,
     "alexnet2012": 60_965_224,
@@ -136,7 +150,11 @@ def scramble(model):
 
 
 def compare(model, reference, shape, train, tolerance=1e-9):
-    """`model` against `reference(weights, x)`, at the model's dtype; differences relative to the largest value."""
+    """`model` against `reference(weights, x)`, at the model's dtype; differences relative to the largest value.
+
+    float64 where memory allows. In float32 some of a large network's ReLUs and maxima fall on the other side of a tie,
+    so its gradients get a wider `tolerance`.
+    """
     torch = pytest.importorskip("torch")
     scramble(model.train(train))
     for layer in model.modules():
@@ -152,12 +170,12 @@ def compare(model, reference, shape, train, tolerance=1e-9):
     sum((logits * mg.from_numpy(p)).sum() for logits, p in zip(ours, pull, strict=True)).backward()
     sum((logits * torch.from_numpy(p)).sum() for logits, p in zip(theirs, pull, strict=True)).backward()
 
-    def check(name, found, expected):
+    def check(name, found, expected, tolerance=tolerance):
         error, size = np.abs(found - expected).max(), np.abs(expected).max()
         assert error <= tolerance * size, f"{name}: {error} of {size}"
 
     for logits, expected in zip(ours, theirs, strict=True):
-        check("logits", logits.numpy(force=True), expected.detach().numpy())
+        check("logits", logits.numpy(force=True), expected.detach().numpy(), min(tolerance, 1e-4))
     # What is exactly zero in theory (a bias before batch normalisation) is noise of the size of its sums.
     noise = tolerance * max(tensor.grad.abs().max() for tensor in weights.tensors.values() if tensor.grad is not None)
     for name, parameter in model.named_parameters():
@@ -288,7 +306,7 @@ def test_vgg(name, batch_norm, train):
 
 
 def test_vgg16_at_its_own_size(quick_init):
-    compare(models.vgg16(), vgg(PLANS["D"], False, side=7), (1, 3, 224, 224), train=True, tolerance=1e-3)
+    compare(models.vgg16(), vgg(PLANS["D"], False, side=7), (1, 3, 224, 224), train=True, tolerance=1e-2)
 
 
 def small_vgg(**settings):
@@ -385,12 +403,12 @@ def googlenet(batch_norm):
 
 @TRAIN_AND_EVAL
 @pytest.mark.parametrize("batch_norm", [True, False], ids=["bn", "2014"])
-def test_googlenet(batch_norm, train):
+def test_googlenet(batch_norm, train, quick_init):
     model = models.GoogLeNet(num_classes=5, aux_logits=train, batch_norm=batch_norm).double()
     compare(model, googlenet(batch_norm), (3, 3, 75, 64), train, tolerance=1e-8)
 
 
-def test_googlenet_loss_and_evaluation():
+def test_googlenet_loss_and_evaluation(quick_init):
     model = models.GoogLeNet(num_classes=3)
     outputs, target = model(mg.randn(2, 3, 64, 64)), mg.tensor([0, 2])
     criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
@@ -400,7 +418,7 @@ def test_googlenet_loss_and_evaluation():
     assert isinstance(model.eval()(mg.randn(1, 3, 64, 64)), mg.Tensor)
 
 
-def test_googlenet_brings_pictures_to_the_published_weights_scale(tmp_path):
+def test_googlenet_brings_pictures_to_the_published_weights_scale(quick_init, tmp_path):
     source = models.GoogLeNet(num_classes=3)
     mg.save(source.state_dict(), tmp_path / "googlenet.pth")
     model = models.googlenet(weights=tmp_path / "googlenet.pth", num_classes=3).eval()
@@ -481,7 +499,7 @@ def test_resnet20_for_cifar(v2, train):
 
 
 def test_resnet50_at_its_own_size(quick_init):
-    compare(models.resnet50(), resnet([3, 4, 6, 3], bottleneck=True), (1, 3, 224, 224), train=False, tolerance=1e-3)
+    compare(models.resnet50().double(), resnet([3, 4, 6, 3], bottleneck=True), (1, 3, 224, 224), True, tolerance=1e-8)
 
 
 @pytest.mark.parametrize("v2", [False, True], ids=["v1", "v2"])
