@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..geometry import Pair, is_channels_last, output_size
 from ..jit import jit
-from .reference import Pair, output_size, window_edges
+from .reference import window_edges
 
 
 def forward(
@@ -20,12 +21,12 @@ def forward(
 ) -> np.ndarray:
     """y (N, C, OH, OW) from x (N, C, H, W); see reference.py. Channels-last memory stays channels-last."""
     n, c, height, width = x.shape
-    out_h = output_size(height, kernel_size[0], stride[0], padding[0], ceil_mode)
-    out_w = output_size(width, kernel_size[1], stride[1], padding[1], ceil_mode)
+    out_h = output_size(height, kernel_size[0], stride[0], padding[0], ceil_mode=ceil_mode)
+    out_w = output_size(width, kernel_size[1], stride[1], padding[1], ceil_mode=ceil_mode)
     rows = window_edges(height, out_h, kernel_size[0], stride[0], padding[0], count_include_pad)
     columns = window_edges(width, out_w, kernel_size[1], stride[1], padding[1], count_include_pad)
     divisors = _divisors(rows, columns, divisor_override, x.dtype)
-    if _is_channels_last(x):
+    if is_channels_last(x):
         y = np.empty((n, out_h, out_w, c), x.dtype)
         _forward_pixels(x.transpose(0, 2, 3, 1), rows, columns, divisors, y)
         return y.transpose(0, 3, 1, 2)
@@ -50,7 +51,7 @@ def backward(
     rows = window_edges(height, out_h, kernel_size[0], stride[0], padding[0], count_include_pad)
     columns = window_edges(width, out_w, kernel_size[1], stride[1], padding[1], count_include_pad)
     divisors = _divisors(rows, columns, divisor_override, dy.dtype)
-    if _is_channels_last(dy):
+    if is_channels_last(dy):
         dx = np.empty((n, height, width, c), dy.dtype)
         _backward_pixels(dy.transpose(0, 2, 3, 1), rows, columns, divisors, dx)
         return dx.transpose(0, 3, 1, 2)
@@ -58,10 +59,6 @@ def backward(
     planes = np.ascontiguousarray(dy).reshape(n * c, out_h, out_w)
     _backward_planes(planes, rows, columns, divisors, dx.reshape(n * c, height, width))
     return dx
-
-
-def _is_channels_last(array: np.ndarray) -> bool:
-    return array.transpose(0, 2, 3, 1).flags.c_contiguous and not array.flags.c_contiguous
 
 
 def _divisors(rows: np.ndarray, columns: np.ndarray, override: int | None, dtype: np.dtype) -> np.ndarray:

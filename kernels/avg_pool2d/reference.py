@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-Pair = tuple[int, int]
-
-
-def output_size(size: int, kernel: int, stride: int, padding: int, ceil_mode: bool) -> int:
-    """How many windows fit along an axis. With ceil_mode a window may hang over the end, as long as it begins
-    inside the input or its leading padding."""
-    room = size + 2 * padding - kernel
-    if not ceil_mode:
-        return room // stride + 1
-    windows = -(-room // stride) + 1
-    return windows - 1 if (windows - 1) * stride >= size + padding else windows
+from ..geometry import Pair, output_size
 
 
 def forward(
@@ -35,7 +25,7 @@ def forward(
     row_edges, column_edges = (
         window_edges(
             size[axis],
-            output_size(size[axis], kernel_size[axis], stride[axis], padding[axis], ceil_mode),
+            output_size(size[axis], kernel_size[axis], stride[axis], padding[axis], ceil_mode=ceil_mode),
             kernel_size[axis],
             stride[axis],
             padding[axis],

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..geometry import planes
 from ..jit import REASSOCIATE, jit
 
 # Elements of a block of rows: 256 KiB of float32, which the second-level cache holds.
@@ -28,7 +29,7 @@ def forward(
     if by_rows:
         _forward_rows(_rows(x), weight, bias, eps, _rows(y), mean, invstd)
     else:
-        _forward_planes(_planes(x), weight, bias, eps, _planes(y), mean, invstd)
+        _forward_planes(planes(x), weight, bias, eps, planes(y), mean, invstd)
     return y, mean, invstd
 
 
@@ -49,7 +50,7 @@ def inference(
     if by_rows:
         _scale_rows(_rows(x), mean, scale, bias, _rows(y))
     else:
-        _scale_planes(_planes(x), mean, scale, bias, _planes(y))
+        _scaleplanes(planes(x), mean, scale, bias, planes(y))
     return y
 
 
@@ -68,7 +69,7 @@ def backward(
     if by_rows:
         _backward_rows(_rows(dy), _rows(x), scale, mean, invstd, _rows(dx), dweight, dbias)
     else:
-        _backward_planes(_planes(dy), _planes(x), scale, mean, invstd, _planes(dx), dweight, dbias)
+        _backward_planes(planes(dy), planes(x), scale, mean, invstd, planes(dx), dweight, dbias)
     return dx, None if weight is None else dweight, dbias
 
 
@@ -84,13 +85,7 @@ def _rows(x: np.ndarray) -> np.ndarray:
     return np.moveaxis(x, 1, -1).reshape(x.size // max(1, x.shape[1]), x.shape[1])
 
 
-def _planes(x: np.ndarray) -> np.ndarray:
-    return x.reshape(*x.shape[:2], int(np.prod(x.shape[2:])))
-
-
-def _affine(
-    weight: np.ndarray | None, bias: np.ndarray | None, x: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _affine(weight: np.ndarray | None, bias: np.ndarray | None, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     weight = np.ones(x.shape[1], x.dtype) if weight is None else np.ascontiguousarray(weight)
     bias = np.zeros(x.shape[1], x.dtype) if bias is None else np.ascontiguousarray(bias)
     return weight, bias
@@ -167,7 +162,7 @@ def _forward_rows(x, weight, bias, eps, y, mean, invstd):
 
 
 @jit(parallel=True)
-def _scale_planes(x, mean, scale, bias, y):
+def _scaleplanes(x, mean, scale, bias, y):
     n, channels, length = x.shape
     for plane in prange(n * channels):
         i, c = plane // channels, plane % channels

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..geometry import Pair, is_channels_last, output_size
 from . import direct, pointwise, winograd
-
-Pair = tuple[int, int]
 
 
 def choose_algorithm(
@@ -37,9 +36,7 @@ def choose_algorithm(
         and min(out_size) >= 4  # a smaller output fills less than a tile
     ):
         return "winograd"  # a quarter of the multiplications
-    return (
-        "direct"  # every geometry; the fastest for few channels, as its vectors run along pixels and images
-    )
+    return "direct"  # every geometry; the fastest for few channels, as its vectors run along pixels and images
 
 
 def forward(
@@ -53,11 +50,8 @@ def forward(
     algorithm: str | None = None,
 ) -> np.ndarray:
     """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None."""
-    size = zip(x.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
-    out_size = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in size)
-    algorithm = algorithm or choose_algorithm(
-        x.dtype, weight.shape, out_size, stride, padding, dilation, groups
-    )
+    out_size = tuple(map(output_size, x.shape[2:], weight.shape[2:], stride, padding, dilation))
+    algorithm = algorithm or choose_algorithm(x.dtype, weight.shape, out_size, stride, padding, dilation, groups)
     y = _empty_like(x, (len(x), len(weight), *out_size))
     if algorithm == "pointwise":
         pointwise.forward(x, weight, bias, y, stride)
@@ -79,9 +73,7 @@ def input_gradient(
     algorithm: str | None = None,
 ) -> np.ndarray:
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
-    algorithm = algorithm or choose_algorithm(
-        dy.dtype, weight.shape, dy.shape[2:], stride, padding, dilation, groups
-    )
+    algorithm = algorithm or choose_algorithm(dy.dtype, weight.shape, dy.shape[2:], stride, padding, dilation, groups)
     dx = _empty_like(dy, input_shape)
     if algorithm == "pointwise":
         pointwise.input_gradient(dy, weight, dx, stride)
@@ -104,9 +96,7 @@ def weight_gradient(
 ) -> np.ndarray:
     """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x."""
     dweight = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
-    algorithm = algorithm or choose_algorithm(
-        dy.dtype, dweight.shape, dy.shape[2:], stride, padding, dilation, groups
-    )
+    algorithm = algorithm or choose_algorithm(dy.dtype, dweight.shape, dy.shape[2:], stride, padding, dilation, groups)
     if algorithm == "pointwise":
         pointwise.weight_gradient(dy, x, dweight, stride)
     elif algorithm == "winograd":
@@ -118,7 +108,7 @@ def weight_gradient(
 
 def _empty_like(array: np.ndarray, shape: tuple) -> np.ndarray:
     """An uninitialised array of another shape, channels-last in memory if `array` is."""
-    if array.flags.c_contiguous or not array.transpose(0, 2, 3, 1).flags.c_contiguous:
+    if not is_channels_last(array):
         return np.empty(shape, array.dtype)
     batch, channels, height, width = shape
     return np.empty((batch, height, width, channels), array.dtype).transpose(0, 3, 1, 2)

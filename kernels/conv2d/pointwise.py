@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-
-def _is_channels_last(array):
-    return array.transpose(0, 2, 3, 1).flags.c_contiguous and not array.flags.c_contiguous
+from ..geometry import is_channels_last
 
 
 def _pixels(array):
@@ -29,7 +27,7 @@ def _rows(array):
 def forward(x, weight, bias, y, stride):
     """Write W X + bias into y, which is contiguous (channels first or last)."""
     x, matrix = x[:, :, :: stride[0], :: stride[1]], weight[:, :, 0, 0]
-    if _is_channels_last(y):
+    if is_channels_last(y):
         np.matmul(_rows(x), matrix.T, out=_rows(y))
     else:
         np.matmul(matrix, _pixels(x), out=_pixels(y))
@@ -52,7 +50,7 @@ def input_gradient(dy, weight, dx, stride):
 def weight_gradient(dy, x, dweight, stride):
     """Write dY X^T, summed over the images, into dweight."""
     x, matrix = x[:, :, :: stride[0], :: stride[1]], dweight[:, :, 0, 0]
-    if _is_channels_last(x) and _is_channels_last(dy):
+    if is_channels_last(x) and is_channels_last(dy):
         np.matmul(_rows(dy).T, _rows(x), out=matrix)
         return
     matrix[...] = 0

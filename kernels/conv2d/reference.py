@@ -38,12 +38,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-Pair = tuple[int, int]
+from ..geometry import Pair, output_size
 
 
-def im2col(
-    x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> np.ndarray:
+def im2col(x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> np.ndarray:
     """The windows of x as columns: (N, C, H, W) -> (N, groups, C // groups * KH * KW, OH * OW)."""
     (kernel_h, kernel_w), (pad_h, pad_w) = kernel_size, padding
     padded = np.pad(x, ((0, 0), (0, 0), (pad_h, pad_h), (pad_w, pad_w)))
@@ -63,17 +61,17 @@ def col2im(
     """The adjoint of `im2col`: add every entry of the columns to the pixel it was copied from."""
     batch, channels, height, width = input_shape
     (kernel_h, kernel_w), (stride_h, stride_w), (pad_h, pad_w) = kernel_size, stride, padding
-    out_h = (height + 2 * pad_h - dilation[0] * (kernel_h - 1) - 1) // stride_h + 1
-    out_w = (width + 2 * pad_w - dilation[1] * (kernel_w - 1) - 1) // stride_w + 1
+    out_h = output_size(height, kernel_h, stride_h, pad_h, dilation[0])
+    out_w = output_size(width, kernel_w, stride_w, pad_w, dilation[1])
     taps = columns.reshape(batch, channels, kernel_h, kernel_w, out_h, out_w)
     padded = np.zeros((batch, channels, height + 2 * pad_h, width + 2 * pad_w), columns.dtype)
     for kh in range(kernel_h):
         for kw in range(kernel_w):
             top, left = kh * dilation[0], kw * dilation[1]
             # For one tap the windows do not overlap, so this += adds each pixel once.
-            padded[
-                :, :, top : top + out_h * stride_h : stride_h, left : left + out_w * stride_w : stride_w
-            ] += taps[:, :, kh, kw]
+            padded[:, :, top : top + out_h * stride_h : stride_h, left : left + out_w * stride_w : stride_w] += taps[
+                :, :, kh, kw
+            ]
     return padded[:, :, pad_h : pad_h + height, pad_w : pad_w + width]
 
 
@@ -91,8 +89,8 @@ def forward(
     columns = im2col(x, (kernel_h, kernel_w), stride, padding, dilation, groups)  # (N, G, K, L)
     matrix = weight.reshape(groups, out_channels // groups, group_in * kernel_h * kernel_w)  # (G, O/G, K)
     y = matrix @ columns  # (N, G, O/G, L)
-    out_h = (x.shape[2] + 2 * padding[0] - dilation[0] * (kernel_h - 1) - 1) // stride[0] + 1
-    out_w = (x.shape[3] + 2 * padding[1] - dilation[1] * (kernel_w - 1) - 1) // stride[1] + 1
+    out_h = output_size(x.shape[2], kernel_h, stride[0], padding[0], dilation[0])
+    out_w = output_size(x.shape[3], kernel_w, stride[1], padding[1], dilation[1])
     y = y.reshape(len(x), out_channels, out_h, out_w)
     return y if bias is None else y + bias[:, None, None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..geometry import planes
 from ..jit import REASSOCIATE, jit
 
 # Positions of a strip: vectors long enough, and 100 channels of it fit in the second-level cache.
@@ -16,24 +17,18 @@ def forward(x: np.ndarray, size: int, alpha: float, beta: float, k: float) -> tu
     x = np.ascontiguousarray(x)
     y, scale = np.empty_like(x), np.empty_like(x)
     scalar = x.dtype.type
-    _forward(_planes(x), size, scalar(alpha / size), scalar(beta), scalar(k), _planes(y), _planes(scale))
+    _forward(planes(x), size, scalar(alpha / size), scalar(beta), scalar(k), planes(y), planes(scale))
     return y, scale
 
 
-def backward(
-    dy: np.ndarray, x: np.ndarray, scale: np.ndarray, size: int, alpha: float, beta: float
-) -> np.ndarray:
+def backward(dy: np.ndarray, x: np.ndarray, scale: np.ndarray, size: int, alpha: float, beta: float) -> np.ndarray:
     """dx of x's shape (N, C, ...); see reference.py."""
     dy, x, scale = (np.ascontiguousarray(array) for array in (dy, x, scale))
     dx = np.empty_like(x)
     scalar = x.dtype.type
     factor = scalar(2 * alpha * beta / size)
-    _backward(_planes(dy), _planes(x), _planes(scale), size, factor, scalar(beta), _planes(dx))
+    _backward(planes(dy), planes(x), planes(scale), size, factor, scalar(beta), planes(dx))
     return dx
-
-
-def _planes(x: np.ndarray) -> np.ndarray:
-    return x.reshape(*x.shape[:2], int(np.prod(x.shape[2:])))
 
 
 @jit

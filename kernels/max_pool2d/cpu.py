@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..geometry import Pair, is_channels_last, output_size
 from ..jit import jit
-from .reference import Pair, flat_index, output_size
+from .reference import flat_index
 
 __all__ = ["backward", "flat_index", "forward"]
 
@@ -25,7 +26,7 @@ def forward(
     out_h = output_size(height, kernel_size[0], stride[0], padding[0], dilation[0], ceil_mode)
     out_w = output_size(width, kernel_size[1], stride[1], padding[1], dilation[1], ceil_mode)
     index_type = np.min_scalar_type(kernel_size[0] * kernel_size[1] - 1)
-    if _is_channels_last(x):
+    if is_channels_last(x):
         y = np.empty((n, out_h, out_w, c), x.dtype)
         index = np.empty(y.shape, index_type)
         _forward_pixels(x.transpose(0, 2, 3, 1), y, index, *kernel_size, *stride, *padding, *dilation)
@@ -63,7 +64,7 @@ def backward(
     The result lies in memory as index does.
     """
     n, c, height, width = input_shape
-    if _is_channels_last(index):
+    if is_channels_last(index):
         dx = np.empty((n, height, width, c), dy.dtype)
         dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1))
         index = index.transpose(0, 2, 3, 1)
@@ -83,10 +84,6 @@ def backward(
         dx_planes = dx.reshape(n * c, height, width)
         _backward_planes(dy.reshape(planes), index.reshape(planes), dx_planes, rows, columns, *stride)
     return dx
-
-
-def _is_channels_last(array: np.ndarray) -> bool:
-    return array.transpose(0, 2, 3, 1).flags.c_contiguous and not array.flags.c_contiguous
 
 
 def _halves(input_shape, output_shape, kernel_size, stride, padding, dilation) -> bool:
@@ -176,9 +173,7 @@ def _compare_row(source, stride, best, where, place):
 
 
 @jit(parallel=True)
-def _forward_planes(
-    x, y, index, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
-):
+def _forward_planes(x, y, index, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w):
     """x (N C, H, W), y and index (N C, OH, OW): a row of windows at a time, tap by tap."""
     planes, height, width = x.shape
     out_h, out_w = y.shape[1:]
@@ -237,9 +232,7 @@ def _backward_planes(dy, index, dx, rows, columns, stride_h, stride_w):
 
 
 @jit(parallel=True)
-def _forward_pixels(
-    x, y, index, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
-):
+def _forward_pixels(x, y, index, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w):
     """x (N, H, W, C), y and index (N, OH, OW, C): all channels of a window together."""
     n, height, width, channels = x.shape
     out_h, out_w = y.shape[1:3]
@@ -270,9 +263,7 @@ def _forward_pixels(
 
 
 @jit(parallel=True)
-def _backward_pixels(
-    dy, index, dx, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
-):
+def _backward_pixels(dy, index, dx, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w):
     """dy and index (N, OH, OW, C), dx (N, H, W, C): tap by tap: a vector loop over the channels."""
     n, height, width, channels = dx.shape
     out_h, out_w = dy.shape[1:3]

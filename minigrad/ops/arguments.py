@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,21 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.tensor import Tensor
 
+Pair = tuple[int, int]  # along height and width
+IntOrPair = int | Sequence[int]
+
 
 def check_tensor(operation: str, name: str, value: Any) -> Tensor:
     """`value`, if it is a tensor; TypeError otherwise."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{operation}: argument '{name}' must be Tensor, not {type(value).__name__}")
+    return value
+
+
+def check_number(operation: str, name: str, value: Any) -> Any:
+    """`value`, if it is a number; TypeError otherwise."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{operation}: argument '{name}' must be a number, not {type(value).__name__}")
     return value
 
 
@@ -164,7 +175,7 @@ def takes_sizes(function: Callable) -> Callable:
     return wrapper
 
 
-def pair(operation: str, name: str, value: Any, minimum: int = 0) -> tuple[int, int]:
+def pair(operation: str, name: str, value: Any, minimum: int = 0) -> Pair:
     """An int, or two for height and width, of at least `minimum`."""
     values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
     values = values * 2 if len(values) == 1 else values

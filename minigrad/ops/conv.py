@@ -12,15 +12,12 @@ import numpy as np
 
 from minigrad.autograd import Function
 from minigrad.kernels.dispatch import implementation
-from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, pair
+from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_same_device, check_tensor, pair
 from minigrad.ops.joining import pad
 from minigrad.ops.unfold import count_windows, unfold
 from minigrad.tensor import Tensor
 
 __all__ = ["conv2d", "conv_transpose2d"]
-
-Pair = tuple[int, int]
-IntOrPair = int | Sequence[int]
 
 
 class Conv2d(Function):

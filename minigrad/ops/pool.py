@@ -12,15 +12,12 @@ import numpy as np
 
 from minigrad.autograd import Function
 from minigrad.device import array_module
+from minigrad.kernels import geometry
 from minigrad.kernels.dispatch import implementation
-from minigrad.kernels.max_pool2d.reference import output_size as pooled_size
-from minigrad.ops.arguments import check_floating, pair
+from minigrad.ops.arguments import IntOrPair, Pair, check_floating, pair
 from minigrad.tensor import Tensor
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
-
-Pair = tuple[int, int]
-IntOrPair = int | Sequence[int]
 
 
 class MaxPool2d(Function):
@@ -264,7 +261,9 @@ def _check_windows(
             f"and kernel_size={kernel_size}"
         )
     size = input.shape[-2:]
-    down, across = [pooled_size(size[d], kernel_size[d], stride[d], padding[d], dilation[d], ceil_mode) for d in (0, 1)]
+    down, across = [
+        geometry.output_size(size[d], kernel_size[d], stride[d], padding[d], dilation[d], ceil_mode) for d in (0, 1)
+    ]
     if down < 1 or across < 1:
         planes = input.shape[-3]
         raise RuntimeError(

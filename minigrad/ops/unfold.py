@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 from minigrad.autograd import Function
 from minigrad.device import array_module
-from minigrad.ops.arguments import check_floating, check_tensor, pair
+from minigrad.kernels.geometry import output_size
+from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_tensor, pair
 from minigrad.tensor import Tensor
 
 __all__ = ["fold", "unfold"]
-
-Pair = tuple[int, int]
-IntOrPair = int | Sequence[int]
 
 
 class Unfold(Function):
@@ -67,10 +65,8 @@ def _taps(padded, kernel_h: int, kernel_w: int, out_h: int, out_w: int, stride: 
 
 def count_windows(size: Sequence[int], kernel_size: Sequence[int], stride: Pair, padding: Pair, dilation: Pair) -> Pair:
     """How many windows fit into an image of `size`, down and across."""
-    height, width = (
-        (size[d] + 2 * padding[d] - dilation[d] * (kernel_size[d] - 1) - 1) // stride[d] + 1 for d in (0, 1)
-    )
-    return height, width
+    down, across = map(output_size, size, kernel_size, stride, padding, dilation)
+    return down, across
 
 
 def unfold(

@@ -1,0 +1,29 @@
+"""How windows lie on an image, and images in memory: what pooling and convolution share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Pair = tuple[int, int]  # along height and width
+
+
+def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False) -> int:
+    """How many windows fit along an axis: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+
+    With `ceil_mode` a window may hang over the end, as long as it begins inside the input or its leading padding.
+    """
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    if not ceil_mode:
+        return room // stride + 1
+    windows = -(-room // stride) + 1
+    return windows - 1 if (windows - 1) * stride >= size + padding else windows
+
+
+def is_channels_last(array: np.ndarray) -> bool:
+    """Whether (N, C, H, W) lies in memory as (N, H, W, C), and only so."""
+    return array.transpose(0, 2, 3, 1).flags.c_contiguous and not array.flags.c_contiguous
+
+
+def planes(x: np.ndarray) -> np.ndarray:
+    """(N, C, ...) as (N, C, L)."""
+    return x.reshape(*x.shape[:2], int(np.prod(x.shape[2:])))
