@@ -39,7 +39,12 @@ def set_default_dtype(dtype) -> None:
 def check_dtype(operation: str, dtype) -> np.dtype:
     """`dtype` as a NumPy dtype that the engine has; TypeError with what would fit otherwise."""
     # PyTorch programs pass float, int and bool themselves: float is the default dtype there.
-    dtype = _default if dtype is float else np.dtype(dtype)
+    try:
+        dtype = _default if dtype is float else np.dtype(dtype)
+    except TypeError:
+        raise TypeError(
+            f"{operation}: {dtype!r} is not a data type; use one of {sorted(map(str, SUPPORTED))}"
+        ) from None
     if dtype not in SUPPORTED:
         raise TypeError(f"{operation}: dtype {dtype} is not supported; use one of {sorted(map(str, SUPPORTED))}")
     return dtype

@@ -107,7 +107,13 @@ class Tensor:
     def stride(self, dim: int | None = None):
         """The step in memory from one element to the next in each dimension, in elements."""
         strides = tuple([step // self.array.itemsize for step in self.array.strides])
-        return strides if dim is None else strides[dim]
+        if dim is None:
+            return strides
+        if not -self.ndim <= dim < self.ndim:
+            raise IndexError(
+                f"stride: dimension out of range (expected to be in {_dim_range(self.ndim)}, but got {dim})"
+            )
+        return strides[dim]
 
     def data_ptr(self) -> int:
         """The address of the first element."""

@@ -57,6 +57,8 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, pres
     and `create_graph`, so that PyTorch's re-entrant variant has no advantage left: `use_reentrant` may be given,
     and changes nothing.
     """
+    if not callable(function):
+        raise TypeError(f"checkpoint: expected a function, got {type(function).__name__}")
     state = default_generator.get_state()
 
     def rerun(*arguments):

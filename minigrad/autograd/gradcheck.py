@@ -138,7 +138,7 @@ def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
                 sides = [((s - middle) / e).ravel()[row] for s, e in ((below, -eps), (above, eps))]
                 raise GradcheckError(
                     f"gradcheck: Jacobian mismatch for output {index} with respect to input {position}: at output "
-                    f"entry {np.unravel_index(row, output.shape)}, input entry {entry} (value {x.array[entry]:.6g}) "
+                    f"entry {tuple(map(int, np.unravel_index(row, output.shape)))}, input entry {entry} (value {x.array[entry]:.6g}) "
                     f"backward gives {jacobian[row, column]:.8g}, finite differences {numeric[row]:.8g}"
                     + _kink(sides, atol, rtol)
                 )

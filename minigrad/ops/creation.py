@@ -11,7 +11,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.device import device as Device
 from minigrad.device import to_device
-from minigrad.ops.arguments import check_tensor, number, sizes
+from minigrad.ops.arguments import check_number, check_tensor, number, sizes
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -59,6 +59,8 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor that shares the memory of any array that speaks DLPack."""
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise TypeError(f"from_dlpack: expected an array with __dlpack__, got {type(ext_tensor).__name__}")
     return Tensor(np.from_dlpack(ext_tensor))
 
 
@@ -129,7 +131,7 @@ def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, req
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     if dtype is None:
-        dtype = dtypes.result_type(fill_value)
+        dtype = dtypes.result_type(check_number("full", "fill_value", fill_value))
     value = number("full", fill_value, dtypes.check_dtype("full", dtype)).array
     return _made("full", lambda shape, d: np.full(shape, value, d), (size,), dtype, device, requires_grad)
 
@@ -148,6 +150,8 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = [value.item() if isinstance(value, Tensor) else value for value in (start, end, step)]
+    for name, value in (("start", start), ("end", end), ("step", step)):
+        check_number("arange", name, value)
     if not all([math.isfinite(value) for value in (start, end, step)]):
         raise RuntimeError(f"arange: start, end and step must be finite, got {start}, {end} and {step}")
     dtype = dtypes.result_type(start, end, step) if dtype is None else dtypes.check_dtype("arange", dtype)
@@ -166,7 +170,7 @@ def linspace(start: float, end: float, steps: int, *, dtype=None, device=None, r
     """`steps` values from `start` to `end`, both included, equally far apart."""
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}")
-    start, end = float(start), float(end)
+    start, end = float(check_number("linspace", "start", start)), float(check_number("linspace", "end", end))
 
     def make(shape, dtype):
         # Integers lie between whole ends and are cut off towards zero; NumPy would round them down.

@@ -15,7 +15,7 @@ from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
-from minigrad.ops.arguments import broadcast_shapes, check_tensor, floating, operands
+from minigrad.ops.arguments import broadcast_shapes, check_number, check_tensor, floating, operands
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -339,11 +339,15 @@ def neg(input: Tensor) -> Tensor:
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input + alpha * other, broadcast."""
+    if alpha != 1:
+        check_number("add", "alpha", alpha)
     return Add.apply(*operands("add", input, other if alpha == 1 else mul(other, alpha)))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input - alpha * other, broadcast; booleans have no difference."""
+    if alpha != 1:
+        check_number("sub", "alpha", alpha)
     x, y = operands("sub", input, other if alpha == 1 else mul(other, alpha))
     if any([isinstance(o, bool) or (isinstance(o, Tensor) and o.dtype == bool) for o in (input, other)]):
         raise RuntimeError("sub: subtraction with a bool tensor is not supported; use logical_not or ^ instead")
@@ -404,6 +408,7 @@ def relu(input: Tensor) -> Tensor:
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest integer, halves to the even one; with `decimals`, the nearest number of that many digits."""
     check_tensor("round", "input", input)
+    check_number("round", "decimals", decimals)
     if input.dtype.kind != "f":
         return input.clone()
     return _round(input) if decimals == 0 else _round(input * 10.0**decimals) / 10.0**decimals
@@ -417,6 +422,9 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     check_tensor("clamp", "input", input)
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of 'min' or 'max' must not be None")
+    for name, bound in (("min", min), ("max", max)):
+        if bound is not None and not isinstance(bound, Tensor):
+            check_number("clamp", name, bound)
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         # Selected, not maximum/minimum, which would share the gradient at the bounds.
         result = input

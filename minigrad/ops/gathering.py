@@ -170,6 +170,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     """The elements at `indices` along `dim`, other dimensions broadcast; without `dim`, of all elements."""
     check_tensor("take_along_dim", "input", input)
     check_tensor("take_along_dim", "indices", indices)
+    if indices.dtype.kind not in "iu":
+        raise RuntimeError(f"take_along_dim: expected dtype int32 or int64 for indices, got {indices.dtype}")
     if dim is None:
         return gather(input.ravel(), 0, indices.ravel())
     if input.ndim != indices.ndim:

@@ -119,6 +119,9 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, k) and a vector (k,): (n,)."""
     _check_dims("mv", input=(input, 2), vec=(vec, 1))
+    if input.shape[1] != vec.shape[0]:
+        rows, columns = input.shape
+        raise RuntimeError(f"mv: matrix and vector shapes cannot be multiplied ({rows}x{columns} and {vec.shape[0]}x1)")
     return matmul(input, vec)
 
 

@@ -13,7 +13,7 @@ from minigrad.device import array_module
 from minigrad.dtypes import int64, uint8
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.activation import log1p_exp, log_softmax
-from minigrad.ops.arguments import check_floating, check_same_device, check_tensor
+from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor
 from minigrad.ops.elementwise import abs, clamp, log, square, where
 from minigrad.tensor import Tensor
 
@@ -102,7 +102,7 @@ def cross_entropy(
     `weight` (C,) weighs the classes; `label_smoothing` mixes that much of the uniform distribution into the
     target. The mean is weighted as the targets' classes are, plain for probabilities, and NaN over nothing.
     """
-    reduction = _reduction(size_average, reduce, reduction)
+    reduction = _reduction("cross_entropy", size_average, reduce, reduction)
     check_floating("cross_entropy", "input", input)
     check_tensor("cross_entropy", "target", target)
     if not 0 <= label_smoothing <= 1:
@@ -153,7 +153,7 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """-input[target] for log-probabilities (N, C), (N, C, d1, ...) or (C,); see `cross_entropy`."""
-    reduction = _reduction(size_average, reduce, reduction)
+    reduction = _reduction("nll_loss", size_average, reduce, reduction)
     check_floating("nll_loss", "input", input)
     check_tensor("nll_loss", "target", target)
     log_probabilities, classes = _rows("nll_loss", input, target, weight, ignore_index)
@@ -225,7 +225,7 @@ def _check_weight(operation: str, input: Tensor, weight: Tensor | None, classes:
     check_same_device(operation, input, weight)
 
 
-def _reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+def _reduction(operation: str, size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """The reduction's name, also from PyTorch's older two flags."""
     if size_average is not None or reduce is not None:
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
@@ -234,7 +234,7 @@ def _reduction(size_average: bool | None, reduce: bool | None, reduction: str) -
             stacklevel=3,
         )
     if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'")
+        raise ValueError(f"{operation}: {reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'")
     return reduction
 
 
@@ -272,7 +272,7 @@ def binary_cross_entropy(
 
     The logarithms are cut at -100, so that a confident mistake costs 100 and not infinity.
     """
-    reduction = _reduction(size_average, reduce, reduction)
+    reduction = _reduction("binary_cross_entropy", size_average, reduce, reduction)
     _check_pair("binary_cross_entropy", input, target)
     if target.dtype != input.dtype:
         raise RuntimeError(f"binary_cross_entropy: Found target dtype {target.dtype} but expected {input.dtype}")
@@ -296,10 +296,11 @@ def binary_cross_entropy_with_logits(
 
     -log sigmoid(x) = log(1 + exp(-x)) is weighed by `pos_weight`, which broadcasts, where the target is 1.
     """
-    reduction = _reduction(size_average, reduce, reduction)
+    reduction = _reduction("binary_cross_entropy_with_logits", size_average, reduce, reduction)
     _check_pair("binary_cross_entropy_with_logits", input, target)
     hit = log1p_exp(-input)
     if pos_weight is not None:
+        broadcast_shapes("binary_cross_entropy_with_logits: pos_weight", pos_weight.shape, target.shape)
         hit = hit * ((pos_weight - 1) * target + 1)
     losses = (1 - target) * input + hit
     return _reduced(losses if weight is None else losses * weight, reduction)
@@ -324,7 +325,7 @@ def mse_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """(x - y)^2 for x and y of one shape; with `weight` the mean is the weighted one."""
-    reduction = _reduction(size_average, reduce, reduction)
+    reduction = _reduction("mse_loss", size_average, reduce, reduction)
     return _weighted("mse_loss", square(_difference("mse_loss", input, target)), input, weight, reduction)
 
 
@@ -337,7 +338,7 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """|x - y| for x and y of one shape; with `weight` the mean is the weighted one."""
-    reduction = _reduction(size_average, reduce, reduction)
+    reduction = _reduction("l1_loss", size_average, reduce, reduction)
     return _weighted("l1_loss", abs(_difference("l1_loss", input, target)), input, weight, reduction)
 
 
@@ -353,7 +354,7 @@ def smooth_l1_loss(
 
     x and y have one shape. Girshick, "Fast R-CNN" (2015).
     """
-    reduction = _reduction(size_average, reduce, reduction)
+    reduction = _reduction("smooth_l1_loss", size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     distance = abs(_difference("smooth_l1_loss", input, target))
@@ -368,6 +369,7 @@ def _difference(operation: str, input: Tensor, target: Tensor) -> Tensor:
     check_tensor(operation, "target", target)
     if input.dtype.kind != "f" and target.dtype.kind != "f":
         raise RuntimeError(f"{operation}: expected floating point tensors, got {input.dtype} and {target.dtype}")
+    broadcast_shapes(operation, input.shape, target.shape)
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({list(target.shape)}) that is different to the input size "

@@ -185,6 +185,8 @@ def _where(self: Tensor, condition: Tensor, other) -> Tensor:
 
 def _fill(self: Tensor, value: float) -> Tensor:
     """Set every element to `value`, in place."""
+    if isinstance(value, Tensor) and value.ndim > 0:
+        raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got a tensor of shape {list(value.shape)}")
     return write(self, value if isinstance(value, Tensor) else number("fill_", value, self.dtype))
 
 

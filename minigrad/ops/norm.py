@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.autograd import FusedFunction
 from minigrad.kernels.dispatch import implementation
-from minigrad.ops.arguments import check_floating, check_same_device, check_tensor
+from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions
 from minigrad.ops.elementwise import rsqrt
 from minigrad.ops.joining import pad
 from minigrad.tensor import Tensor
@@ -193,7 +193,9 @@ def _check_int(operation: str, name: str, value: int) -> None:
 
 def _check_several(count: int, shape: Sequence[int]) -> None:
     if count == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+        raise ValueError(
+            f"batch_norm: Expected more than 1 value per channel when training, got input size {list(shape)}"
+        )
 
 
 def layer_norm(
@@ -291,4 +293,5 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12) -> Tensor:
     """x / max(norm of x over `dim`, eps), `p` being the norm's exponent."""
     check_floating("normalize", "input", input)
+    dim = dimensions("normalize", dim, input.ndim)
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps)

@@ -170,6 +170,8 @@ def randperm(
     requires_grad: bool = False,
 ) -> Tensor:
     """The integers from 0 to n - 1 in random order: that of n random 64-bit keys."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer):
+        raise TypeError(f"randperm: n must be an int, got {type(n).__name__}")
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, got {n}")
     dtype = dtypes.int64 if dtype is None else dtypes.check_dtype("randperm", dtype)

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
-from minigrad.ops.arguments import check_tensor, dimension, dimensions, floating
+from minigrad.ops.arguments import check_number, check_tensor, dimension, dimensions, floating
 from minigrad.ops.comparison import eq, ne
 from minigrad.ops.elementwise import abs, sign, where
 from minigrad.ops.joining import cat
@@ -176,6 +176,7 @@ def var(
     dims = dimensions("var", dim, input.ndim)
     if correction is None:
         correction = 0 if unbiased is False else 1
+    check_number("var", "correction", correction)
     return Var.apply(input, dims, builtins.max(_count(input, dims) - correction, 0), keepdim)
 
 

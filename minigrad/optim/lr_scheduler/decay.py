@@ -85,8 +85,8 @@ class MultiStepLR(LRScheduler):
     """lr = base_lr * gamma^(number of milestones reached); one that is listed twice counts twice."""
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
-        milestones = list(milestones) if isinstance(milestones, Iterable) else [milestones]
-        if not all([isinstance(milestone, int) for milestone in milestones]):
+        milestones = list(milestones) if isinstance(milestones, Iterable) else milestones
+        if not isinstance(milestones, list) or not all([isinstance(milestone, int) for milestone in milestones]):
             raise TypeError(f"MultiStepLR: milestones must be epochs, ints, got {milestones}")
         # A plain dictionary, epoch: count, which every file format can hold.
         self.milestones = dict(Counter(milestones))
