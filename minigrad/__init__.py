@@ -49,6 +49,7 @@ from minigrad.tensor import Tensor
 
 # Above the operations, which these stand on.
 from minigrad import data, nn, optim, vision  # isort: skip
+from minigrad.nn.summary import summary  # isort: skip
 from minigrad.serialize import load, save  # isort: skip
 
 # PyTorch's short names of the types. They hide Python's own here, so they come last.
