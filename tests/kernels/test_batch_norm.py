@@ -1,27 +1,15 @@
 """Batch normalisation: CPU against reference, reference against PyTorch and finite differences."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layouts import LAYOUTS, assert_same_on_one_thread, channels_last
 
 from minigrad.kernels.batch_norm import cpu, reference
 
 IMPLEMENTATIONS = pytest.mark.parametrize("norm", [reference, cpu], ids=["reference", "cpu"])
 EPS = 1e-5
-
-
-def channels_last(x):
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
-
-
-LAYOUTS = {
-    "contiguous": np.ascontiguousarray,
-    "channels_last": channels_last,
-    "flipped": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
-    "reversed axes": lambda x: np.ascontiguousarray(x.T).T,
-}
 
 
 @st.composite
@@ -36,9 +24,7 @@ def problems(draw, dtypes=(np.float32, np.float64), least=0):
     dtype = draw(st.sampled_from(dtypes))
     layouts = st.sampled_from(sorted(LAYOUTS))
     x, dy = (LAYOUTS[draw(layouts)]((rng.standard_normal(shape) + shift).astype(dtype)) for shift in (3, 0.1))
-    weight, bias = (
-        rng.standard_normal(shape[1]).astype(dtype) if draw(st.booleans()) else None for _ in range(2)
-    )
+    weight, bias = (rng.standard_normal(shape[1]).astype(dtype) if draw(st.booleans()) else None for _ in range(2))
     mean, var = rng.standard_normal(shape[1]).astype(dtype), rng.random(shape[1]).astype(dtype)
     return x, dy, weight, bias, mean, var
 
@@ -139,15 +125,7 @@ def test_no_result_depends_on_the_thread_count(shape):
         y, mean, invstd = cpu.forward(x, None, None, EPS)
         return y, mean, invstd, *cpu.backward(y, x, mean, mean, invstd)
 
-    threads = numba.get_num_threads()
-    together = run()
-    try:
-        numba.set_num_threads(1)
-        alone = run()
-    finally:
-        numba.set_num_threads(threads)
-    for one, other in zip(together, alone, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same_on_one_thread(run)
 
 
 def test_layout_is_kept():

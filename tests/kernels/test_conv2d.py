@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layouts import assert_same_on_one_thread
 
 from minigrad.kernels.conv2d import cpu, reference
 
@@ -166,26 +167,14 @@ def test_nan_and_infinity_survive():
     case = make_case(2, 2, 2, (6, 6), (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
     case.x[0, 0, 2, 2], case.x[1, 1, 3, 3] = np.nan, np.inf
     with np.errstate(invalid="ignore"):
-        y, expected = (
-            kernels.forward(case.x, case.weight, None, *case.geometry) for kernels in (cpu, reference)
-        )
+        y, expected = (kernels.forward(case.x, case.weight, None, *case.geometry) for kernels in (cpu, reference))
     assert np.array_equal(np.isnan(y), np.isnan(expected))
     assert np.array_equal(np.isposinf(y), np.isposinf(expected))
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
-    from minigrad.kernels.jit import get_num_threads, set_num_threads
-
     case = make_case(40, 3, 5, (12, 12), (5, 5), (1, 1), (2, 2), (1, 1), 1, np.float32)
-    many = results(cpu, case)
-    threads = get_num_threads()
-    set_num_threads(1)
-    try:
-        one = results(cpu, case)
-    finally:
-        set_num_threads(threads)
-    for a, b in zip(many, one, strict=True):
-        assert np.array_equal(a, b)
+    assert_same_on_one_thread(lambda: results(cpu, case))
 
 
 @settings(max_examples=20, deadline=None)

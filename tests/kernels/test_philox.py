@@ -1,10 +1,10 @@
 """Philox: the published vectors, and the same numbers from every implementation and number of threads."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layouts import assert_same_on_one_thread
 from scipy import stats
 
 from minigrad.kernels.philox import cpu, reference
@@ -38,9 +38,7 @@ def test_published_vectors(philox, counter, key, output):
     offset=st.integers(0, 2**128 - 1) | st.integers(2**64 - 1000, 2**64),
 )
 def test_cpu_draws_what_the_reference_draws(n, seed, offset):
-    np.testing.assert_array_equal(
-        cpu.random_bits(n, seed, offset), reference.random_bits(n, seed, offset), strict=True
-    )
+    np.testing.assert_array_equal(cpu.random_bits(n, seed, offset), reference.random_bits(n, seed, offset), strict=True)
     for draw in ("uniform", "normal"):
         for dtype in (np.float32, np.float64):
             expected = getattr(reference, draw)(n, seed, offset, dtype)
@@ -49,14 +47,7 @@ def test_cpu_draws_what_the_reference_draws(n, seed, offset):
 
 
 def test_no_number_depends_on_the_thread_count():
-    threads = numba.get_num_threads()
-    together = cpu.random_bits(50_000, seed=3, offset=1)
-    try:
-        numba.set_num_threads(1)
-        alone = cpu.random_bits(50_000, seed=3, offset=1)
-    finally:
-        numba.set_num_threads(threads)
-    np.testing.assert_array_equal(together, alone)
+    assert_same_on_one_thread(lambda: [cpu.random_bits(50_000, seed=3, offset=1)])
 
 
 @IMPLEMENTATIONS

@@ -1,10 +1,10 @@
 """Softmax and cross-entropy: CPU against reference, reference against PyTorch and finite differences."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layouts import assert_same_on_one_thread
 
 from minigrad.kernels.softmax_cross_entropy import cpu, reference
 
@@ -116,12 +116,4 @@ def test_no_result_depends_on_the_thread_count():
     rng = np.random.default_rng(0)
     logits = rng.standard_normal((65, 33)).astype(np.float32)
     problem = logits, rng.integers(0, 33, 65), None, -100, 0.1
-    threads = numba.get_num_threads()
-    together = cpu.forward(*problem)
-    try:
-        numba.set_num_threads(1)
-        alone = cpu.forward(*problem)
-    finally:
-        numba.set_num_threads(threads)
-    for one, other in zip(together, alone, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same_on_one_thread(lambda: cpu.forward(*problem))
