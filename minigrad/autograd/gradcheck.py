@@ -29,7 +29,7 @@ def gradcheck(
     raise_exception: bool = True,
     fast_mode: bool = False,
 ) -> bool:
-    """Compare the gradients of ``func(*inputs)`` with central differences: |analytic - numeric| <= atol + rtol |numeric|.
+    """Compare the gradients of ``func(*inputs)`` with central differences, to within atol + rtol |numeric|.
 
     Every tensor of `inputs` that requires grad is checked, for every floating-point output: entry by entry of
     the Jacobian, or with `fast_mode` along one random direction of inputs and outputs. An entry at a kink, where
@@ -136,9 +136,10 @@ def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
             if wrong.any():
                 row = int(np.argmax(np.where(wrong, np.abs(jacobian[:, column] - numeric), -1)))
                 sides = [((s - middle) / e).ravel()[row] for s, e in ((below, -eps), (above, eps))]
+                place = tuple(map(int, np.unravel_index(row, output.shape)))
                 raise GradcheckError(
                     f"gradcheck: Jacobian mismatch for output {index} with respect to input {position}: at output "
-                    f"entry {tuple(map(int, np.unravel_index(row, output.shape)))}, input entry {entry} (value {x.array[entry]:.6g}) "
+                    f"entry {place}, input entry {entry} (value {x.array[entry]:.6g}) "
                     f"backward gives {jacobian[row, column]:.8g}, finite differences {numeric[row]:.8g}"
                     + _kink(sides, atol, rtol)
                 )
