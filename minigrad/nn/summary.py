@@ -195,12 +195,14 @@ def _window(module: Module, input_size: tuple[int, ...], output_size: tuple[int,
         kernel, stride = pair(kind, "kernel_size", module.kernel_size), pair(kind, "stride", module.stride)
         dilation = pair(kind, "dilation", getattr(module, "dilation", 1))
         return ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1), stride
-    sizes = list(zip(input_size, output_size, strict=True))
-    stride = tuple(max(1, round(n / out)) for n, out in sizes)
-    if isinstance(module, (AdaptiveAvgPool2d, AdaptiveMaxPool2d)):
-        widest = (max(ceil((i + 1) * n / out) - i * n // out for i in range(out)) for n, out in sizes)
-        return tuple(widest), stride
-    return (1, 1), stride
+    adaptive = isinstance(module, (AdaptiveAvgPool2d, AdaptiveMaxPool2d))
+
+    def along(n: int, out: int) -> Pair:
+        widest = max(ceil((i + 1) * n / out) - i * n // out for i in range(out)) if adaptive else 1
+        return widest, max(1, round(n / out))
+
+    (height, down), (width, across) = map(along, input_size, output_size)
+    return (height, width), (down, across)
 
 
 def _multiply_adds(module: Module, x: Tensor | None, y: Tensor) -> int:
