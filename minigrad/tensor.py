@@ -88,8 +88,7 @@ class Tensor:
         """The shape, or the length of dimension `dim`."""
         if dim is None:
             return self.array.shape
-        if not -self.ndim <= dim < self.ndim:
-            raise IndexError(f"size: dimension out of range (expected to be in {_dim_range(self.ndim)}, but got {dim})")
+        self._check_dimension("size", dim)
         return self.array.shape[dim]
 
     def dim(self) -> int:
@@ -109,11 +108,13 @@ class Tensor:
         strides = tuple([step // self.array.itemsize for step in self.array.strides])
         if dim is None:
             return strides
-        if not -self.ndim <= dim < self.ndim:
-            raise IndexError(
-                f"stride: dimension out of range (expected to be in {_dim_range(self.ndim)}, but got {dim})"
-            )
+        self._check_dimension("stride", dim)
         return strides[dim]
+
+    def _check_dimension(self, operation: str, dim: int) -> None:
+        if not -self.ndim <= dim < self.ndim:
+            n = max(self.ndim, 1)
+            raise IndexError(f"{operation}: dimension out of range (expected to be in [{-n}, {n - 1}], but got {dim})")
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -217,10 +218,6 @@ class Tensor:
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
         self.array = value.array
         self._version = Version()  # what was saved of the old array is stale now
-
-    def is_shared_with(self, other: Tensor) -> bool:
-        """True if the two may lie in the same memory."""
-        return np.may_share_memory(self.array, other.array)
 
     def _bump_version(self) -> None:
         """Say that `array` was written in place."""
@@ -365,7 +362,3 @@ def _rebuild(cls: type[Tensor], array, requires_grad: bool) -> Tensor:
     Tensor.__init__(tensor, array)
     tensor._requires_grad = requires_grad
     return tensor
-
-
-def _dim_range(ndim: int) -> str:
-    return f"[{-max(ndim, 1)}, {max(ndim, 1) - 1}]"

@@ -13,11 +13,10 @@ from minigrad.nn.arguments import check_positive
 from minigrad.nn.linear import reset_weight_and_bias
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
-from minigrad.ops.arguments import pair
+from minigrad.ops.arguments import IntOrPair, pair
 from minigrad.ops.creation import empty
 from minigrad.tensor import Tensor
 
-IntOrPair = int | tuple[int, int]
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.ops.dropout import check_probability
 from minigrad.tensor import Tensor
 
 
 class _Dropout(Module):
-    p: float
-    inplace: bool
-
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not isinstance(p, Real):
-            raise TypeError(f"{type(self).__name__}: dropout probability must be a number, got {type(p).__name__}")
-        if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: dropout probability has to be between 0 and 1, but got {p}")
-        self.p = p
+        self.p = check_probability(type(self).__name__, p)
         self.inplace = inplace
 
     def extra_repr(self) -> str:

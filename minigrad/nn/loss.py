@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.ops.loss import check_reduction
 from minigrad.tensor import Tensor
 
 
 class _Loss(Module):
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
-        if size_average is not None or reduce is not None:
-            reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-        if reduction not in ("none", "mean", "sum"):
-            raise ValueError(
-                f"{type(self).__name__}: {reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'"
-            )
-        self.reduction = reduction
+        self.reduction = check_reduction(type(self).__name__, size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):

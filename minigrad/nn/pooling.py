@@ -11,9 +11,8 @@ from typing import Any
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.ops.arguments import IntOrPair
 from minigrad.tensor import Tensor
-
-IntOrPair = int | tuple[int, int]
 
 
 class MaxPool2d(Module):

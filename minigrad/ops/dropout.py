@@ -41,7 +41,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (JMLR 2014).
     """
-    _check("dropout", input, p)
+    check_floating("dropout", "input", input)
+    check_probability("dropout", p)
     if not training or p == 0:
         return input
     return write(input, _drop(input, p), computed=True) if inplace else _drop(input, p)
@@ -52,7 +53,8 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
     Tompson et al., "Efficient object localization using convolutional networks" (CVPR 2015).
     """
-    _check("dropout2d", input, p)
+    check_floating("dropout2d", "input", input)
+    check_probability("dropout2d", p)
     if input.ndim < 2:
         raise RuntimeError(f"dropout2d: input must have at least 2 dimensions, got shape {list(input.shape)}")
     if not training or p == 0:
@@ -61,9 +63,10 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return input.mul_(mask) if inplace else input * mask
 
 
-def _check(operation: str, input: Tensor, p: float) -> None:
-    check_floating(operation, "input", input)
+def check_probability(operation: str, p: float) -> float:
+    """`p`, if it is a number from 0 to 1."""
     if isinstance(p, bool) or not isinstance(p, Real):
         raise TypeError(f"{operation}: argument 'p' must be a number, not {type(p).__name__}")
     if not 0 <= p <= 1:
         raise ValueError(f"{operation}: dropout probability has to be between 0 and 1, but got {p}")
+    return p

@@ -102,7 +102,7 @@ def cross_entropy(
     `weight` (C,) weighs the classes; `label_smoothing` mixes that much of the uniform distribution into the
     target. The mean is weighted as the targets' classes are, plain for probabilities, and NaN over nothing.
     """
-    reduction = _reduction("cross_entropy", size_average, reduce, reduction)
+    reduction = check_reduction("cross_entropy", size_average, reduce, reduction)
     check_floating("cross_entropy", "input", input)
     check_tensor("cross_entropy", "target", target)
     if not 0 <= label_smoothing <= 1:
@@ -153,7 +153,7 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """-input[target] for log-probabilities (N, C), (N, C, d1, ...) or (C,); see `cross_entropy`."""
-    reduction = _reduction("nll_loss", size_average, reduce, reduction)
+    reduction = check_reduction("nll_loss", size_average, reduce, reduction)
     check_floating("nll_loss", "input", input)
     check_tensor("nll_loss", "target", target)
     log_probabilities, classes = _rows("nll_loss", input, target, weight, ignore_index)
@@ -225,7 +225,7 @@ def _check_weight(operation: str, input: Tensor, weight: Tensor | None, classes:
     check_same_device(operation, input, weight)
 
 
-def _reduction(operation: str, size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+def check_reduction(operation: str, size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """The reduction's name, also from PyTorch's older two flags."""
     if size_average is not None or reduce is not None:
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
@@ -272,7 +272,7 @@ def binary_cross_entropy(
 
     The logarithms are cut at -100, so that a confident mistake costs 100 and not infinity.
     """
-    reduction = _reduction("binary_cross_entropy", size_average, reduce, reduction)
+    reduction = check_reduction("binary_cross_entropy", size_average, reduce, reduction)
     _check_pair("binary_cross_entropy", input, target)
     if target.dtype != input.dtype:
         raise RuntimeError(f"binary_cross_entropy: Found target dtype {target.dtype} but expected {input.dtype}")
@@ -296,7 +296,7 @@ def binary_cross_entropy_with_logits(
 
     -log sigmoid(x) = log(1 + exp(-x)) is weighed by `pos_weight`, which broadcasts, where the target is 1.
     """
-    reduction = _reduction("binary_cross_entropy_with_logits", size_average, reduce, reduction)
+    reduction = check_reduction("binary_cross_entropy_with_logits", size_average, reduce, reduction)
     _check_pair("binary_cross_entropy_with_logits", input, target)
     hit = log1p_exp(-input)
     if pos_weight is not None:
@@ -325,7 +325,7 @@ def mse_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """(x - y)^2 for x and y of one shape; with `weight` the mean is the weighted one."""
-    reduction = _reduction("mse_loss", size_average, reduce, reduction)
+    reduction = check_reduction("mse_loss", size_average, reduce, reduction)
     return _weighted("mse_loss", square(_difference("mse_loss", input, target)), input, weight, reduction)
 
 
@@ -338,7 +338,7 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """|x - y| for x and y of one shape; with `weight` the mean is the weighted one."""
-    reduction = _reduction("l1_loss", size_average, reduce, reduction)
+    reduction = check_reduction("l1_loss", size_average, reduce, reduction)
     return _weighted("l1_loss", abs(_difference("l1_loss", input, target)), input, weight, reduction)
 
 
@@ -354,7 +354,7 @@ def smooth_l1_loss(
 
     x and y have one shape. Girshick, "Fast R-CNN" (2015).
     """
-    reduction = _reduction("smooth_l1_loss", size_average, reduce, reduction)
+    reduction = check_reduction("smooth_l1_loss", size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     distance = abs(_difference("smooth_l1_loss", input, target))
