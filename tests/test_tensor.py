@@ -1,0 +1,77 @@
+"""What a tensor says about itself and its memory, as PyTorch says it; leaves and detaching."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+
+def described(torch):
+    x = torch.zeros(3, 4, 5, dtype=torch.float64)[:, 1:]
+    return {
+        "size": tuple(x.size()),
+        "length": x.size(-2),
+        "dim": x.dim(),
+        "numel": x.numel(),
+        "element_size": x.element_size(),
+        "itemsize": x.itemsize,
+        "nbytes": x.nbytes,
+        "stride": x.stride(),
+        "step": x.stride(-3),
+        "offset": x.data_ptr() - x[0, 0].data_ptr(),
+        "next": x[1].data_ptr() - x.data_ptr(),
+        "floating": [x.is_floating_point(), x.long().is_floating_point()],
+        "is_cuda": x.is_cuda,
+        "device": str(x.device),
+        "len": len(x),
+    }
+
+
+def test_a_tensor_describes_itself_as_pytorchs_does():
+    torch = pytest.importorskip("torch")
+    assert described(mg) == described(torch)
+
+
+@pytest.mark.parametrize("name", ["size", "stride"])
+@pytest.mark.parametrize("dim", [2, -3])
+def test_dimensions_that_are_not_there(name, dim):
+    with pytest.raises(IndexError, match=rf"{name}: dimension out of range \(expected .* \[-2, 1\], but got {dim}\)"):
+        getattr(mg.zeros(2, 3), name)(dim)
+
+
+def test_detach_in_place_makes_a_leaf():
+    x = mg.ones(3, requires_grad=True)
+    y = (x * 2).detach_()
+    assert y.is_leaf and not y.requires_grad and y.tolist() == [2, 2, 2]
+    (x * y).sum().backward()
+    assert x.grad.tolist() == [2, 2, 2]
+    with pytest.raises(RuntimeError, match="can't detach views in-place"):
+        (x * 2)[:2].detach_()
+
+
+def test_gradients_that_are_not_materialised_are_none():
+    seen = []
+
+    class Two(mg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, materialize):
+            ctx.set_materialize_grads(materialize)
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, first, second):
+            seen.append(second)
+            return first * 2, None
+
+    for materialize in (True, False):
+        x = mg.ones(2, requires_grad=True)
+        outputs = Two.apply(x, materialize)
+        assert [output.output_nr for output in outputs] == [0, 1]
+        outputs[0].sum().backward()
+        assert x.grad.tolist() == [2, 2]
+    np.testing.assert_array_equal(seen[0], [0, 0])
+    assert seen[1] is None
+
+
+def test_gpus_are_counted():
+    assert (mg.cuda.device_count() > 0) == mg.cuda.is_available()
