@@ -6,6 +6,7 @@ import linecache
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
 
+import minigrad as mg
 from benchmarks.parity.omissions import OPERATIONS, VALUES_DIFFER, Omitted, check_omitted
 from benchmarks.parity.translate import counterpart, to_minigrad
 from minigrad import autograd
@@ -44,7 +46,7 @@ def measure(names: list[str] | None = None) -> list[Figures]:
     torch.manual_seed(0)
     np.random.seed(0)
     results = []
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _one_thread():
         warnings.simplefilter("ignore")  # PyTorch's samples include uses that it deprecates
         for op in op_db:
             if names is not None and op.name not in names:
@@ -58,6 +60,19 @@ def measure(names: list[str] | None = None) -> list[Figures]:
                 theirs, ours = _on_a_copy(op.inplace_variant), _on_a_copy(in_place)
                 results.append(_measure_operation(op, f"{op.name}_{suffix}", theirs, ours))
     return results
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The samples are tiny: threads would only wait for one another."""
+    before = mg.get_num_threads(), torch.get_num_threads()
+    mg.set_num_threads(1)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        mg.set_num_threads(before[0])
+        torch.set_num_threads(before[1])
 
 
 def total(figures: list[Figures]) -> Figures:

@@ -166,11 +166,14 @@ def arange(
     return Tensor(to_device(array, device), requires_grad)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def linspace(start: Any, end: Any, steps: int, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """`steps` values from `start` to `end`, both included, equally far apart."""
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}")
-    start, end = float(check_number("linspace", "start", start)), float(check_number("linspace", "end", end))
+    start, end = [
+        value.item() if isinstance(value, Tensor) else check_number("linspace", name, value)
+        for name, value in (("start", start), ("end", end))
+    ]
 
     def make(shape, dtype):
         # Integers lie between whole ends and are cut off towards zero; NumPy would round them down.
