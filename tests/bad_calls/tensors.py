@@ -177,7 +177,7 @@ CALLS = [
     ("zeros(2).tril()", RuntimeError, "tril: input tensor must have at least 2 dimensions, got [2]"),
     ("zeros(2).movedim(0, 3)", IndexError, "movedim: dimension out of range (expected to be in [-1, 0], but got 3)"),
     ("zeros(2).size(4)", IndexError, "size: dimension out of range (expected to be in [-1, 0], but got 4)"),
-    ("zeros(2).stride(4)", NameError, "name '_dim_range' is not defined"),
+    ("zeros(2).stride(4)", IndexError, "stride: dimension out of range ... to be in [-1, 0], but got 4)"),
     ("zeros(2).mT", RuntimeError, "tensor.mT is only supported on ... of matrices. Got 1-D tensor"),
     ("len(zeros(()))", TypeError, "len() of a 0-d tensor"),
     ("list(zeros(()))", TypeError, "iteration over a 0-d tensor"),
