@@ -40,6 +40,7 @@ from minigrad.ops.gathering import *
 from minigrad.ops.indexing import *
 from minigrad.ops.joining import *
 from minigrad.ops.linalg import *
+from minigrad.ops.pointwise import *
 from minigrad.ops.random import *
 from minigrad.ops.reduction import *
 from minigrad.ops.shape import *

@@ -16,7 +16,7 @@ from minigrad.nn.activation import (
     Softplus,
     Tanh,
 )
-from minigrad.nn.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from minigrad.nn.container import ModuleDict, ModuleList, Sequential
 from minigrad.nn.conv import Conv2d, ConvTranspose2d, Fold, Unfold
 from minigrad.nn.dropout import Dropout, Dropout2d
 from minigrad.nn.linear import Flatten, Identity, Linear, Unflatten
@@ -32,6 +32,7 @@ from minigrad.nn.loss import (
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LocalResponseNorm
 from minigrad.nn.parameter import Parameter
+from minigrad.nn.parameter_container import ParameterDict, ParameterList
 from minigrad.nn.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
 
 __all__ = [

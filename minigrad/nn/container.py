@@ -1,4 +1,4 @@
-"""Modules and parameters held in sequences and dictionaries."""
+"""Modules held in sequences and dictionaries."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from minigrad.nn.module import Module
-from minigrad.nn.parameter import Parameter
-from minigrad.tensor import Tensor
+
+
+def position(container: Any, index: int) -> int:
+    """`index` counted from the front; IndexError if there is no such entry."""
+    index, length = operator.index(index), len(container)
+    if not -length <= index < length:
+        raise IndexError(f"{type(container).__name__}: index {index} is out of range for {length} entries")
+    return index % length
 
 
 class _ModuleSequence(Module):
     """What Sequential and ModuleList share: children named "0", "1", ... reached by index."""
 
     def _name_at(self, index: int) -> str:
-        index = operator.index(index)
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(self)} entries")
-        return list(self._modules)[index]
+        return list(self._modules)[position(self, index)]
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -164,7 +167,7 @@ class ModuleList(_ModuleSequence):
         return f"{type(self).__name__}({body}\n)" if lines else f"{type(self).__name__}()"
 
 
-def _pairs(owner: str, items: Any) -> list[tuple[str, Any]]:
+def pairs_of(owner: str, items: Any) -> list[tuple[str, Any]]:
     """The pairs of what a dictionary's `update` takes: a mapping, or an iterable of pairs."""
     if hasattr(items, "items"):
         return list(items.items())
@@ -231,172 +234,5 @@ class ModuleDict(Module):
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add or replace modules from a mapping or an iterable of pairs."""
-        for key, module in _pairs("ModuleDict", modules):
+        for key, module in pairs_of("ModuleDict", modules):
             self[key] = module
-
-
-def _describe(value: Any) -> str:
-    """One entry of the repr of a ParameterList or ParameterDict."""
-    if not isinstance(value, Tensor):
-        return f"Object of type: {type(value).__name__}"
-    kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-    size = "x".join(map(str, value.shape))
-    return f"{kind} containing: [{value.dtype} of size {size}]"
-
-
-def _as_parameter(value: Any) -> Any:
-    return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
-
-
-class ParameterList(Module):
-    """A list of parameters, all registered. Tensors become parameters; other objects are only kept."""
-
-    def __init__(self, values: Iterable[Any] | None = None) -> None:
-        super().__init__()
-        self._size = 0
-        if values is not None:
-            self.extend(values)
-
-    def _name_at(self, index: int) -> str:
-        index = operator.index(index)
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(self)} entries")
-        return str(index % len(self))
-
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return type(self)(list(self)[index])
-        return getattr(self, self._name_at(index))
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        setattr(self, self._name_at(index), _as_parameter(value))
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter([self[index] for index in range(len(self))])
-
-    def __iadd__(self, values: Iterable[Any]) -> Self:
-        return self.extend(values)
-
-    def append(self, value: Any) -> Self:
-        """Add a value at the end."""
-        self._size += 1
-        self[-1] = value
-        return self
-
-    def extend(self, values: Iterable[Any]) -> Self:
-        """Add every value of an iterable, which a tensor here is not."""
-        if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
-        for value in list(values):
-            self.append(value)
-        return self
-
-    def extra_repr(self) -> str:
-        return "\n".join(f"  ({index}): {_describe(value)}" for index, value in enumerate(self))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("ParameterList should not be called.")
-
-
-class ParameterDict(Module):
-    """A dictionary of parameters, all registered. Tensors become parameters; other objects are only kept.
-
-    Entries of a plain dict are added in sorted order, as PyTorch does; of an OrderedDict, in theirs.
-    """
-
-    def __init__(self, parameters: Any = None) -> None:
-        super().__init__()
-        self._keys: dict[str, None] = {}
-        if parameters is not None:
-            self.update(parameters)
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._keys:
-            raise KeyError(key)
-        return getattr(self, key)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if not isinstance(key, str):
-            raise TypeError(f"ParameterDict: a key must be a string, got {type(key).__name__}")
-        setattr(self, key, _as_parameter(value))
-        self._keys[key] = None
-
-    def __delitem__(self, key: str) -> None:
-        del self._keys[key]
-        delattr(self, key)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __reversed__(self) -> Iterator[str]:
-        return reversed(self._keys)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._keys
-
-    def copy(self) -> ParameterDict:
-        """A new ParameterDict of the same parameters."""
-        return ParameterDict(self)
-
-    def setdefault(self, key: str, default: Any = None) -> Any:
-        """The value under `key`, put there from `default` if there is none."""
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def clear(self) -> None:
-        """Remove all."""
-        for key in list(self):
-            del self[key]
-
-    def pop(self, key: str) -> Any:
-        """Take the value under `key` out and return it."""
-        value = self[key]
-        del self[key]
-        return value
-
-    def popitem(self) -> tuple[str, Any]:
-        """Take the last pair out and return it."""
-        if not self._keys:
-            raise KeyError("popitem(): ParameterDict is empty")
-        key = next(reversed(self))
-        return key, self.pop(key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value under `key`, or `default`."""
-        return self[key] if key in self._keys else default
-
-    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
-        """A new ParameterDict with `default` under every key."""
-        return ParameterDict((key, default) for key in keys)
-
-    def keys(self) -> Iterable[str]:
-        """The keys."""
-        return self._keys.keys()
-
-    def items(self) -> Iterable[tuple[str, Any]]:
-        """The pairs of key and value."""
-        return ((key, self[key]) for key in self)
-
-    def values(self) -> Iterable[Any]:
-        """The values."""
-        return (self[key] for key in self)
-
-    def update(self, parameters: Any) -> None:
-        """Add or replace entries from a mapping or an iterable of pairs."""
-        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
-            parameters = sorted(parameters.items())
-        for key, value in _pairs("ParameterDict", parameters):
-            self[key] = value
-
-    def extra_repr(self) -> str:
-        return "\n".join(f"  ({key}): {_describe(value)}" for key, value in self.items())
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("ParameterDict should not be called.")

@@ -15,7 +15,6 @@ from minigrad.ops.activation import (
 )
 from minigrad.ops.conv import conv2d, conv_transpose2d
 from minigrad.ops.dropout import dropout, dropout2d
-from minigrad.ops.elementwise import sigmoid, tanh
 from minigrad.ops.joining import pad
 from minigrad.ops.linear import linear
 from minigrad.ops.loss import (
@@ -29,6 +28,7 @@ from minigrad.ops.loss import (
     smooth_l1_loss,
 )
 from minigrad.ops.norm import batch_norm, group_norm, layer_norm, local_response_norm, normalize
+from minigrad.ops.pointwise import sigmoid, tanh
 from minigrad.ops.pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 from minigrad.ops.unfold import fold, unfold
 

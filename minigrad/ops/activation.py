@@ -8,9 +8,10 @@ import warnings
 from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module
-from minigrad.ops import elementwise
 from minigrad.ops.arguments import check_floating, check_tensor, dimension
-from minigrad.ops.elementwise import clamp, erf, expm1, pointwise, sigmoid, tanh, where
+from minigrad.ops.elementwise import clamp, where
+from minigrad.ops.pointwise import erf, expm1, pointwise, sigmoid, tanh
+from minigrad.ops.pointwise import relu as plain_relu
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -106,13 +107,13 @@ def _maybe_in_place(function, input: Tensor, inplace: bool) -> Tensor:
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0); the derivative at 0 is 0."""
-    return input.relu_() if inplace else elementwise.relu(input)
+    return input.relu_() if inplace else plain_relu(input)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x, 0), 6); the derivative at 0 and at 6 is 0. Howard et al., "MobileNets" (2017)."""
     check_tensor("relu6", "input", input)
-    return _maybe_in_place(lambda x: where(x >= 6, 6, elementwise.relu(x)), input, inplace)
+    return _maybe_in_place(lambda x: where(x >= 6, 6, plain_relu(x)), input, inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:

@@ -14,7 +14,8 @@ from minigrad.dtypes import int64, uint8
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.activation import log1p_exp, log_softmax
 from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor
-from minigrad.ops.elementwise import abs, clamp, log, square, where
+from minigrad.ops.elementwise import clamp, where
+from minigrad.ops.pointwise import abs, log, square
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -20,6 +20,7 @@ from minigrad.ops import (
     indexing,
     joining,
     linalg,
+    pointwise,
     random,
     reduction,
     shape,
@@ -31,8 +32,9 @@ from minigrad.tensor import Tensor
 
 # Functions that are methods too, with the tensor as their first argument.
 METHODS = {
-    elementwise: """add sub mul div pow neg abs sign exp expm1 log log1p log2 sqrt rsqrt square reciprocal sin cos
-        tanh sigmoid erf floor ceil round trunc clamp maximum minimum relu""",
+    elementwise: "add sub mul div pow clamp maximum minimum",
+    pointwise: """neg abs sign exp expm1 log log1p log2 sqrt rsqrt square reciprocal sin cos tanh sigmoid erf floor
+        ceil round trunc relu""",
     comparison: """eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not
         isnan isinf isfinite equal allclose isclose""",
     activation: "log_softmax softmax",
@@ -213,12 +215,12 @@ def _backward(self: Tensor, gradient=None, retain_graph=None, create_graph=False
 
 # Members whose name, or order of arguments, is not the function's.
 RENAMED = {
-    "__abs__": elementwise.abs,
+    "__abs__": pointwise.abs,
     "__contains__": indexing.contains,
     "__getitem__": indexing.getitem,
     "__invert__": comparison.bitwise_not,
     "__iter__": indexing.iterate,
-    "__neg__": elementwise.neg,
+    "__neg__": pointwise.neg,
     "__repr__": tensor_text,
     "__setitem__": indexing.setitem,
     "T": property(shape.reversed_dimensions),

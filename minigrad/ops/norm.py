@@ -10,8 +10,8 @@ import numpy as np
 from minigrad.autograd import FusedFunction
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions
-from minigrad.ops.elementwise import rsqrt
 from minigrad.ops.joining import pad
+from minigrad.ops.pointwise import rsqrt
 from minigrad.tensor import Tensor
 
 __all__ = ["batch_norm", "group_norm", "layer_norm", "local_response_norm", "normalize"]

@@ -13,10 +13,12 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import check_number, check_tensor, dimension, dimensions, floating
 from minigrad.ops.comparison import eq, ne
-from minigrad.ops.elementwise import abs, sign, where
+from minigrad.ops.elementwise import where
 from minigrad.ops.joining import cat
+from minigrad.ops.pointwise import abs, sign
 from minigrad.tensor import Tensor
 
 __all__ = ["all", "any", "count_nonzero", "cumsum", "logsumexp", "mean", "norm", "prod", "std", "sum", "var"]
@@ -77,17 +79,18 @@ def _runs(items: list[tuple[bool, int]]) -> list[tuple[bool, int]]:
 def _sum_middle(a: np.ndarray) -> np.ndarray:
     """(p, n, q) to (p, q): blocks by matrix products with ones, until one is left."""
     p, n, q = a.shape
+    matmul = implementation("matmul", a).matmul
     while n > 1:
         # Along contiguous rows BLAS keeps 16 and more running sums, so that longer ones are as good.
         block = min(n, 8 * BLOCK if q == 1 else BLOCK)
         whole = n // block * block
         ones = np.ones(block, a.dtype)
         if q == 1:
-            sums = a[:, :whole].reshape(p, whole // block, block) @ ones
+            sums = matmul(a[:, :whole].reshape(p, whole // block, block), ones)
         else:
-            sums = ones @ a[:, :whole].reshape(p, whole // block, block, q)
+            sums = matmul(ones[None], a[:, :whole].reshape(p, whole // block, block, q))
         if whole < n:
-            rest = np.ones((1, n - whole), a.dtype) @ a[:, whole:]
+            rest = matmul(np.ones((1, n - whole), a.dtype), a[:, whole:])
             sums = np.concatenate([sums.reshape(p, -1, q), rest], axis=1)
         a = sums.reshape(p, -1, q)
         n = a.shape[1]
