@@ -79,6 +79,11 @@ def pointwise(name: str, value, derivative, of: str = "input", integers: str = "
     return function
 
 
+def _sign(xp, x):
+    # The sign of NaN is 0, as in PyTorch.
+    return x.copy() if x.dtype == bool else xp.where(x == x, xp.sign(x), 0)
+
+
 def _erf(xp, x):
     if xp is np:
         from scipy.special import erf  # at first use: SciPy takes its time to import
@@ -89,7 +94,7 @@ def _erf(xp, x):
 
 _neg = pointwise("neg", lambda xp, x: -x, lambda grad, x: -grad, integers="same")
 abs = pointwise("abs", lambda xp, x: xp.abs(x), lambda grad, x: grad * sign(x), integers="same")
-sign: Pointwise = pointwise("sign", lambda xp, x: xp.sign(x) if x.dtype != bool else x.copy(), None, integers="same")
+sign: Pointwise = pointwise("sign", _sign, None, integers="same")
 exp = pointwise("exp", lambda xp, x: xp.exp(x), lambda grad, y: grad * y, of="output")
 expm1 = pointwise("expm1", lambda xp, x: xp.expm1(x), lambda grad, y: grad * (y + 1), of="output")
 log = pointwise("log", lambda xp, x: xp.log(x), lambda grad, x: grad / x)

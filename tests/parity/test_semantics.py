@@ -25,6 +25,7 @@ def derivative(function, *values) -> list:
     [
         (F.relu, 0.0, 0.0),
         (mg.abs, 0.0, 0.0),
+        (mg.abs, NAN, 0.0),
         (mg.norm, [0.0, 0.0], [0.0, 0.0]),
         (mg.sqrt, 0.0, INF),
         (lambda x: x.clamp(min=0), 0.0, 1.0),
@@ -46,6 +47,10 @@ def derivative(function, *values) -> list:
 )
 def test_derivatives_at_kinks_ties_and_zero(function, at, expected):
     assert derivative(function, at) == pytest.approx(expected)
+
+
+def test_the_sign_of_nan_is_0():
+    assert mg.sign(mg.tensor([NAN, -INF, 0.0])).tolist() == [0.0, -1.0, 0.0]
 
 
 def test_max_along_a_dimension_picks_the_first():
