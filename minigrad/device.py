@@ -9,7 +9,7 @@ import numpy as np
 
 
 class device:
-    """A device as PyTorch names it: ``device("cpu")``, ``device("cuda")``, ``device("cuda", 1)``, ``device("cuda:1")``."""
+    """A device as PyTorch names it: ``device("cpu")``, ``device("cuda")``, ``device("cuda:1")``, or as two arguments."""
 
     __slots__ = ("index", "type")
     type: str

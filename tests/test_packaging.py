@@ -19,7 +19,8 @@ def run(code: str, *flags: str) -> subprocess.CompletedProcess:
 def test_every_package_is_listed():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "minigrad").rglob("__init__.py")}
-    found |= {".".join(("minigrad", *p.parent.relative_to(ROOT).parts)) for p in (ROOT / "kernels").rglob("__init__.py")}
+    kernels = (ROOT / "kernels").rglob("__init__.py")
+    found |= {".".join(("minigrad", *p.parent.relative_to(ROOT).parts)) for p in kernels}
     assert set(listed) == found
     assert listed == sorted(listed)
 

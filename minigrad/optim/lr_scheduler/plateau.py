@@ -85,11 +85,8 @@ class ReduceLROnPlateau(LRScheduler):
 
     def is_better(self, value: float, best: float) -> bool:
         """Whether `value` improves on `best` by more than the threshold; NaN never does."""
-        sign = -1 if self.mode == "min" else 1
-        if self.threshold_mode == "rel":
-            bar = best * (1 + sign * self.threshold)
-        else:
-            bar = best + sign * self.threshold
+        margin = self.threshold if self.mode == "max" else -self.threshold
+        bar = best * (1 + margin) if self.threshold_mode == "rel" else best + margin
         return value < bar if self.mode == "min" else value > bar
 
     def _reduce_lr(self) -> None:
