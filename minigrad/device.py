@@ -9,7 +9,7 @@ import numpy as np
 
 
 class device:
-    """A device as PyTorch names it: ``device("cpu")``, ``device("cuda")``, ``device("cuda:1")``, or as two arguments."""
+    """A device as in PyTorch: ``device("cpu")``, ``device("cuda")``, ``device("cuda:1")``, or in two arguments."""
 
     __slots__ = ("index", "type")
     type: str
