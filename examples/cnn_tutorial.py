@@ -106,8 +106,10 @@ def main():
         probabilities = F.softmax(model(image.unsqueeze(0)), dim=1)
     confidence, predicted = probabilities.max(dim=1)
     classes = test_set.classes
-    print(f"the first test picture is taken for: {classes[predicted.item()]} ({confidence.item():.1%}); "
-          f"it is: {classes[label]}")
+    print(
+        f"the first test picture is taken for: {classes[predicted.item()]} ({confidence.item():.1%}); "
+        f"it is: {classes[label]}"
+    )
 
 
 if __name__ == "__main__":

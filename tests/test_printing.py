@@ -70,18 +70,12 @@ def test_text_is_pytorchs():
         if kind == 0:
             values = np.round(values)
         elif kind == 1:
-            values = np.where(
-                rng.random(shape) < 0.3, rng.choice([0.0, -0.0, np.nan, np.inf, -np.inf]), values
-            )
+            values = np.where(rng.random(shape) < 0.3, rng.choice([0.0, -0.0, np.nan, np.inf, -np.inf]), values)
         elif kind == 2:
             values = values * 10.0 ** rng.integers(-5, 5, shape)
         dtype = str(rng.choice(["float32", "float64", "float16", "int64", "int32", "uint8", "bool"]))
         with np.errstate(all="ignore"):
-            array = (
-                np.asarray(np.nan_to_num(values) if dtype[0] not in "f" else values)
-                .clip(-1e35, 1e35)
-                .astype(dtype)
-            )
+            array = np.asarray(np.nan_to_num(values) if dtype[0] not in "f" else values).clip(-1e35, 1e35).astype(dtype)
         ours, theirs = mg.tensor(array), torch.tensor(array)
         if dtype[0] == "f" and rng.random() < 0.3:
             ours.requires_grad_(), theirs.requires_grad_()

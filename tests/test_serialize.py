@@ -103,10 +103,7 @@ def test_saving_keeps_requires_grad_strides_and_shared_memory(tmp_path):
     assert got["window"].array[0, 1] == -1 and got["t"].array[2, 1] == -1 and got["again"].array[1, 2] == -1
     assert got["other"].array[1, 2] == base[1, 2]
     with zipfile.ZipFile(tmp_path / "s.pt") as archive:
-        assert (
-            sum(info.file_size for info in archive.infolist() if "/data/" in info.filename)
-            == 2 * base.nbytes + 16
-        )
+        assert sum(info.file_size for info in archive.infolist() if "/data/" in info.filename) == 2 * base.nbytes + 16
 
 
 @settings(max_examples=30, deadline=None)
@@ -227,9 +224,7 @@ def tensor_program(count, offset, size, stride) -> bytes:
     def plain(value):
         return pickle.dumps(value, 2)[2:-1]
 
-    storage = (
-        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\n" + plain("0") + plain("cpu") + plain(count) + b"tQ"
-    )
+    storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\n" + plain("0") + plain("cpu") + plain(count) + b"tQ"
     geometry = b"".join(map(plain, (offset, size, stride, False)))
     return b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + storage + geometry + b"}tR."
 
@@ -433,9 +428,7 @@ def test_a_checkpoint_of_a_training_run_goes_on_exactly(tmp_path):
 
     net, optimizer, scheduler = parts = run()
     steps(*parts, 3)
-    states = {
-        name: part.state_dict() for name, part in zip(("net", "optimizer", "scheduler"), parts, strict=True)
-    }
+    states = {name: part.state_dict() for name, part in zip(("net", "optimizer", "scheduler"), parts, strict=True)}
     save({**states, "random": mg.get_rng_state(), "epoch": 3}, tmp_path / "checkpoint.pt")
     steps(*parts, 3)
 

@@ -5,8 +5,14 @@ from minigrad.autograd.backward import backward, grad
 from minigrad.autograd.checkpoint import checkpoint
 from minigrad.autograd.function import Function
 from minigrad.autograd.fused import FusedFunction
+from minigrad.autograd.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from minigrad.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from minigrad.autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 
 __all__ = [
     "Function",

@@ -81,9 +81,7 @@ def check_writable(target: Tensor) -> None:
 
 def _check_unshared(array: np.ndarray) -> None:
     """Raise RuntimeError if elements of an array share memory, or if it must not be written."""
-    shared = array.size and any(
-        [step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)]
-    )
+    shared = array.size and any([step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)])
     if shared or not array.flags.writeable:
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "

@@ -95,8 +95,15 @@ def _check_four(operation: str, input: Tensor) -> None:
         raise RuntimeError(f"{operation}: required rank 4 tensor to use channels_last format, got shape {input.shape}")
 
 
-def to(input: Tensor, *args: Any, device=None, dtype=None, copy: bool = False, memory_format=None,
-       non_blocking: bool = False) -> Tensor:
+def to(
+    input: Tensor,
+    *args: Any,
+    device=None,
+    dtype=None,
+    copy: bool = False,
+    memory_format=None,
+    non_blocking: bool = False,
+) -> Tensor:
     """`input` with another dtype, on another device, or in another memory format: itself if it is so already.
 
     ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` and ``to(other)`` as in PyTorch. `non_blocking`

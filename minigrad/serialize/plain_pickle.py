@@ -44,9 +44,7 @@ class Global:
         self.build = build
 
 
-def read(
-    file: BinaryIO, find_global: Callable[[str, str], Global], persistent_load: Callable[[Any], Any]
-) -> Any:
+def read(file: BinaryIO, find_global: Callable[[str, str], Global], persistent_load: Callable[[Any], Any]) -> Any:
     """The value of the next pickle in `file`, which is left behind its last instruction.
 
     `find_global(module, name)` answers for every class or function the pickle names, or raises;

@@ -47,9 +47,7 @@ def read_zip(content: bytes, source: str) -> Any:
         if len(names) != 1:
             raise ValueError("it is a zip archive, but not one that torch.save wrote")
         folder = names[0].removesuffix("data.pkl")
-        little = (
-            f"{folder}byteorder" not in archive.namelist() or archive.read(f"{folder}byteorder") == b"little"
-        )
+        little = f"{folder}byteorder" not in archive.namelist() or archive.read(f"{folder}byteorder") == b"little"
         storages: dict[str, np.ndarray] = {}
 
         def persistent_load(key: Any) -> np.ndarray:
@@ -152,9 +150,7 @@ def _storage(content: bytes, kind: str, count: int, little: bool) -> np.ndarray:
     if len(content) != count * _item_size(kind):
         raise ValueError(f"a storage of {count * _item_size(kind)} bytes has only {len(content)}")
     dtype = np.dtype(np.uint16) if kind == "BFloat16Storage" else STORAGES[kind]
-    array = np.frombuffer(bytearray(content), dtype.newbyteorder("<" if little else ">")).astype(
-        dtype, copy=False
-    )
+    array = np.frombuffer(bytearray(content), dtype.newbyteorder("<" if little else ">")).astype(dtype, copy=False)
     return widen_bfloat16(array) if kind == "BFloat16Storage" else array
 
 
@@ -285,9 +281,7 @@ def _share_storages(
     return places, storages
 
 
-def _tensor_instructions(
-    array: np.ndarray, storage: int, length: int, offset: int, requires_grad: bool
-) -> bytes:
+def _tensor_instructions(array: np.ndarray, storage: int, length: int, offset: int, requires_grad: bool) -> bytes:
     plain = plain_pickle.instructions
     persistent_id = (
         b"(" + plain("storage") + plain_pickle.refer("torch", STORAGE_NAMES[array.dtype])
@@ -296,11 +290,4 @@ def _tensor_instructions(
     stride = tuple(step // array.itemsize for step in array.strides)
     geometry = plain(offset) + plain(array.shape) + plain(stride) + plain(requires_grad)
     hooks = plain_pickle.call("collections", "OrderedDict", ())
-    return (
-        plain_pickle.refer("torch._utils", "_rebuild_tensor_v2")
-        + b"("
-        + persistent_id
-        + geometry
-        + hooks
-        + b"tR"
-    )
+    return plain_pickle.refer("torch._utils", "_rebuild_tensor_v2") + b"(" + persistent_id + geometry + hooks + b"tR"

@@ -56,9 +56,7 @@ def _array(name: str, entry: dict[str, Any], source: str) -> np.ndarray:
     if entry["dtype"] == "BF16":
         return widen_bfloat16(np.frombuffer(entry["data"], np.uint16)).reshape(entry["shape"])
     if entry["dtype"] not in DTYPES:
-        raise RuntimeError(
-            f"load: {source}: tensor {name!r} has dtype {entry['dtype']}; minigrad has no such dtype"
-        )
+        raise RuntimeError(f"load: {source}: tensor {name!r} has dtype {entry['dtype']}; minigrad has no such dtype")
     return np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 

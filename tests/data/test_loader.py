@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import pytest
-from minigrad.ops.random import randint
 
 from minigrad.data import DataLoader, Dataset, IterableDataset, RandomSampler, TensorDataset, get_worker_info
 from minigrad.generator import Generator, get_rng_state, manual_seed, set_rng_state
+from minigrad.ops.random import randint
 from minigrad.tensor import Tensor
 
 
@@ -46,9 +46,7 @@ def lists(loader):
 
 
 def images(size=10):
-    return TensorDataset(
-        Tensor(np.arange(size * 4, dtype=np.float32).reshape(size, 4)), Tensor(np.arange(size))
-    )
+    return TensorDataset(Tensor(np.arange(size * 4, dtype=np.float32).reshape(size, 4)), Tensor(np.arange(size)))
 
 
 @pytest.mark.parametrize("dataset", [Numbers(7), Stream(7)])
@@ -252,7 +250,5 @@ def test_a_stream_has_an_order_of_its_own(settings):
 
 def test_what_decides_the_batches_cannot_be_changed_later():
     loader = DataLoader(Numbers(3))
-    with pytest.raises(
-        ValueError, match="batch_size attribute should not be set after DataLoader is initialized"
-    ):
+    with pytest.raises(ValueError, match="batch_size attribute should not be set after DataLoader is initialized"):
         loader.batch_size = 2

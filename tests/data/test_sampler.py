@@ -66,9 +66,7 @@ def test_random_with_num_samples():
 
 
 def test_random_with_replacement():
-    sampler = RandomSampler(
-        range(10), replacement=True, num_samples=5000, generator=Generator().manual_seed(0)
-    )
+    sampler = RandomSampler(range(10), replacement=True, num_samples=5000, generator=Generator().manual_seed(0))
     counts = Counter(sampler)
     assert set(counts) == set(range(10))
     assert min(counts.values()) > 400  # 500 expected, 21 the standard deviation
@@ -107,9 +105,7 @@ def test_batches(size, drop_last):
     sampler = BatchSampler(range(size), 3, drop_last)
     batches = list(sampler)
     assert len(sampler) == len(batches) == (size // 3 if drop_last else -(-size // 3))
-    assert [index for batch in batches for index in batch] == list(
-        range(3 * len(batches) if drop_last else size)
-    )
+    assert [index for batch in batches for index in batch] == list(range(3 * len(batches) if drop_last else size))
 
 
 def test_batches_of_an_endless_sampler():

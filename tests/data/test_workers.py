@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 import pytest
-from minigrad.ops.random import randint
 
 from minigrad.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 from minigrad.generator import Generator, initial_seed, manual_seed
+from minigrad.ops.random import randint
 from minigrad.tensor import Tensor
 
 
@@ -130,10 +130,7 @@ def test_random_streams_are_independent_and_the_same_for_any_number_of_workers()
     def epochs(num_workers):
         manual_seed(3)
         loader = DataLoader(Draws(), batch_size=2, num_workers=num_workers)
-        return [
-            np.concatenate([np.array([column.tolist() for column in batch]) for batch in loader], 1)
-            for _ in "ab"
-        ]
+        return [np.concatenate([np.array([column.tolist() for column in batch]) for batch in loader], 1) for _ in "ab"]
 
     first, second = epochs(2)
     assert first[0].tolist() == second[0].tolist() == list(range(12))
@@ -146,9 +143,7 @@ def test_random_streams_are_independent_and_the_same_for_any_number_of_workers()
 
 def test_random_streams_go_on_in_the_middle_of_an_epoch():
     def make():
-        return DataLoader(
-            Draws(), batch_size=2, shuffle=True, num_workers=2, generator=Generator().manual_seed(1)
-        )
+        return DataLoader(Draws(), batch_size=2, shuffle=True, num_workers=2, generator=Generator().manual_seed(1))
 
     loader = make()
     batches = iter(loader)
@@ -244,9 +239,7 @@ def test_trouble_in_a_worker(how, error, words):
 def test_a_worker_that_hangs(monkeypatch):
     monkeypatch.setattr("minigrad.data.worker.PATIENCE", 0.1)
     indices = [0, 1]
-    loader = DataLoader(
-        Misbehaving("hang"), sampler=indices, num_workers=2, timeout=60, persistent_workers=True
-    )
+    loader = DataLoader(Misbehaving("hang"), sampler=indices, num_workers=2, timeout=60, persistent_workers=True)
     assert len(list(loader)) == 2
     loader.timeout = 1
     indices[1] = 5

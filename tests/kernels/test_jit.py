@@ -61,13 +61,13 @@ def test_number_of_threads_can_be_set():
 def test_blas_threads_are_restored_after_nested_use():
     def user():
         for _ in range(50):
-            with single_threaded_blas(), single_threaded_blas():
+            with single_threaded_blas, single_threaded_blas:
                 np.dot(np.ones((4, 4)), np.ones((4, 4)))
 
     from threadpoolctl import threadpool_info
 
     cpu.forward(np.ones((1, 1, 3, 3)), np.ones((1, 1, 1, 1)), None, (1, 1), (0, 0), (1, 1), 1)
-    with single_threaded_blas():
+    with single_threaded_blas:
         pass
     before = threadpool_info()
     threads = [threading.Thread(target=user) for _ in range(3)]

@@ -136,9 +136,7 @@ def test_layer_equals_pytorchs(code, shape):
     # Not closer than float32: PyTorch's hardsigmoid multiplies by a 1/6 of single precision.
     np.testing.assert_allclose(our_x.grad.numpy(), their_x.grad.numpy(), rtol=1e-7, atol=1e-10)
     for (name, our_p), their_p in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        np.testing.assert_allclose(
-            our_p.grad.numpy(), their_p.grad.numpy(), rtol=1e-8, atol=1e-10, err_msg=name
-        )
+        np.testing.assert_allclose(our_p.grad.numpy(), their_p.grad.numpy(), rtol=1e-8, atol=1e-10, err_msg=name)
     for (name, our_b), their_b in zip(ours.named_buffers(), theirs.buffers(), strict=True):
         np.testing.assert_allclose(our_b.numpy(), their_b.numpy(), rtol=1e-9, err_msg=name)
 

@@ -269,9 +269,7 @@ def test_load_refuses_what_does_not_fit():
         Adam([{"params": params[:2]}, {"params": params[2:]}]).load_state_dict(saved)
     with pytest.raises(ValueError, match="doesn't match the size of optimizer's group"):
         Adam(params[:2]).load_state_dict(saved)
-    with pytest.raises(
-        ValueError, match=r"exp_avg of parameter 0 has shape \(3, 4\), the parameter has \(5,\)"
-    ):
+    with pytest.raises(ValueError, match=r"exp_avg of parameter 0 has shape \(3, 4\), the parameter has \(5,\)"):
         Adam([params[1], params[0], *params[2:]]).load_state_dict(saved)
 
 
@@ -379,9 +377,7 @@ def test_a_step_written_as_in_pytorch():
 
 
 def test_repr_reads_as_torch():
-    optimizer = SGD(
-        [{"params": parameters()[:1]}, {"params": parameters()[1:], "lr": 2}], lr=0.1, momentum=0.9
-    )
+    optimizer = SGD([{"params": parameters()[:1]}, {"params": parameters()[1:], "lr": 2}], lr=0.1, momentum=0.9)
     group = (
         "Parameter Group {}\n    dampening: 0\n    lr: {}\n    maximize: False\n    momentum: 0.9\n"
         "    nesterov: False\n    weight_decay: 0\n"

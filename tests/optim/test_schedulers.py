@@ -26,9 +26,7 @@ def optimizer(kind=SGD, **settings):
 def torch_optimizer(kind="SGD", **settings):
     torch = pytest.importorskip("torch")
     params = [torch.zeros(2, requires_grad=True) for _ in range(2)]
-    return getattr(torch.optim, kind)(
-        [{"params": params[0], "lr": 0.4}, {"params": params[1]}], lr=0.1, **settings
-    )
+    return getattr(torch.optim, kind)([{"params": params[0], "lr": 0.4}, {"params": params[1]}], lr=0.1, **settings)
 
 
 def torch_schedulers():
@@ -64,9 +62,7 @@ SCHEDULERS = {
     "cosine": lambda lib, opt: lib.CosineAnnealingLR(opt, T_max=50),
     "cosine beyond T_max": lambda lib, opt: lib.CosineAnnealingLR(opt, T_max=9, eta_min=0.02),
     "restarts": lambda lib, opt: lib.CosineAnnealingWarmRestarts(opt, T_0=7),
-    "restarts, longer each time": lambda lib, opt: lib.CosineAnnealingWarmRestarts(
-        opt, T_0=5, T_mult=2, eta_min=0.01
-    ),
+    "restarts, longer each time": lambda lib, opt: lib.CosineAnnealingWarmRestarts(opt, T_0=5, T_mult=2, eta_min=0.01),
     "one cycle": lambda lib, opt: lib.OneCycleLR(opt, max_lr=1.0, total_steps=60),
     "one cycle, linear": lambda lib, opt: lib.OneCycleLR(
         opt, max_lr=[1.0, 0.1], epochs=6, steps_per_epoch=10, pct_start=0.4, anneal_strategy="linear"
@@ -95,9 +91,7 @@ def trace(optimizer, scheduler, steps):
     for step in range(steps + 1):
         groups = optimizer.param_groups
         assert scheduler.get_last_lr() == [group["lr"] for group in groups]
-        rows.append(
-            [(group["lr"], group.get("momentum", 0), group.get("betas", (0, 0))[0]) for group in groups]
-        )
+        rows.append([(group["lr"], group.get("momentum", 0), group.get("betas", (0, 0))[0]) for group in groups])
         if step < steps:
             optimizer.step()
             scheduler.step()

@@ -28,9 +28,7 @@ from minigrad.vision.datasets.files import read_idx
 from minigrad.vision.datasets.make_sample import first_of_each_class, make_sample
 
 FULL = Path("/usr/share/datasets/fashion-mnist")
-needs_full_set = pytest.mark.skipif(
-    not FULL.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
-)
+needs_full_set = pytest.mark.skipif(not FULL.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
@@ -250,9 +248,7 @@ def test_the_sample_is_made_from_the_real_files(tmp_path, capsys):
     np.testing.assert_array_equal(bundled.data.array, full.data.array[chosen])
     np.testing.assert_array_equal(bundled.targets.array, full.targets.array[chosen])
     for name in (IMAGES, LABELS, IMAGES.replace("t10k", "train"), LABELS.replace("t10k", "train")):
-        np.testing.assert_array_equal(
-            read_idx(tmp_path / f"{name}.gz"), read_idx(bundled.root / f"{name}.gz")
-        )
+        np.testing.assert_array_equal(read_idx(tmp_path / f"{name}.gz"), read_idx(bundled.root / f"{name}.gz"))
 
 
 def cifar_record(coarse: list[int], label: int, seed: int) -> bytes:
@@ -297,9 +293,7 @@ def test_cifar100_takes_the_fine_label_and_downloads(tmp_path, server):
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     server.pages[f"/{CIFAR100.archive}"] = buffer.getvalue()
-    with pytest.raises(
-        RuntimeError, match=r"CIFAR100: train.bin \(binary version\) is not in .*download=True"
-    ):
+    with pytest.raises(RuntimeError, match=r"CIFAR100: train.bin \(binary version\) is not in .*download=True"):
         CIFAR100(tmp_path / "c")
     kind = type("CIFAR100", (CIFAR100,), {})
     kind.mirrors, kind.sha256 = [server.url], hashlib.sha256(buffer.getvalue()).hexdigest()

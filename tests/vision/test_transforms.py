@@ -207,9 +207,7 @@ def test_random_resized_crop_covers_what_it_says():
     transform = T.RandomResizedCrop(8, scale=(0.2, 0.5), ratio=(0.5, 2.0))
     parts = np.array([transform._part(60, 80) for _ in range(400)])
     top, left, height, width = parts.T
-    assert (
-        (top >= 0).all() and (left >= 0).all() and (top + height <= 60).all() and (left + width <= 80).all()
-    )
+    assert (top >= 0).all() and (left >= 0).all() and (top + height <= 60).all() and (left + width <= 80).all()
     area, ratio = height * width / 4800, width / height
     assert 0.19 < area.min() < 0.25 and 0.45 < area.max() < 0.51
     assert 0.48 < ratio.min() < 0.6 and 1.7 < ratio.max() < 2.1 and 0.9 < np.median(ratio) < 1.1

@@ -64,8 +64,7 @@ class CIFAR10(VisionDataset):
         length = self.label_bytes + 3 * 32 * 32
         if content.size == 0 or content.size % length:
             raise RuntimeError(
-                f"{path} is damaged: {content.size} bytes are not a multiple of {length}; "
-                "delete it and get it again"
+                f"{path} is damaged: {content.size} bytes are not a multiple of {length}; delete it and get it again"
             )
         return content.reshape(-1, length)
 
@@ -81,8 +80,7 @@ class CIFAR10(VisionDataset):
             if not may_download:
                 looked = ", ".join(f"{base / self.folder}, {base}" for base in bases)
                 raise RuntimeError(
-                    f"{type(self).__name__}: {needed[0]} (binary version) is not in {looked}; "
-                    "pass download=True"
+                    f"{type(self).__name__}: {needed[0]} (binary version) is not in {looked}; pass download=True"
                 )
             archive = download(self.archive, self.sha256, self.mirrors, bases[0])
         self._unpack(archive)

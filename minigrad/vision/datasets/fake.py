@@ -27,9 +27,7 @@ class FakeData(VisionDataset):
     ):
         super().__init__(None, transform, target_transform)
         if len(image_size) != 3 or image_size[0] not in (1, 3, 4):
-            raise ValueError(
-                f"FakeData: image_size must be (1, 3 or 4 channels, height, width), got {image_size}"
-            )
+            raise ValueError(f"FakeData: image_size must be (1, 3 or 4 channels, height, width), got {image_size}")
         self.size = size
         self.image_size = tuple(image_size)
         self.num_classes = num_classes

@@ -83,9 +83,7 @@ def download(name: str, sha256: str, mirrors: Sequence[str], folder: Path) -> Pa
             # OSError: the network's errors, urllib's among them; ValueError: an address that is none
             except (OSError, http.client.HTTPException, ValueError) as error:
                 progress.remove_task(task)
-                progress.console.print(
-                    f"{url}: {error}; trying the next mirror", markup=False, soft_wrap=True
-                )
+                progress.console.print(f"{url}: {error}; trying the next mirror", markup=False, soft_wrap=True)
     raise RuntimeError(f"{name} could not be downloaded from any of: {', '.join(mirrors)}")
 
 
@@ -106,6 +104,4 @@ def _fetch(url: str, sha256: str, path: Path, progress: Any, task: Any) -> None:
         if expected and received != int(expected):
             raise ValueError(f"the connection broke off after {received} of {expected} bytes")
         if digest.hexdigest() != sha256:
-            raise ValueError(
-                f"wrong checksum (SHA-256 {digest.hexdigest()[:12]}..., expected {sha256[:12]}...)"
-            )
+            raise ValueError(f"wrong checksum (SHA-256 {digest.hexdigest()[:12]}..., expected {sha256[:12]}...)")

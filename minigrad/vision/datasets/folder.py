@@ -56,9 +56,7 @@ class ImageFolder(VisionDataset):
         empty = sorted(set(self.classes) - {self.classes[index] for _, index in self.samples})
         if empty and not allow_empty:
             expected = "" if is_valid_file else f"; expected one of {', '.join(EXTENSIONS)}"
-            raise FileNotFoundError(
-                f"ImageFolder: no picture of class {', '.join(empty)} in {str(folder)!r}{expected}"
-            )
+            raise FileNotFoundError(f"ImageFolder: no picture of class {', '.join(empty)} in {str(folder)!r}{expected}")
         self.imgs = self.samples
         self.targets = [index for _, index in self.samples]
 

@@ -43,9 +43,7 @@ def make_sample(root: str | None, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description="Make the bundled sample of Fashion-MNIST from the full set."
-    )
+    parser = argparse.ArgumentParser(description="Make the bundled sample of Fashion-MNIST from the full set.")
     parser.add_argument("--root", help="where the full set lies (default: the cache, then Debian's package)")
     parser.add_argument(
         "--out",

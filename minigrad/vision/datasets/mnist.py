@@ -123,9 +123,7 @@ class FashionMNIST(MNIST):
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ]  # fmt: skip
     system_folders = (Path("/usr/share/datasets/fashion-mnist"),)
-    advice = (
-        "pass download=True, apt-get install dataset-fashion-mnist, or take the bundled FashionMNISTSample"
-    )
+    advice = "pass download=True, apt-get install dataset-fashion-mnist, or take the bundled FashionMNISTSample"
 
 
 class FashionMNISTSample(FashionMNIST):

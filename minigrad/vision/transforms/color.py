@@ -51,9 +51,7 @@ class ColorJitter(Transform):
 
     def _jitter(self, x: np.ndarray) -> np.ndarray:
         if len(x) not in (1, 3) or (x.dtype != np.uint8 and x.dtype.kind != "f"):
-            raise ValueError(
-                f"ColorJitter: expected 1 or 3 channels of uint8 or floats, got {len(x)} of {x.dtype}"
-            )
+            raise ValueError(f"ColorJitter: expected 1 or 3 channels of uint8 or floats, got {len(x)} of {x.dtype}")
         changes = [
             (_brightness, self.brightness),
             (_contrast, self.contrast),
@@ -74,9 +72,7 @@ class ColorJitter(Transform):
         )
 
 
-def _factors(
-    name: str, value: float | Range, center: float = 1.0, bounds: Range = (0.0, math.inf)
-) -> Range | None:
+def _factors(name: str, value: float | Range, center: float = 1.0, bounds: Range = (0.0, math.inf)) -> Range | None:
     """The range of an argument of ColorJitter; None where it changes nothing."""
     if isinstance(value, (int, float)):
         if value < 0:

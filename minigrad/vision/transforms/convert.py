@@ -62,9 +62,7 @@ class ToTensor(Transform):
             from PIL import Image
 
             if not isinstance(pic, Image.Image):
-                raise TypeError(
-                    f"ToTensor: expected a Pillow image or a NumPy array, got {type(pic).__name__}"
-                )
+                raise TypeError(f"ToTensor: expected a Pillow image or a NumPy array, got {type(pic).__name__}")
             array = np.asarray(pic, dtype={"1": np.uint8, "I;16": np.int16}.get(pic.mode))
             if pic.mode == "1":
                 array = array * np.uint8(255)

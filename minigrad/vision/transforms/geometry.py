@@ -49,9 +49,7 @@ class Pad(Transform):
     `padding` is an int for all sides, (left and right, top and bottom), or (left, top, right, bottom).
     """
 
-    def __init__(
-        self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"
-    ):
+    def __init__(self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
         check_padding_mode("Pad", padding_mode)
         self.sides = four_sides("Pad", padding)
         self.padding = padding
@@ -83,9 +81,7 @@ class Resize(Transform):
         pair = height_and_width("Resize", size)
         self.short_side = pair[0] if isinstance(size, int) or len(size) == 1 else None
         if max_size is not None and (self.short_side is None or max_size <= self.short_side):
-            raise ValueError(
-                f"Resize: max_size={max_size} needs an int size that is smaller, got size={size}"
-            )
+            raise ValueError(f"Resize: max_size={max_size} needs an int size that is smaller, got size={size}")
         self.size = size
         self.interpolation = interpolation_mode("Resize", interpolation)
         self.max_size = max_size
@@ -93,9 +89,7 @@ class Resize(Transform):
 
     def __call__(self, img: Any) -> Any:
         antialias = self.antialias or not isinstance(img, Tensor)
-        return change(
-            "Resize", img, lambda x: resize(x, self._target(*x.shape[-2:]), self.interpolation, antialias)
-        )
+        return change("Resize", img, lambda x: resize(x, self._target(*x.shape[-2:]), self.interpolation, antialias))
 
     def _target(self, height: int, width: int) -> tuple[int, int]:
         if self.short_side is None:
@@ -276,20 +270,15 @@ class RandomRotation(Transform):
     ):
         if isinstance(degrees, (int, float)):
             if degrees < 0:
-                raise ValueError(
-                    f"RandomRotation: a single number of degrees must be at least 0, got {degrees}"
-                )
+                raise ValueError(f"RandomRotation: a single number of degrees must be at least 0, got {degrees}")
             degrees = (-degrees, degrees)
         if len(degrees) != 2:
-            raise ValueError(
-                f"RandomRotation: degrees must be a number or a pair (low, high), got {degrees!r}"
-            )
+            raise ValueError(f"RandomRotation: degrees must be a number or a pair (low, high), got {degrees!r}")
         self.degrees = [float(angle) for angle in degrees]
         self.interpolation = interpolation_mode("RandomRotation", interpolation)
         if self.interpolation.value not in ("nearest", "bilinear", "bicubic"):
             raise ValueError(
-                "RandomRotation: interpolation must be nearest, bilinear or bicubic, "
-                f"got {self.interpolation.value}"
+                f"RandomRotation: interpolation must be nearest, bilinear or bicubic, got {self.interpolation.value}"
             )
         self.expand = expand
         self.center = center

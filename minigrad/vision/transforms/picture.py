@@ -66,30 +66,22 @@ def change(owner: str, picture: Any, function: Callable[[np.ndarray], np.ndarray
     """
     if isinstance(picture, Tensor):
         if picture.requires_grad:
-            raise RuntimeError(
-                f"{owner}: the tensor requires a gradient, which would end here; detach() it first"
-            )
+            raise RuntimeError(f"{owner}: the tensor requires a gradient, which would end here; detach() it first")
         if picture.ndim not in (2, 3, 4):
             raise ValueError(f"{owner}: expected a tensor ([N,] C, H, W), got shape {picture.shape}")
         return Tensor(_change(picture.array, function))
     if isinstance(picture, np.ndarray):
         if picture.ndim not in (2, 3, 4):
-            raise ValueError(
-                f"{owner}: expected an array ([N,] H, W, C) or (H, W), got shape {picture.shape}"
-            )
+            raise ValueError(f"{owner}: expected an array ([N,] H, W, C) or (H, W), got shape {picture.shape}")
         if picture.ndim == 2:
             return _change(picture, function)
         return np.moveaxis(_change(np.moveaxis(picture, -1, -3), function), -3, -1)
     from PIL import Image
 
     if not isinstance(picture, Image.Image):
-        raise TypeError(
-            f"{owner}: expected a Pillow image, a NumPy array or a tensor, got {type(picture).__name__}"
-        )
+        raise TypeError(f"{owner}: expected a Pillow image, a NumPy array or a tensor, got {type(picture).__name__}")
     if picture.mode not in PLAIN_MODES:
-        raise ValueError(
-            f"{owner}: the image's mode is {picture.mode!r}; convert('RGB') or convert('L') it first"
-        )
+        raise ValueError(f"{owner}: the image's mode is {picture.mode!r}; convert('RGB') or convert('L') it first")
     return Image.fromarray(np.ascontiguousarray(change(owner, np.asarray(picture), function)))
 
 
@@ -129,9 +121,7 @@ def crop(pictures: np.ndarray, top: int, left: int, height: int, width: int) -> 
     return pictures[..., top : top + height, left : left + width]
 
 
-def pad(
-    owner: str, pictures: np.ndarray, sides: Sequence[int], fill: float | Sequence[float], mode: str
-) -> np.ndarray:
+def pad(owner: str, pictures: np.ndarray, sides: Sequence[int], fill: float | Sequence[float], mode: str) -> np.ndarray:
     """Pictures with a border of (left, top, right, bottom) pixels."""
     left, top, right, bottom = sides
     if not any(sides):
