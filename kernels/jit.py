@@ -10,14 +10,18 @@ Importing this module imports Numba (half a second), so it is imported by the ke
   calls only jitted functions, and reads only globals, of its own file.
 - Numba's default for machines without TBB or OpenMP aborts the process when two Python threads run parallel
   kernels at once (a prefetching loader is enough); we ask for a thread-safe layer instead.
-- OpenMP threads that wait by spinning slow everything after them down; they are told to sleep soon.
+- TBB is the layer preferred: where another program holds a processor, the thread that began a kernel does all
+  the work itself, while with OpenMP it waits for the others to appear.
+- OpenMP threads that wait by spinning slow everything after them down; they are told to sleep soon. Small work
+  is not shared at all: see `team`.
 """
 
+import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, wraps
 from importlib import import_module
 from typing import Any
@@ -34,6 +38,10 @@ from numba.core import event  # noqa: E402
 
 def _loads(layer: str) -> bool:
     try:
+        if layer == "tbbpool":
+            # The wheel on PyPI puts the library where the loader does not look; once loaded, it is found by name.
+            with suppress(OSError):
+                ctypes.CDLL(os.path.join(sys.prefix, "lib", "libtbb.so.12"))
         import_module(f"numba.np.ufunc.{layer}")
     except ImportError:
         return False
@@ -134,32 +142,70 @@ def _is_scipys(library: Any) -> bool:
     return "scipy.libs" in library.filepath or "scipy/.dylibs" in library.filepath
 
 
-_blas_lock = threading.Lock()
-_blas_users = 0
-_blas_restore: list[tuple[Any, int]] = []
+class _OneThread:
+    """`with` this, the BLAS libraries that `choose` picks run on one thread, for all Python threads."""
+
+    def __init__(self, choose: Callable[[], list]):
+        self._choose = choose
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: list[tuple[Any, int]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._before = [(library, library.get_num_threads()) for library in self._choose()]
+                for library, threads in self._before:
+                    if threads != 1:
+                        library.set_num_threads(1)
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                for library, threads in self._before:
+                    if threads != 1:
+                        library.set_num_threads(threads)
 
 
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """Hold the BLAS that kernels call (`np.dot` inside `prange`) to one thread, for all Python threads.
+@cache
+def _blas_of_kernels() -> list:
+    return [library for library in _blas_libraries() if _is_scipys(library)] or list(_blas_libraries())
 
-    A kernel's own threads already occupy the cores; a BLAS that starts a team in each of them makes it 2 to 3
-    times slower.
+
+@cache
+def _blas_of_numpy() -> list:
+    return [library for library in _blas_libraries() if not _is_scipys(library)]
+
+
+# The BLAS that kernels call (`np.dot` inside `prange`). A kernel's own threads already occupy the cores; a BLAS
+# that starts a team in each of them makes it 2 to 3 times slower.
+single_threaded_blas = _OneThread(_blas_of_kernels)
+_single_threaded_numpy = _OneThread(_blas_of_numpy)
+
+# Handing half of the work to a thread that sleeps takes 50 to 100 us until it is awake; on a machine that other
+# programs use too it takes as long as one of them keeps the processor, some milliseconds.
+_WORTH_A_TEAM = 150_000
+
+
+class team:
+    """`with team(nanoseconds):` the kernels and NumPy's matrix products inside use all threads, or, if the work
+    would take one thread less than about `nanoseconds`, and so not long enough to share it, the calling one.
     """
-    global _blas_users, _blas_restore
-    with _blas_lock:
-        _blas_users += 1
-        if _blas_users == 1:
-            libraries = _blas_libraries()
-            called = [library for library in libraries if _is_scipys(library)] or list(libraries)
-            _blas_restore = [(library, library.get_num_threads()) for library in called]
-            for library in called:
-                library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        with _blas_lock:
-            _blas_users -= 1
-            if _blas_users == 0:
-                for library, threads in _blas_restore:
-                    library.set_num_threads(threads)
+
+    __slots__ = ("_alone", "_before")
+
+    def __init__(self, nanoseconds: float):
+        self._alone = nanoseconds < _WORTH_A_TEAM
+
+    def __enter__(self) -> None:
+        if self._alone:
+            self._before = numba.get_num_threads()
+            numba.set_num_threads(1)
+            _single_threaded_numpy.__enter__()
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._alone:
+            numba.set_num_threads(self._before)
+            _single_threaded_numpy.__exit__()

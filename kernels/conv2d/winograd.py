@@ -286,7 +286,7 @@ def _flat(array):
 
 def _convolve(x, u, turned, bias, y, padding):
     run = max(1, TILES // ((y.shape[3] + 3) // 4))
-    with single_threaded_blas():
+    with single_threaded_blas:
         _forward(*_flat(x), u, turned, bias, *_flat(y), padding, run)
 
 
@@ -315,7 +315,7 @@ def weight_gradient(dy, x, dweight, padding):
     out_channels, channels = dweight.shape[:2]
     du = np.zeros((36, out_channels, channels), np.float32)
     run = max(1, SLAB // ((dy.shape[3] + 3) // 4))
-    with single_threaded_blas():
+    with single_threaded_blas:
         _weight_gradient(*_flat(x), *_flat(dy), padding, run, du)
     kernels = dweight.reshape(out_channels * channels, 9)
     np.matmul(du.reshape(36, out_channels * channels).T, _KERNEL_TRANSFORM, out=kernels)

@@ -6,13 +6,15 @@ import numpy as np
 from numba import prange
 
 from ..geometry import Pair, is_channels_last, output_size
-from ..jit import jit
+from ..jit import jit, team
 from .reference import flat_index
 
 __all__ = ["backward", "flat_index", "forward"]
 
 # Channels a task of the channels-last backward covers: a few vectors, and enough tasks when the batch is 1.
 _CHANNELS = 64
+
+NANOSECONDS = 0.5  # an element of the input takes one thread, with 2x2 windows
 
 
 def forward(
@@ -35,7 +37,8 @@ def forward(
     y = np.empty((n, c, out_h, out_w), x.dtype)
     index = np.empty(y.shape, index_type)
     if _halves(x.shape, y.shape, kernel_size, stride, padding, dilation):
-        _forward_halving(x.reshape(-1), y.reshape(-1, out_w), index.reshape(-1, out_w))
+        with team(NANOSECONDS * x.size):
+            _forward_halving(x.reshape(-1), y.reshape(-1, out_w), index.reshape(-1, out_w))
     else:
         planes = (n * c, out_h, out_w)
         _forward_planes(
@@ -75,7 +78,8 @@ def backward(
     if dy.dtype == np.float32 and _halves(input_shape, dy.shape, kernel_size, stride, padding, dilation):
         out_w = dy.shape[3]
         pairs = dx.reshape(-1).view(np.uint64).reshape(-1, 2, out_w)
-        _backward_halving(dy.view(np.uint32).reshape(-1, out_w), index.reshape(-1, out_w), pairs)
+        with team(NANOSECONDS * dx.size):
+            _backward_halving(dy.view(np.uint32).reshape(-1, out_w), index.reshape(-1, out_w), pairs)
     else:
         taps = np.arange(kernel_size[0] * kernel_size[1])
         rows = taps // kernel_size[1] * dilation[0] - padding[0]

@@ -11,12 +11,13 @@ import numpy as np
 from numba import carray, prange, types
 from numba.extending import intrinsic
 
-from ..jit import jit
+from ..jit import jit, team
 from .reference import Arrays
 
 # Fewer elements are not worth handing to a thread; more tasks than threads balance any machine.
 _TASK = 4096
 _TASKS = 64
+NANOSECONDS = 1  # a parameter takes one thread
 
 
 def sgd(
@@ -43,18 +44,20 @@ def sgd(
         for buffer in written[-1]:
             buffer[...] = 0
     scalar = parameters[0].dtype.type
-    _sgd(
-        _sizes(parameters),
-        _objects(written[0]),
-        _objects(read),
-        _objects(written[-1]),  # without momentum anything: they are not read
-        scalar(lr),
-        scalar(-1 if maximize else 1),
-        scalar(weight_decay),
-        scalar(momentum),
-        scalar(1 if first_step else 1 - dampening),
-        nesterov,
-    )
+    sizes = _sizes(parameters)
+    with team(NANOSECONDS * sizes.sum()):
+        _sgd(
+            sizes,
+            _objects(written[0]),
+            _objects(read),
+            _objects(written[-1]),  # without momentum anything: they are not read
+            scalar(lr),
+            scalar(-1 if maximize else 1),
+            scalar(weight_decay),
+            scalar(momentum),
+            scalar(1 if first_step else 1 - dampening),
+            nesterov,
+        )
     _copy_back(written, originals)
 
 
@@ -82,24 +85,26 @@ def adam(
     written = [_contiguous(arrays) for arrays in originals]
     read = _contiguous(gradients)
     scalar = parameters[0].dtype.type
-    _adam(
-        _sizes(parameters),
-        _objects(written[0]),
-        _objects(read),
-        _objects(written[1]),
-        _objects(written[2]),
-        _objects(written[-1]),  # without AMSGrad anything: they are not read
-        scalar(lr / (1 - beta1**step)),
-        scalar(-1 if maximize else 1),
-        scalar(1 - lr * weight_decay if decoupled else 1),
-        scalar(0 if decoupled else weight_decay),
-        scalar(1 - beta1),
-        scalar(beta2),
-        scalar(1 - beta2),
-        scalar((1 - beta2**step) ** 0.5),
-        scalar(eps),
-        max_exp_avg_sqs is not None,
-    )
+    sizes = _sizes(parameters)
+    with team(NANOSECONDS * sizes.sum()):
+        _adam(
+            sizes,
+            _objects(written[0]),
+            _objects(read),
+            _objects(written[1]),
+            _objects(written[2]),
+            _objects(written[-1]),  # without AMSGrad anything: they are not read
+            scalar(lr / (1 - beta1**step)),
+            scalar(-1 if maximize else 1),
+            scalar(1 - lr * weight_decay if decoupled else 1),
+            scalar(0 if decoupled else weight_decay),
+            scalar(1 - beta1),
+            scalar(beta2),
+            scalar(1 - beta2),
+            scalar((1 - beta2**step) ** 0.5),
+            scalar(eps),
+            max_exp_avg_sqs is not None,
+        )
     _copy_back(written, originals)
 
 

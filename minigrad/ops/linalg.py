@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from minigrad.autograd import Function
+from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor
 from minigrad.tensor import Tensor
 
@@ -31,8 +32,9 @@ class MatMul(Function):
         ctx.stacked = a.ndim > 2 and b.ndim == 2
         ctx.y_transposed = b.ndim == 2 and b.flags.f_contiguous and not b.flags.c_contiguous
         if ctx.stacked:
-            return Tensor((a.reshape(rows_and_columns(a.shape)) @ b).reshape(*a.shape[:-1], b.shape[-1]))
-        return Tensor(a @ b)
+            y = multiply(a.reshape(rows_and_columns(a.shape)), b)
+            return Tensor(y.reshape(*a.shape[:-1], b.shape[-1]))
+        return Tensor(multiply(a, b))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -47,6 +49,13 @@ class MatMul(Function):
             # The gradient lies in memory as y does: a transposed weight gets a transposed gradient.
             grad_y = MatMul.apply(grad_output.mT, x).mT if ctx.y_transposed else MatMul.apply(x.mT, grad_output)
         return grad_x, grad_y
+
+
+def multiply(a, b):
+    """The matrix product of two arrays; the kernel is for the types that BLAS knows."""
+    if a.dtype == b.dtype and a.dtype.char in "fd":
+        return implementation("matmul", a).matmul(a, b)
+    return a @ b
 
 
 def rows_and_columns(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigrad.autograd import Function
 from minigrad.ops.arguments import check_tensor
-from minigrad.ops.linalg import MatMul, check_factors, matmul, rows_and_columns
+from minigrad.ops.linalg import MatMul, check_factors, matmul, multiply, rows_and_columns
 from minigrad.tensor import Tensor
 
 __all__ = ["linear"]
@@ -24,7 +24,7 @@ class Linear(Function):
         need_x, need_weight, _ = ctx.needs_input_grad
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
         a = x.array
-        y = a.reshape(rows_and_columns(a.shape)) @ weight.array.T
+        y = multiply(a.reshape(rows_and_columns(a.shape)), weight.array.T)
         if bias is not None:
             y += bias.array
         return Tensor(y.reshape(*a.shape[:-1], weight.array.shape[0]))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels.conv2d import cpu
-from minigrad.kernels.jit import get_num_threads, set_num_threads, single_threaded_blas
+from minigrad.kernels.jit import get_num_threads, set_num_threads, single_threaded_blas, team
 
 CONVOLVE = """
 import sys
@@ -76,3 +76,20 @@ def test_blas_threads_are_restored_after_nested_use():
     for thread in threads:
         thread.join()
     assert threadpool_info() == before
+
+
+def test_small_work_is_done_by_one_thread_and_large_by_all():
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        blas = [library["num_threads"] for library in threadpool_info() if "numpy" in library["filepath"]]
+        return get_num_threads(), *blas
+
+    with team(1e9):
+        everybody = threads()
+    with team(10):
+        assert set(threads()) == {1}
+        with team(10):
+            assert set(threads()) == {1}
+        assert set(threads()) == {1}
+    assert threads() == everybody
