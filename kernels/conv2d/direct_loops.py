@@ -12,9 +12,7 @@ from ..jit import REASSOCIATE, jit
 
 FUSED = {"contract"}
 TILE = 1600  # pixels worked on at a time: 4 rows of them fit in the first-level cache
-_unsigned = (
-    np.uintp
-)  # unsigned indices spare the compiler the test for negative ones, which would stop vectorising
+_unsigned = np.uintp  # unsigned indices spare the compiler the test for negative ones, which would stop vectorising
 
 
 @jit(fastmath=FUSED)
@@ -191,9 +189,7 @@ def _spread(x, image, images, channel, channels, spread, taps, out_w, stride, pa
                     _copy(line, kw * dilation_w * images, spread, to, row_length)
                 else:
                     for ow in range(out_w):
-                        _copy(
-                            line, (ow * stride_w + kw * dilation_w) * images, spread, to + ow * images, images
-                        )
+                        _copy(line, (ow * stride_w + kw * dilation_w) * images, spread, to + ow * images, images)
 
 
 @jit
@@ -244,9 +240,7 @@ def _accumulate(y, y0, y_pitch, x, x0, x1, x2, x3, weight, o, t, rows, length):
 
 
 @jit
-def _forward_task(
-    x, image, images, group, first, last, weight, bias, offsets, y, taps, stride, padding, dilation
-):
+def _forward_task(x, image, images, group, first, last, weight, bias, offsets, y, taps, stride, padding, dilation):
     """Outputs `first` to `last` of one group, for a block of images."""
     out_channels, out_h, out_w = y.shape[1:]
     group_out, depth = weight.shape[1:]
@@ -287,9 +281,7 @@ def forward(x, weight, bias, offsets, y, taps, stride, padding, dilation, block,
         image, group, split = task // (groups * splits) * block, task // splits % groups, task % splits
         first, last = group_out * split // splits, group_out * (split + 1) // splits
         images = min(block, batch - image)
-        _forward_task(
-            x, image, images, group, first, last, weight, bias, offsets, y, taps, stride, padding, dilation
-        )
+        _forward_task(x, image, images, group, first, last, weight, bias, offsets, y, taps, stride, padding, dilation)
 
 
 @jit

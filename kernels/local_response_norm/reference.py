@@ -20,9 +20,7 @@ def forward(x: np.ndarray, size: int, alpha: float, beta: float, k: float) -> tu
         return x * scale**-beta, scale
 
 
-def backward(
-    dy: np.ndarray, x: np.ndarray, scale: np.ndarray, size: int, alpha: float, beta: float
-) -> np.ndarray:
+def backward(dy: np.ndarray, x: np.ndarray, scale: np.ndarray, size: int, alpha: float, beta: float) -> np.ndarray:
     """dx = dy scale^-beta - 2 alpha beta / size x (sum of dy x scale^(-beta-1) over the windows that hold x).
 
     Those are the windows of the channels from (size - 1) // 2 down to size // 2 up: the forward's, mirrored.
