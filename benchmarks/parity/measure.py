@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import random
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -43,8 +44,6 @@ class Figures:
 
 def measure(names: list[str] | None = None) -> list[Figures]:
     """The figures of every operation that both have (or of those named), in-place forms (``add_``) included."""
-    torch.manual_seed(0)
-    np.random.seed(0)
     results = []
     with warnings.catch_warnings(), _one_thread():
         warnings.simplefilter("ignore")  # PyTorch's samples include uses that it deprecates
@@ -96,12 +95,14 @@ def _measure_operation(op, name: str, theirs: Callable, ours: Callable) -> Figur
     if name in OPERATIONS:
         figures.omitted[OPERATIONS[name]] += 1
         return figures
+    for seed in torch.manual_seed, np.random.seed, random.seed:  # all of them make samples
+        seed(0)
     for sample in _samples(op):
         try:
             _count_sample(figures, theirs, ours, sample)
         except Omitted as reason:
             figures.omitted[str(reason)] += 1
-    for error in op.error_inputs("cpu") if op.error_inputs_func and not figures.in_place else ():
+    for error in op.error_inputs_func(op, "cpu") if op.error_inputs_func and not figures.in_place else ():
         try:
             _count_refusal(figures, ours, error.sample_input, str(error.error_regex))
         except Omitted as reason:
@@ -114,7 +115,8 @@ def _samples(op) -> Iterator:
     for dtype in DTYPES:
         if op.supports_dtype(dtype, "cpu"):
             requires_grad = op.supports_autograd and dtype.is_floating_point
-            for sample in op.sample_inputs("cpu", dtype, requires_grad=requires_grad):
+            # Not by `op.sample_inputs`, whose bookkeeping takes most of the time.
+            for sample in op.sample_inputs_func(op, "cpu", dtype, requires_grad):
                 yield sample
                 if dtype == torch.float64 and isinstance(sample.input, torch.Tensor):
                     yield sample.noncontiguous()
