@@ -34,10 +34,10 @@ def main() -> None:
 def table(figures: list[Figures]) -> Table:
     """Samples and error inputs of each operation, and their totals below."""
     table = Table(title="minigrad beside PyTorch, on PyTorch's own samples", box=box.SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("operation", no_wrap=True)
-    table.caption = "F. is nn.functional. · in-place forms refuse samples that do not fit into their first argument"
+    table.add_column("operation", overflow="fold")
+    table.caption = "F. is nn.functional. · in-place forms refuse results that do not fit"
     for column in "samples", "agree", "errors", "refused", "own words", "left out":
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     for row in figures:
         name = row.operation.replace("nn.functional.", "F.")
         table.add_row(name, *_cells(row), style="red" if row.disagreements else None)
