@@ -182,30 +182,29 @@ def _blas_of_numpy() -> list:
 # The BLAS that kernels call (`np.dot` inside `prange`). A kernel's own threads already occupy the cores; a BLAS
 # that starts a team in each of them makes it 2 to 3 times slower.
 single_threaded_blas = _OneThread(_blas_of_kernels)
-_single_threaded_numpy = _OneThread(_blas_of_numpy)
+# NumPy's own products, where they are too small to be shared.
+single_threaded_numpy = _OneThread(_blas_of_numpy)
 
-# Handing half of the work to a thread that sleeps takes 50 to 100 us until it is awake; on a machine that other
-# programs use too it takes as long as one of them keeps the processor, some milliseconds.
-_WORTH_A_TEAM = 150_000
+# Nanoseconds of work from which it pays to share it. A thread that sleeps takes 50 to 100 us until it is awake; on
+# a machine that other programs use too, as long as one of them keeps the processor: some milliseconds.
+WORTH_SHARING = 150_000
 
 
 class team:
-    """`with team(nanoseconds):` the kernels and NumPy's matrix products inside use all threads, or, if the work
-    would take one thread less than about `nanoseconds`, and so not long enough to share it, the calling one.
+    """`with team(nanoseconds):` the kernels inside use all threads, or, where one thread would do the work in about
+    `nanoseconds` and that is too little to be shared, the calling thread alone.
     """
 
     __slots__ = ("_alone", "_before")
 
     def __init__(self, nanoseconds: float):
-        self._alone = nanoseconds < _WORTH_A_TEAM
+        self._alone = nanoseconds < WORTH_SHARING
 
     def __enter__(self) -> None:
         if self._alone:
             self._before = numba.get_num_threads()
             numba.set_num_threads(1)
-            _single_threaded_numpy.__enter__()
 
     def __exit__(self, *exc_info: object) -> None:
         if self._alone:
             numba.set_num_threads(self._before)
-            _single_threaded_numpy.__exit__()

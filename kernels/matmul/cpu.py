@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..jit import team
+from ..jit import WORTH_SHARING, single_threaded_numpy
 
 OPERATIONS = 100  # multiplications and additions that one thread does in a nanosecond, about
 
@@ -17,5 +17,7 @@ OPERATIONS = 100  # multiplications and additions that one thread does in a nano
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a b: sums of products along the last dimension of `a`; those before the last two are broadcast."""
     columns = b.shape[-1] if b.ndim > 1 else 1
-    with team(2 * a.size * columns / OPERATIONS):
-        return a @ b
+    if 2 * a.size * columns / OPERATIONS < WORTH_SHARING:
+        with single_threaded_numpy:
+            return a @ b
+    return a @ b
