@@ -54,7 +54,7 @@ def main():
 
     stop = []
     signal.signal(signal.SIGINT, lambda *_: stop.append(True))  # the step is finished first, then all is saved
-    columns = "{task.description}", BarColumn(), "{task.fields[figures]}", TimeRemainingColumn()
+    columns = "{task.description}", BarColumn(8), "{task.fields[figures]}", TimeRemainingColumn(compact=True)
     with Progress(*columns) as progress:
         for epoch in range(len(run["history"]), args.epochs):
             bar = progress.add_task(f"epoch {epoch + 1:2}/{args.epochs}", total=len(train), figures="")
@@ -73,7 +73,7 @@ def main():
                 run["right"] += (logits.argmax(dim=1) == labels).sum().item()
                 row = {"loss": run["loss"] / run["seen"], "accuracy": run["right"] / run["seen"]}
                 speed = (run["seen"] - seen_before) / (time.perf_counter() - started)
-                figures = f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.1%}  {speed:6,.0f} images/s"
+                figures = f"loss {row['loss']:.3f} accuracy {row['accuracy']:.1%} {speed:,.0f} images/s"
                 progress.update(bar, completed=run["seen"], figures=figures)
                 if stop:
                     break
@@ -85,7 +85,7 @@ def main():
 
             probabilities = predict(model, test)
             row["test_accuracy"] = (probabilities.argmax(dim=1) == test.tensors[1]).float().mean().item()
-            progress.update(bar, figures=f"{figures}  test {row['test_accuracy']:.1%}")
+            progress.update(bar, figures=f"{figures} test {row['test_accuracy']:.1%}")
             if row["test_accuracy"] > max([past["test_accuracy"] for past in run["history"]], default=0.0):
                 mg.save(model.state_dict(), weights)
             run = {"history": [*run["history"], row], "seconds": run["seconds"], "seen": 0, "loss": 0.0, "right": 0}
