@@ -114,9 +114,7 @@ def to(
             device, dtype = argument.device, argument.dtype
         elif isinstance(argument, str | Device) and not _names_dtype(argument):
             device = argument
-        elif isinstance(argument, bool):
-            non_blocking = argument
-        elif argument is not None:
+        elif argument is not None and not isinstance(argument, bool):  # which would be non_blocking
             dtype = argument
     if dtype is not None:
         dtype = dtypes.check_dtype("to", dtype)
