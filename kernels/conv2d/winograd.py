@@ -13,9 +13,14 @@ where the time goes:
     input gradient    the same with dy for x, kernels turned by 180 degrees, input and output channels swapped
     weight gradient   the transpose of it all: dU[k] = Z[k]^T V[k],  Z = A dy A^T,  dweight = G^T dU G
 
-Channels lie side by side in here (NHWC), so the transforms vectorise over them; a task transforms about a
-hundred tiles, multiplies and transforms back while all of it is in the second-level cache. float32; the error
-is about 1e-5 of the largest output.
+Channels lie side by side in here (NHWC), so the transforms vectorise over them; a task transforms some tiles,
+multiplies and transforms back while all of it is in cache. The products take most of the time, and most of that
+depends on their sizes: they are cut so that BLAS is at its best (SMALL_PRODUCT), forward by blocks of output
+channels, in the weight gradient by tiles. float32; the error is about 1e-5 of the largest output.
+
+    G^T =  1/4  -1/6  -1/6  1/24   1/24  0
+             0  -1/6   1/6  1/12  -1/12  0
+             0  -1/6  -1/6   1/6    1/6  1
 """
 
 from __future__ import annotations
@@ -27,16 +32,13 @@ from ..jit import jit, single_threaded_blas
 
 FUSED = {"contract"}
 _unsigned = np.uintp  # unsigned indices spare the compiler the test for negative ones, which stops vectorising
-_2, _4, _5, _8 = (np.float32(number) for number in (2, 4, 5, 8))  # an int would make the arithmetic float64
-TILES = 96  # to a task: V and M then fit in the second-level cache at the usual channel counts
+# An int would make the arithmetic float64.
+_2, _4, _5, _8 = (np.float32(number) for number in (2, 4, 5, 8))
+_SIXTH, _QUARTER, _HALF = (np.float32(1 / number) for number in (6, 4, 2))
+# OpenBLAS multiplies small matrices without first copying them, half as fast again as it else does: where
+# rows * columns * depth is at most
+SMALL_PRODUCT = 10**6
 SLAB = 256  # tiles of the weight gradient that are transformed before they are multiplied
-
-_G = np.array(
-    [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
-     [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]]
-)  # fmt: skip
-# G w G^T for w as a column of 9 numbers: one matrix product transforms all kernels.
-_KERNEL_TRANSFORM = np.kron(_G, _G).astype(np.float32)
 
 
 @jit
@@ -172,15 +174,15 @@ def _transform_input(rows, left, half, v, tile):
 
 
 @jit
-def _transform_output(m, tile, half, rows, left):
-    """rows[:, left : left + 4] = A^T m[:, tile] A."""
+def _transform_output(m, tile, half, rows, left, channel, count):
+    """rows[:, left : left + 4] = A^T m[:, tile] A, in `count` channels from `channel` on."""
     _, tiles, c = m.shape
-    width = rows.shape[1]
+    _, width, channels = rows.shape
     flat_m, flat_rows = m.reshape(m.size), rows.reshape(rows.size)
     for j in range(6):
-        _output_1d(flat_m, (j * tiles + tile) * c, 6 * tiles * c, half, j * c, 6 * c, c)
+        _output_1d(flat_m, (j * tiles + tile) * c, 6 * tiles * c, half, j * c, 6 * c, count)
     for i in range(4):
-        _output_1d(half, 6 * i * c, c, flat_rows, (i * width + left) * c, c, c)
+        _output_1d(half, 6 * i * c, c, flat_rows, (i * width + left) * channels + channel, channels, count)
 
 
 @jit
@@ -194,31 +196,81 @@ def _transform_gradient(rows, left, half, z, tile):
         _gradient_1d(half, 4 * i * c, c, flat_z, (6 * i * tiles + tile) * c, tiles * c, c)
 
 
+@jit(fastmath=FUSED)
+def _kernel_1d(x, start, pitch, y, to, step, length):
+    """y = G x, six runs from three."""
+    x0, pitch, y0, step = _unsigned(start), _unsigned(pitch), _unsigned(to), _unsigned(step)
+    x1, x2 = x0 + pitch, x0 + _unsigned(2) * pitch
+    y1, y2, y3, y4, y5 = (
+        y0 + step,
+        y0 + _unsigned(2) * step,
+        y0 + _unsigned(3) * step,
+        y0 + _unsigned(4) * step,
+        y0 + _unsigned(5) * step,
+    )
+    for p in range(_unsigned(length)):
+        a, b, c = x[x0 + p], x[x1 + p], x[x2 + p]
+        even, odd = -(a + c) * _SIXTH, b * _SIXTH
+        y[y0 + p] = a * _QUARTER
+        y[y1 + p] = even - odd
+        y[y2 + p] = even + odd
+        even, odd = (a * _QUARTER + c) * _SIXTH, b * _SIXTH * _HALF
+        y[y3 + p] = even + odd
+        y[y4 + p] = even - odd
+        y[y5 + p] = c
+
+
+@jit(parallel=True)
+def _transform_kernels(weight, first_tap, strides, out_channels, u):
+    """u[b, :, c, o] = G w G^T for w from input channel c to output channel o of block b; 0 beyond the last.
+
+    weight is flat: tap t of that kernel is weight[first_tap + (b * block + o) * strides[0] + c * strides[1] +
+    t * strides[2]].
+    """
+    blocks, _, channels, block = u.shape
+    runs = (channels + 15) // 16
+    for task in prange(blocks * runs):
+        b, first = task // runs, task % runs * 16
+        taps = np.zeros(9 * block, np.float32)
+        half = np.empty(18 * block, np.float32)
+        flat = u[b].reshape(36 * channels * block)
+        for c in range(first, min(channels, first + 16)):
+            for o in range(min(block, out_channels - b * block)):
+                start = first_tap + (b * block + o) * strides[0] + c * strides[1]
+                for t in range(9):
+                    taps[t * block + o] = weight[start + t * strides[2]]
+            _kernel_1d(taps, 0, 3 * block, half, 0, 3 * block, 3 * block)
+            for i in range(6):
+                to = (6 * i * channels + c) * block
+                _kernel_1d(half, 3 * i * block, block, flat, to, channels * block, block)
+
+
 @jit
-def _forward_task(x, x_shape, x_strides, u, turned, bias, y, y_shape, y_strides, pad, first, last):
+def _forward_task(x, x_shape, x_strides, u, bias, y, y_shape, y_strides, pad, first, last):
     """Rows of tiles `first` to `last`, counted through all images."""
     batch, channels, height, width = x_shape
     _, out_channels, out_h, out_w = y_shape
+    blocks, block = len(u), u.shape[3]
     down, across = (out_h + 3) // 4, (out_w + 3) // 4
     tiles = (last - first) * across
     rows = np.empty((6, 4 * across + 2, channels), np.float32)
-    half = np.empty(36 * max(channels, out_channels), np.float32)
+    half = np.empty(36 * max(channels, block), np.float32)
     v = np.empty((36, tiles, channels), np.float32)
-    m = np.empty((36, tiles, out_channels), np.float32)
+    m = np.empty((blocks, 36, tiles, block), np.float32)
     for r in range(first, last):
         top = r % down * 4 - pad[0]
         _load_rows(x, x_strides, r // down, top, -pad[1], height, width, rows)
         for t in range(across):
             _transform_input(rows, 4 * t, half, v, (r - first) * across + t)
     for k in range(36):
-        if turned:
-            np.dot(v[k], u[k], m[k])
-        else:
-            np.dot(v[k], u[k].T, m[k])
+        for b in range(blocks):
+            np.dot(v[k], u[b, k], m[b, k])
     out_rows = np.empty((4, 4 * across, out_channels), np.float32)
     for r in range(first, last):
         for t in range(across):
-            _transform_output(m, (r - first) * across + t, half, out_rows, 4 * t)
+            for b in range(blocks):
+                count = min(block, out_channels - b * block)
+                _transform_output(m[b], (r - first) * across + t, half, out_rows, 4 * t, b * block, count)
         for i in range(4):
             for w in range(4 * across):
                 for c in range(out_channels):
@@ -227,12 +279,12 @@ def _forward_task(x, x_shape, x_strides, u, turned, bias, y, y_shape, y_strides,
 
 
 @jit(parallel=True)
-def _forward(x, x_shape, x_strides, u, turned, bias, y, y_shape, y_strides, pad, run):
-    """x and y are flat; u (36, O, C), or (36, C, O) if `turned`; a task takes `run` rows of tiles."""
+def _forward(x, x_shape, x_strides, u, bias, y, y_shape, y_strides, pad, run):
+    """x and y are flat; u (blocks of outputs, 36, C, outputs in a block); a task takes `run` rows of tiles."""
     total = y_shape[0] * ((y_shape[2] + 3) // 4)
     for task in prange((total + run - 1) // run):
         last = min(total, (task + 1) * run)
-        _forward_task(x, x_shape, x_strides, u, turned, bias, y, y_shape, y_strides, pad, task * run, last)
+        _forward_task(x, x_shape, x_strides, u, bias, y, y_shape, y_strides, pad, task * run, last)
 
 
 @jit
@@ -251,13 +303,16 @@ def _transform_task(x, x_shape, x_strides, dy, y_shape, y_strides, pad, row, v, 
 
 
 @jit
-def _multiply_task(v, z, product, du):
-    np.dot(z.T, v, product)
-    du += product
+def _multiply_task(v, z, depth, du):
+    """du += Z^T V, `depth` tiles at a time."""
+    product = np.empty(du.shape, np.float32)
+    for t in range(0, len(v), depth):
+        np.dot(z[t : t + depth].T, v[t : t + depth], product)
+        du += product
 
 
 @jit(parallel=True)
-def _weight_gradient(x, x_shape, x_strides, dy, y_shape, y_strides, pad, run, du):
+def _weight_gradient(x, x_shape, x_strides, dy, y_shape, y_strides, pad, run, depth, du):
     """du (36, O, C), zeros: adds Z^T V, `run` rows of tiles at a time."""
     total = y_shape[0] * ((y_shape[2] + 3) // 4)
     across = (y_shape[3] + 3) // 4
@@ -266,12 +321,31 @@ def _weight_gradient(x, x_shape, x_strides, dy, y_shape, y_strides, pad, run, du
         v = np.empty((36, (last - first) * across, x_shape[1]), np.float32)
         z = np.empty((36, (last - first) * across, y_shape[1]), np.float32)
         for row in prange(last - first):
-            _transform_task(
-                x, x_shape, x_strides, dy, y_shape, y_strides, pad, first + row, v, z, row * across
-            )  # fmt: skip
+            _transform_task(x, x_shape, x_strides, dy, y_shape, y_strides, pad, first + row, v, z, row * across)
         for k in prange(36):
-            product = np.empty((y_shape[1], x_shape[1]), np.float32)
-            _multiply_task(v[k], z[k], product, du[k])
+            _multiply_task(v[k], z[k], depth, du[k])
+
+
+@jit(parallel=True, fastmath=FUSED)
+def _transform_back(du, dweight):
+    """dweight (O, C, 9) = G^T dU G from du (36, O, C)."""
+    _, out_channels, channels = du.shape
+    for o in prange(out_channels):
+        half = np.empty((18, channels), np.float32)
+        for j in range(6):
+            for c in range(channels):
+                d1, d2, d3, d4 = du[6 + j, o, c], du[12 + j, o, c], du[18 + j, o, c], du[24 + j, o, c]
+                even, far = (d3 + d4) * _SIXTH - (d1 + d2) * _SIXTH, (d3 + d4) * _SIXTH * _QUARTER
+                half[j, c] = du[j, o, c] * _QUARTER - (d1 + d2) * _SIXTH + far
+                half[6 + j, c] = (d2 - d1) * _SIXTH + (d3 - d4) * _SIXTH * _HALF
+                half[12 + j, c] = even + du[30 + j, o, c]
+        for i in range(3):
+            for c in range(channels):
+                d1, d2, d3, d4 = half[6 * i + 1, c], half[6 * i + 2, c], half[6 * i + 3, c], half[6 * i + 4, c]
+                even, far = (d3 + d4) * _SIXTH - (d1 + d2) * _SIXTH, (d3 + d4) * _SIXTH * _QUARTER
+                dweight[o, c, 3 * i] = half[6 * i, c] * _QUARTER - (d1 + d2) * _SIXTH + far
+                dweight[o, c, 3 * i + 1] = (d2 - d1) * _SIXTH + (d3 - d4) * _SIXTH * _HALF
+                dweight[o, c, 3 * i + 2] = even + half[6 * i + 5, c]
 
 
 def _flat(array):
@@ -284,30 +358,35 @@ def _flat(array):
     return (array if nhwc is None else nhwc).reshape(array.size), array.shape, strides
 
 
-def _convolve(x, u, turned, bias, y, padding):
-    run = max(1, TILES // ((y.shape[3] + 3) // 4))
+def _convolve(x, weight, first_tap, strides, bias, y, padding):
+    """Write the convolution of x into y; the weight is flat, see `_transform_kernels`."""
+    channels, out_channels = x.shape[1], y.shape[1]
+    tiles = 64 if channels <= 256 else 32  # to a task
+    block = max(16, SMALL_PRODUCT // (tiles * channels) // 16 * 16)
+    blocks = -(-out_channels // block)
+    block = -(-out_channels // (16 * blocks)) * 16
+    u = np.empty((blocks, 36, channels, block), np.float32)
     with single_threaded_blas:
-        _forward(*_flat(x), u, turned, bias, *_flat(y), padding, run)
+        _transform_kernels(weight, first_tap, strides, out_channels, u)
+        _forward(*_flat(x), u, bias, *_flat(y), padding, max(1, tiles // ((y.shape[3] + 3) // 4)))
+
+
+def _plain(array):
+    return np.require(array, requirements=["C", "A", "W"])
 
 
 def forward(x, weight, bias, y, padding):
     """Write the convolution of x with weight (O, C, 3, 3) into y."""
-    out_channels, channels = weight.shape[:2]
-    u = _KERNEL_TRANSFORM @ weight.reshape(out_channels * channels, 9).T
-    if bias is None:
-        bias = np.zeros(out_channels, np.float32)
-    bias = np.require(bias, requirements=["C", "A", "W"])
-    _convolve(x, u.reshape(36, out_channels, channels), False, bias, y, padding)
+    bias = np.zeros(y.shape[1], np.float32) if bias is None else _plain(bias)
+    _convolve(x, _plain(weight).reshape(weight.size), 0, (9 * x.shape[1], 9, 1), bias, y, padding)
 
 
 def input_gradient(dy, weight, dx, padding):
     """Write the gradient of x into dx: the convolution of dy with the kernels turned by 180 degrees."""
-    out_channels, channels = weight.shape[:2]
-    # Read backwards, the nine numbers of a kernel are the turned kernel's.
-    u = _KERNEL_TRANSFORM[:, ::-1] @ weight.reshape(out_channels * channels, 9).T
-    bias = np.zeros(channels, np.float32)
+    bias = np.zeros(dx.shape[1], np.float32)
     padding = (2 - padding[0], 2 - padding[1])
-    _convolve(dy, u.reshape(36, out_channels, channels), True, bias, dx, padding)
+    # Read backwards, the nine numbers of a kernel are the turned kernel's.
+    _convolve(dy, _plain(weight).reshape(weight.size), 8, (9, 9 * dx.shape[1], -1), bias, dx, padding)
 
 
 def weight_gradient(dy, x, dweight, padding):
@@ -315,7 +394,7 @@ def weight_gradient(dy, x, dweight, padding):
     out_channels, channels = dweight.shape[:2]
     du = np.zeros((36, out_channels, channels), np.float32)
     run = max(1, SLAB // ((dy.shape[3] + 3) // 4))
+    depth = SMALL_PRODUCT // (out_channels * channels)
     with single_threaded_blas:
-        _weight_gradient(*_flat(x), *_flat(dy), padding, run, du)
-    kernels = dweight.reshape(out_channels * channels, 9)
-    np.matmul(du.reshape(36, out_channels * channels).T, _KERNEL_TRANSFORM, out=kernels)
+        _weight_gradient(*_flat(x), *_flat(dy), padding, run, depth if depth >= 32 else SLAB, du)
+    _transform_back(du, dweight.reshape(out_channels, channels, 9))
