@@ -11,8 +11,8 @@ import numpy as np
 
 from ..jit import single_threaded_numpy
 
-# Multiplications from which it pays to share a product: half a millisecond of work. With 256 pictures a step of LeNet-5, whose
-# largest product has 12 million, took 18 ms with it shared and 11 without.
+# Multiplications from which it pays to share a product: half a millisecond of work. With 256 pictures a step of
+# LeNet-5, whose largest product has 12 million, took 18 ms with it shared and 11 without.
 WORTH_SHARING = 50_000_000
 
 

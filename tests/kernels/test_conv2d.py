@@ -231,3 +231,29 @@ def test_channels_last_in_channels_last_out(kernel):
     case.x, case.dy = (a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2) for a in (case.x, case.dy))
     y, dx, _ = results(cpu, case)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous and dx.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+@pytest.mark.parametrize(("channels", "out_channels"), [(24, 130), (300, 40), (40, 300)])
+def test_winograd_of_many_channels_in_blocks(channels, out_channels):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, channels, 7, 9)).astype(np.float32)
+    weight = rng.standard_normal((out_channels, channels, 3, 3)).astype(np.float32)
+    dy = rng.standard_normal((2, out_channels, 7, 9)).astype(np.float32)
+    x64, weight64, dy64 = (array.astype(np.float64) for array in (x, weight, dy))
+    one = (1, 1)
+    pairs = [
+        (
+            cpu.forward(x, weight, None, one, one, one, 1, "winograd"),
+            reference.forward(x64, weight64, None, one, one, one, 1),
+        ),
+        (
+            cpu.input_gradient(dy, weight, x.shape, one, one, one, 1, "winograd"),
+            reference.input_gradient(dy64, weight64, x.shape, one, one, one, 1),
+        ),
+        (
+            cpu.weight_gradient(dy, x, (3, 3), one, one, one, 1, "winograd"),
+            reference.weight_gradient(dy64, x64, (3, 3), one, one, one, 1),
+        ),
+    ]
+    for got, want in pairs:
+        assert np.abs(got - want).max() < 1e-4 * np.abs(want).max()
