@@ -13,9 +13,14 @@ IMPLEMENTATIONS = pytest.mark.parametrize("pool", [reference, cpu], ids=["refere
 HALVING = ((2, 2), (2, 2), (0, 0), (1, 1))
 
 
+def _sees_the_image(window, size, kernel, stride, padding, dilation):
+    """Whether a window has a tap that is not padding; `max_pool2d` refuses geometries where one has none."""
+    return any(0 <= window * stride - padding + tap * dilation < size for tap in range(kernel))
+
+
 @st.composite
 def geometries(draw):
-    """kernel_size, stride, padding, dilation, ceil_mode and an input size that has at least one window."""
+    """kernel_size, stride, padding, dilation, ceil_mode and an input size whose windows all see the image."""
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
@@ -24,7 +29,8 @@ def geometries(draw):
     size = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
     for axis in range(2):
         args = kernel[axis], stride[axis], padding[axis], dilation[axis], ceil_mode
-        assume(output_size(size[axis], *args) >= 1)
+        windows = output_size(size[axis], *args)
+        assume(windows >= 1 and all(_sees_the_image(window, size[axis], *args[:4]) for window in range(windows)))
     return size, (kernel, stride, padding, dilation), ceil_mode
 
 
