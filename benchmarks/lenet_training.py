@@ -1,4 +1,4 @@
-"""The measured program: LeNet-5 on Fashion-MNIST, an epoch for every line on stdin. `benchmarks.library` chooses.
+"""The measured program: LeNet-5 on Fashion-MNIST, an epoch for every line on stdin. `benchmarks.backend` chooses.
 
 python -m benchmarks.lenet_training DATA EPOCHS SEED, started by `benchmarks.fashion_mnist`, which waits for a line of
 JSON after each epoch. DATA is an .npz file of the pictures and labels.
@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from benchmarks.library import nn, torch
+from benchmarks.backend import nn, torch
 from benchmarks.models import lenet5
 from benchmarks.timing import peak_memory
 

@@ -5,7 +5,7 @@ instead of three of 4,096, ResNet begins with a 3x3 convolution of stride 1 and 
 auxiliary classifiers.
 """
 
-from benchmarks.library import F, nn, torch
+from benchmarks.backend import F, nn, torch
 
 
 def lenet5(in_channels):

@@ -1,4 +1,4 @@
-"""Times single operations, forward and backward, in the library chosen by `benchmarks.library`.
+"""Times single operations, forward and backward, in the library chosen by `benchmarks.backend`.
 
 python -m benchmarks.operations LAYOUT SECONDS prints a list of rows as JSON. Work is counted as the definition has it
 (a convolution directly, 2 flop a multiply-add, padding included), traffic as each array read or written once.
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.library import F, torch
+from benchmarks.backend import F, torch
 from benchmarks.models import lenet5, vgg11_small
 from benchmarks.timing import typical_time
 

@@ -1,4 +1,4 @@
-"""The measured program: train a network, then use it. The library is chosen by `benchmarks.library`.
+"""The measured program: train a network, then use it. The library is chosen by `benchmarks.backend`.
 
 python -m benchmarks.program MODEL BATCH CHANNELS SIZE LAYOUT SECONDS, started by `benchmarks.runner`, which also notes
 when the line "first step" comes. Times are medians, in seconds, of the runs that fit into SECONDS.
@@ -8,7 +8,7 @@ import json
 import sys
 
 from benchmarks import models
-from benchmarks.library import nn, torch
+from benchmarks.backend import nn, torch
 from benchmarks.timing import peak_memory, typical_time
 
 

@@ -102,30 +102,10 @@ CASTS = {
     "bool": dtypes.bool_,
 }
 IN_PLACE = [
-    "add",
-    "sub",
-    "mul",
-    "div",
-    "pow",
-    "neg",
-    "abs",
-    "exp",
-    "sqrt",
-    "sigmoid",
-    "tanh",
-    "relu",
-    "clamp",
-    "round",
-    "floor",
-    "ceil",
-    "masked_fill",
-    "scatter",
-    "scatter_add",
-    "index_add",
-    "index_put",
-    "tril",
+    "add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "sqrt", "sigmoid", "tanh", "relu", "clamp",
+    "round", "floor", "ceil", "masked_fill", "scatter", "scatter_add", "index_add", "index_put", "tril",
     "triu",
-]
+]  # fmt: skip
 
 
 def _operator(function):
