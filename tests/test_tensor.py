@@ -75,3 +75,23 @@ def test_gradients_that_are_not_materialised_are_none():
 
 def test_gpus_are_counted():
     assert (mg.cuda.device_count() > 0) == mg.cuda.is_available()
+
+
+def test_default_dtype_is_what_python_floats_become():
+    assert mg.get_default_dtype() == mg.float32
+    mg.set_default_dtype(mg.float64)
+    try:
+        assert mg.tensor(1.5).dtype == mg.zeros(2).dtype == (mg.arange(3) * 0.5).dtype == mg.float64
+        assert mg.nn.Linear(2, 3).weight.dtype == mg.float64
+    finally:
+        mg.set_default_dtype(mg.float32)
+    assert mg.tensor(1.5).dtype == mg.float32
+    with pytest.raises(TypeError, match="set_default_dtype: only float32 and float64"):
+        mg.set_default_dtype(mg.int64)
+
+
+def test_shapes_and_types_after_another_tensor():
+    x, like = mg.arange(6), mg.zeros(2, 3, dtype=mg.float64)
+    assert x.reshape_as(like).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert x[:3].expand_as(like).tolist() == [[0, 1, 2], [0, 1, 2]]
+    assert x.type_as(like).dtype == mg.float64
