@@ -190,6 +190,12 @@ class Function(Node):
                 raise TypeError(f"save_for_backward can only save tensors, but got {type(tensor).__name__}")
         self._saved = tuple([Saved(tensor) if isinstance(tensor, Tensor) else tensor for tensor in tensors])
 
+    def keep_values(self, tensor: Tensor) -> None:
+        """`tensor` is about to be written by the very operation that this node records: save a copy of it."""
+        for saved in self._saved:
+            if isinstance(saved, Saved) and saved.tensor is tensor:
+                saved.keep_values()
+
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
         """What `save_for_backward` kept; RuntimeError if it was freed or has changed since."""

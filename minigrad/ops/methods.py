@@ -7,7 +7,6 @@ from numbers import Real
 import numpy as np
 
 from minigrad import autograd, dtypes
-from minigrad.autograd.function import Saved
 from minigrad.autograd.hooks import register_hook, retain_grad
 from minigrad.autograd.inplace import write
 from minigrad.ops import (
@@ -150,9 +149,8 @@ def _in_place(function, name: str):
             raise RuntimeError(
                 f"{name}_: result type {result.dtype} can't be cast to the desired output type {self.dtype}"
             )
-        for saved in result._node._saved if result._node is not None else ():
-            if isinstance(saved, Saved) and saved.tensor is original:
-                saved.keep_values()
+        if result._node is not None:
+            result._node.keep_values(original)
         return write(self, result, computed=True)
 
     method.__name__ = f"{name}_"
