@@ -1,8 +1,10 @@
 """2-D convolution and its two gradients on the CPU: which algorithm runs, and why.
 
 All functions take and return plain arrays of float32 or float64, of any strides, shaped as in `reference.py`.
-A result lies in memory as the array it comes from: channels-last in, channels-last out. Results do not depend
-on the number of threads.
+Images flow channels-last through a network: a result lies channels-last in memory if what it comes from does, or
+if it has CHANNELS_LAST channels, which fill the vectors of every kernel that follows. So the first layer turns
+the pictures and nothing turns them back; a small network (LeNet-5) stays channels-first, as its kernels run along
+the pixels. Results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import numpy as np
 
 from ..geometry import Pair, is_channels_last, output_size
 from . import direct, pointwise, winograd
+
+CHANNELS_LAST = 32  # two vectors of 16 float32 (AVX-512) side by side in a pixel
 
 
 def choose_algorithm(
@@ -52,7 +56,7 @@ def forward(
     """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None."""
     out_size = tuple(map(output_size, x.shape[2:], weight.shape[2:], stride, padding, dilation))
     algorithm = algorithm or choose_algorithm(x.dtype, weight.shape, out_size, stride, padding, dilation, groups)
-    y = _empty_like(x, (len(x), len(weight), *out_size))
+    y = _empty((len(x), len(weight), *out_size), x)
     if algorithm == "pointwise":
         pointwise.forward(x, weight, bias, y, stride)
     elif algorithm == "winograd":
@@ -74,7 +78,7 @@ def input_gradient(
 ) -> np.ndarray:
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
     algorithm = algorithm or choose_algorithm(dy.dtype, weight.shape, dy.shape[2:], stride, padding, dilation, groups)
-    dx = _empty_like(dy, input_shape)
+    dx = _empty(input_shape, dy)
     if algorithm == "pointwise":
         pointwise.input_gradient(dy, weight, dx, stride)
     elif algorithm == "winograd":
@@ -106,9 +110,9 @@ def weight_gradient(
     return dweight
 
 
-def _empty_like(array: np.ndarray, shape: tuple) -> np.ndarray:
-    """An uninitialised array of another shape, channels-last in memory if `array` is."""
-    if not is_channels_last(array):
-        return np.empty(shape, array.dtype)
+def _empty(shape: tuple, source: np.ndarray) -> np.ndarray:
+    """An uninitialised array for what is made of `source`: channels-last in memory if that is or its channels fill."""
     batch, channels, height, width = shape
-    return np.empty((batch, height, width, channels), array.dtype).transpose(0, 3, 1, 2)
+    if channels < CHANNELS_LAST and not is_channels_last(source):
+        return np.empty(shape, source.dtype)
+    return np.empty((batch, height, width, channels), source.dtype).transpose(0, 3, 1, 2)

@@ -233,6 +233,15 @@ def test_channels_last_in_channels_last_out(kernel):
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous and dx.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
+@pytest.mark.parametrize(("channels", "out_channels"), [(1, 64), (3, 6), (64, 16)])
+def test_many_channels_lie_last(channels, out_channels):
+    case = make_case(2, channels, out_channels, (8, 8), (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
+    y, dx, dweight = results(cpu, case)
+    for a in (y, dx):
+        assert (a if a.shape[1] < cpu.CHANNELS_LAST else a.transpose(0, 2, 3, 1)).flags.c_contiguous
+    assert dweight.flags.c_contiguous
+
+
 @pytest.mark.parametrize(("channels", "out_channels"), [(24, 130), (300, 40), (40, 300)])
 def test_winograd_of_many_channels_in_blocks(channels, out_channels):
     rng = np.random.default_rng(0)
