@@ -72,7 +72,7 @@ def _source(function) -> str:
 
 def _pointwise_definition(cls: type) -> str:
     """The assignment ``exp = pointwise("exp", ...)`` that made a class, or ""."""
-    if getattr(cls.forward, "__qualname__", "") != "pointwise.<locals>.forward":
+    if getattr(getattr(cls, "forward", None), "__qualname__", "") != "pointwise.<locals>.forward":
         return ""
     for file in ("minigrad.ops.pointwise", "minigrad.ops.activation"):
         text = _module_source(sys.modules[file])

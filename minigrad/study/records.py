@@ -119,6 +119,11 @@ class Record:
         """Of the first output; in backward of the first gradient that came in."""
         raise NotImplementedError
 
+    def __str__(self) -> str:
+        from minigrad.study.table import description  # which imports the records
+
+        return description(self)
+
     def as_dict(self) -> dict[str, Any]:
         """The record as plain dicts and lists; numbers that JSON lacks as "NaN", "Infinity", "-Infinity"."""
         return {"kind": self.kind, "module": self.module, "module_class": self.module_class, **_plain(self)}

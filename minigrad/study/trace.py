@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -11,10 +12,9 @@ from typing import overload
 from minigrad.autograd.function import Node
 from minigrad.study.doors import start, stop
 from minigrad.study.recording import Recorder
-from minigrad.study.records import Operation, Record, Statistics, Step
+from minigrad.study.records import Operation, Record, Step
+from minigrad.study.table import table
 from minigrad.tensor import Tensor
-
-WIDTH = 120  # columns of the printed table
 
 
 class Trace:
@@ -127,6 +127,9 @@ class Trace:
         """The records as a JSON list of objects; NaN and infinities are strings, as JSON has no such numbers."""
         return json.dumps([record.as_dict() for record in self._records], indent=indent)
 
+    def _repr_html_(self) -> str:
+        return f'<pre style="line-height: 1.3">{html.escape(str(self))}</pre>'
+
     def __repr__(self) -> str:
         return f"<Trace of {len(self.forward)} forward operations and {len(self.backward)} backward steps>"
 
@@ -135,7 +138,7 @@ class Trace:
             return "Trace: nothing is recorded yet. Write `with study.trace() as t:` around what is to be traced."
         if not self._records:
             return "Trace: no operation ran, or none was selected."
-        return _table(self._records)
+        return table(self._records)
 
 
 def trace(keep_values: bool = False) -> Trace:
@@ -160,59 +163,5 @@ def trace(keep_values: bool = False) -> Trace:
 
 
 def _below(record: Record, module: str) -> bool:
-    return any([path == module or path.startswith(f"{module}.") for path, _ in record.scope])
-
-
-def _table(records: list[Record]) -> str:
-    """The records as text of at most `WIDTH` columns."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-    for title in ("", "operation", "module", "output", "mean", "std", "zeros", "ms", "memory", "line"):
-        right = title in ("", "mean", "std", "zeros", "ms", "memory")
-        table.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
-    before = ""
-    for record in records:
-        if record.kind != before:
-            table.add_row("", f"{record.kind.upper()}")
-            before = record.kind
-        table.add_row(*_row(record))
-    console = Console(width=WIDTH, color_system=None, force_terminal=False, markup=False, highlight=False)
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
-
-
-def _row(record: Record) -> tuple[str, ...]:
-    if isinstance(record, Step):
-        shape = next((value.shape for value in record.incoming if value is not None), ())
-        name = f"-> {record.leaf}.grad" if record.leaf else record.name
-    else:
-        assert isinstance(record, Operation)
-        shape = record.outputs[0].shape if record.outputs else ()
-        name = record.name
-    numbers: Statistics | None = record.statistics
-    return (
-        str(record.index),
-        name,
-        record.module or record.module_class,
-        _shape(shape),
-        *((_number(numbers.mean), _number(numbers.std), f"{numbers.zeros:.0%}") if numbers else ("", "", "")),
-        f"{record.time * 1e3:.3f}",
-        _memory(record.bytes),
-        str(record.source or ""),
-    )
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "scalar"
-
-
-def _number(value: float) -> str:
-    return f"{value:.2e}" if value and not 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
-
-
-def _memory(size: int) -> str:
-    power = min(3, max(0, (len(str(size)) - 1) // 3))
-    return f"{size / 1000**power:.3g} {('B', 'kB', 'MB', 'GB')[power]}"
+    paths = [path for path, _ in record.scope] + ([record.leaf] if isinstance(record, Step) else [])
+    return any([path == module or path.startswith(f"{module}.") for path in paths])
