@@ -6,12 +6,13 @@ Read `backward_pass`. The rest of the file prepares its arguments.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
-from minigrad.autograd.grad_mode import set_grad_enabled
+from minigrad.autograd.grad_mode import ignored_warnings, set_grad_enabled, state
 from minigrad.tensor import Tensor
 
 
@@ -38,20 +39,22 @@ def backward_pass(
         if root in waiting:
             deliver(arrived, root, slot, seed, fresh=False)
     ready = [node for node, children in waiting.items() if children == 0]
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), nullcontext() if state.ignores_warnings else ignored_warnings():
         while ready:
             node = ready.pop()
             incoming = arrived.pop(node, None)
-            outgoing: Iterable[Tensor | None] = [None] * len(node.edges)
+            outgoing: Iterable[Tensor | None] = (None,) * len(node.edges)
             if incoming is not None:
-                outputs = apply_hooks(node, incoming)
-                for slot, (gradient, _) in enumerate(incoming):
-                    if gradient is not None and (node, slot) in wanted:
-                        captured[node, slot] = outputs[slot]
+                outputs = [gradient for gradient, _ in incoming]
+                if node.hooks or node.retained:
+                    outputs = apply_hooks(node, outputs)
+                for slot, output in enumerate(outputs if wanted else ()):
+                    if output is not None and (node, slot) in wanted:
+                        captured[node, slot] = output
                 if isinstance(node, AccumulateGrad):
                     if targets is None:
                         node.accumulate(outputs[0], fresh=incoming[0][1] and not node.hooks[0])
-                elif any([parent in waiting for parent, _ in node.edges]):
+                elif targets is None or any([parent in waiting for parent, _ in node.edges]):
                     outgoing = run_watched(node, outputs) if anomaly.enabled else node.run(outputs)
             for slot, ((parent, parent_slot), gradient) in enumerate(zip(node.edges, outgoing, strict=True)):
                 if parent not in waiting:
@@ -72,35 +75,46 @@ def children_counts(roots: Sequence[Edge], targets: Sequence[Edge] | None) -> di
     With `targets` only nodes on a path to one of them are visited. Every node is asked first whether its saved
     values are still good, so that a pass that must fail does so before it has changed anything.
     """
-    parents: dict[Node, list[Node]] = {}
-    stack = [node for node, _ in roots if node is not None]
+    waiting = {root: 0 for root, _ in roots if root is not None}
+    stack = list(waiting)
     while stack:
-        node = stack.pop()
-        if node in parents:
-            continue
-        parents[node] = [parent for parent, _ in node.edges if parent is not None]
-        stack.extend(parents[node])
-    visited = set(parents)
-    if targets is not None:
-        children: dict[Node, list[Node]] = {node: [] for node in parents}
-        for node, its_parents in parents.items():
-            for parent in its_parents:
-                children[parent].append(node)
-        visited = set()
-        stack = [node for node, _ in targets if node in parents]
-        while stack:
-            node = stack.pop()
-            if node not in visited:
-                visited.add(node)
-                stack.extend(children[node])
-    waiting = {node: 0 for node in parents if node in visited}
+        for parent, _ in stack.pop().edges:
+            if parent is None:
+                continue
+            if parent not in waiting:
+                waiting[parent] = 0
+                stack.append(parent)
+            waiting[parent] += 1
+    if targets is None:
+        for node in waiting:
+            node.check_usable()
+        return waiting
+    between = nodes_before(list(waiting), targets)
+    waiting = {node: 0 for node in waiting if node in between}
     for node in waiting:
-        for parent in parents[node]:
-            if parent in waiting:
-                waiting[parent] += 1
-        if targets is None or any([parent in waiting for parent in parents[node]]):
+        parents = [parent for parent, _ in node.edges if parent in waiting]
+        for parent in parents:
+            waiting[parent] += 1
+        if parents:
             node.check_usable()
     return waiting
+
+
+def nodes_before(nodes: Sequence[Node], targets: Sequence[Edge]) -> set[Node]:
+    """Those of `nodes` from which an edge leads, directly or through others, to one of `targets`, and these."""
+    children: dict[Node | None, list[Node]] = {node: [] for node in nodes}
+    for node in nodes:
+        for parent, _ in node.edges:
+            if parent is not None:
+                children[parent].append(node)
+    found: set[Node] = set()
+    stack = [node for node, _ in targets if node in children]
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found.add(node)
+            stack.extend(children[node])
+    return found
 
 
 def deliver(arrived: dict, node: Node, slot: int, gradient: Tensor, fresh: bool, source=None) -> None:
@@ -136,9 +150,8 @@ def sum_to_shape(gradient: Tensor, shape: tuple[int, ...], source=None) -> Tenso
     return gradient.reshape(shape)
 
 
-def apply_hooks(node: Node, incoming: list) -> list:
+def apply_hooks(node: Node, gradients: list) -> list:
     """The gradients that arrived, after the hooks on their tensors; `retain_grad` keeps them here."""
-    gradients = [gradient for gradient, _ in incoming]
     for slot, hooks in (node.hooks or {}).items():
         for hook in list(hooks.values()):
             if gradients[slot] is not None:

@@ -218,20 +218,24 @@ class Function(Node):
     def apply(cls, *args):
         """Run forward; if an argument requires grad and this thread records, put the operation on the tape."""
         ctx = cls()
-        if state.enabled:
+        before = state.enabled
+        if before:
             ctx.needs_input_grad = needs = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
             recording = True in needs
+            state.enabled = False
         else:
             ctx.needs_input_grad, recording = (False,) * len(args), False
-        state.enabled, before = False, state.enabled
         try:
-            # inf and NaN are results like any other here: NumPy need not warn of them.
-            with np.errstate(all="ignore"):
-                if cls.setup_context is Function.setup_context:
-                    result = cls.forward(ctx, *args)
-                else:
-                    result = cls.forward(*args)
-                    cls.setup_context(ctx, args, result)
+            if state.ignores_warnings:
+                result = ctx._compute(args)
+            else:
+                # inf and NaN are results like any other here: NumPy need not warn of them.
+                with np.errstate(all="ignore"):
+                    state.ignores_warnings = True
+                    try:
+                        result = ctx._compute(args)
+                    finally:
+                        state.ignores_warnings = False
         finally:
             state.enabled = before
         outputs = result if isinstance(result, tuple) else (result,)
@@ -244,6 +248,15 @@ class Function(Node):
         if recording:
             ctx._record(args, outputs)
         return outputs if isinstance(result, tuple) else outputs[0]
+
+    def _compute(self, args: tuple):
+        """What forward returns."""
+        cls = type(self)
+        if cls.setup_context is Function.setup_context:
+            return cls.forward(self, *args)
+        result = cls.forward(*args)
+        cls.setup_context(self, args, result)
+        return result
 
     def _record(self, args: tuple, outputs: tuple) -> None:
         """Point this node at its inputs' nodes, and the outputs at this node."""

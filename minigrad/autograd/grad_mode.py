@@ -8,14 +8,34 @@ from __future__ import annotations
 import functools
 import threading
 
+import numpy as np
+
 
 class GradMode(threading.local):
-    """This thread's mode. The engine reads `state.enabled` at every operation."""
+    """This thread's mode. The engine reads it at every operation."""
 
     enabled: bool = True
+    ignores_warnings: bool = False  # NumPy's: an operation or a backward pass that is running switched them off
 
 
 state = GradMode()
+
+
+class ignored_warnings(np.errstate):
+    """NumPy does not warn of overflow, division by zero or NaN: here they are results like any other."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(all="ignore")
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        state.ignores_warnings = True
+
+    def __exit__(self, *exc_info) -> None:
+        state.ignores_warnings = False
+        super().__exit__(*exc_info)
 
 
 def is_grad_enabled() -> bool:

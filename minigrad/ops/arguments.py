@@ -177,9 +177,11 @@ def takes_sizes(function: Callable) -> Callable:
 
 def pair(operation: str, name: str, value: Any, minimum: int = 0) -> Pair:
     """An int, or two for height and width, of at least `minimum`."""
+    if type(value) is int and value >= minimum:  # the usual case, without delay
+        return value, value
     values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
     values = values * 2 if len(values) == 1 else values
-    if len(values) != 2 or any(isinstance(v, bool) or not isinstance(v, int | np.integer) for v in values):
+    if len(values) != 2 or any([isinstance(v, bool) or not isinstance(v, int | np.integer) for v in values]):
         raise TypeError(f"{operation}: {name} must be an int or a pair of ints, got {value!r}")
     if min(values) < minimum:
         raise RuntimeError(f"{operation}: {name} must be at least {minimum}, got {value!r}")

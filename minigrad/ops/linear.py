@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from minigrad.autograd import Function
+from minigrad.autograd import FusedFunction
 from minigrad.ops.arguments import check_tensor
-from minigrad.ops.linalg import MatMul, check_factors, matmul, multiply, rows_and_columns
+from minigrad.ops.linalg import check_factors, matmul, multiply, rows_and_columns
+from minigrad.ops.reduction import sum_array
 from minigrad.tensor import Tensor
 
 __all__ = ["linear"]
 
 
-class Linear(Function):
-    """y = x W^T + b for each row x.
-
-    With the gradient G of y, a row for each row of x: G W for x, G^T x for W (which so lies in memory as W
-    does), and the sum of G's rows for b.
-    """
+class Linear(FusedFunction):
+    """y = x W^T + b for each row x"""
 
     fresh_gradients = True
 
@@ -23,21 +20,31 @@ class Linear(Function):
     def forward(ctx, x, weight, bias):
         need_x, need_weight, _ = ctx.needs_input_grad
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
-        a = x.array
-        y = multiply(a.reshape(rows_and_columns(a.shape)), weight.array.T)
+        rows = x.array.reshape(rows_and_columns(x.array.shape))
+        y = multiply(rows, weight.array.T)
         if bias is not None:
             y += bias.array
-        return Tensor(y.reshape(*a.shape[:-1], weight.array.shape[0]))
+        return Tensor(y.reshape(*x.array.shape[:-1], y.shape[1]))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def definition(x, weight, bias):
+        y = matmul(x, weight.mT)
+        return y if bias is None else y + bias
+
+    @staticmethod
+    def fused_backward(ctx, grad_output):
+        """With the gradient G of y, a row for each row of x: G W for x, G^T x for W, the sum of G's rows for b."""
         x, weight = ctx.saved_tensors
-        grad_x = None if weight is None else MatMul.apply(grad_output, weight)
-        if grad_output.ndim > 2:
-            grad_output = grad_output.reshape(rows_and_columns(grad_output.shape))
-            x = x if x is None else x.reshape(rows_and_columns(x.shape))
-        grad_weight = None if x is None else MatMul.apply(grad_output.mT, x)
-        return grad_x, grad_weight, grad_output.sum(0) if ctx.needs_input_grad[2] else None
+        rows = grad_output.array.reshape(rows_and_columns(grad_output.array.shape))
+        grad_x = grad_weight = grad_bias = None
+        if weight is not None:
+            columns = multiply(rows, weight.array)
+            grad_x = Tensor(columns.reshape(*grad_output.array.shape[:-1], columns.shape[1]))
+        if x is not None:
+            grad_weight = Tensor(multiply(rows.T, x.array.reshape(rows_and_columns(x.array.shape))))
+        if ctx.needs_input_grad[2]:
+            grad_bias = Tensor(sum_array(rows, (0,)))
+        return grad_x, grad_weight, grad_bias
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

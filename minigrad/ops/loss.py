@@ -16,6 +16,7 @@ from minigrad.ops.activation import log1p_exp, log_softmax
 from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor
 from minigrad.ops.elementwise import clamp, where
 from minigrad.ops.pointwise import abs, log, square
+from minigrad.ops.reduction import sum_array
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -31,36 +32,39 @@ __all__ = [
 
 
 class SoftmaxCrossEntropy(FusedFunction):
-    """-log softmax(logits)[target] for each row of (N, C), weighted and with smoothed targets"""
+    """-log softmax(logits)[target] for each row of (N, C), weighted and with smoothed targets; reduced"""
 
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, logits, target, weight, ignore_index, label_smoothing):
+    def forward(ctx, logits, target, weight, ignore_index, label_smoothing, reduction):
         kernel = implementation("softmax_cross_entropy", logits.array)
         arguments = target.array, None if weight is None else weight.array, ignore_index, label_smoothing
         losses, log_probabilities = kernel.forward(logits.array, *arguments)
         ctx.save_for_backward(target, weight)
         ctx.log_probabilities, ctx.constants = log_probabilities, (ignore_index, label_smoothing)
-        return Tensor(losses)
+        ctx.divisor = _divisor(target, weight, ignore_index) if reduction == "mean" else 1
+        return Tensor(losses if reduction == "none" else sum_array(losses, (0,)) / losses.dtype.type(ctx.divisor))
 
     @staticmethod
-    def definition(logits, target, weight, ignore_index, label_smoothing):
+    def definition(logits, target, weight, ignore_index, label_smoothing, reduction):
         log_probabilities = log_softmax(logits, 1)
-        nll = _picked(log_probabilities, target, weight, ignore_index)
-        if label_smoothing == 0:
-            return nll
-        weighted = log_probabilities if weight is None else log_probabilities * weight
-        uniform = (-weighted).sum(1).masked_fill(target == ignore_index, 0)
-        return nll * (1 - label_smoothing) + uniform * (label_smoothing / logits.shape[1])
+        losses = _picked(log_probabilities, target, weight, ignore_index)
+        if label_smoothing > 0:
+            weighted = log_probabilities if weight is None else log_probabilities * weight
+            uniform = (-weighted).sum(1).masked_fill(target == ignore_index, 0)
+            losses = losses * (1 - label_smoothing) + uniform * (label_smoothing / logits.shape[1])
+        return _reduced_by_class(losses, target, weight, ignore_index, reduction)
 
     @staticmethod
     def fused_backward(ctx, grad_output):
         target, weight = ctx.saved_tensors
         kernel = implementation("softmax_cross_entropy", grad_output.array)
         weight = None if weight is None else weight.array
-        grad = kernel.backward(grad_output.array, ctx.log_probabilities, target.array, weight, *ctx.constants)
-        return Tensor(grad), None, None, None, None
+        share = grad_output.array / grad_output.dtype.type(ctx.divisor)
+        share = array_module(grad_output.array).full(target.shape, share, grad_output.dtype)
+        grad = kernel.backward(share, ctx.log_probabilities, target.array, weight, *ctx.constants)
+        return Tensor(grad), None, None, None, None, None
 
 
 class BinaryCrossEntropy(Function):
@@ -111,8 +115,8 @@ def cross_entropy(
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     logits, classes = _rows("cross_entropy", input, target, weight, ignore_index)
-    losses = SoftmaxCrossEntropy.apply(logits, classes, weight, ignore_index, float(label_smoothing))
-    return _reduced_by_class(losses, classes, weight, ignore_index, reduction, target.shape)
+    losses = SoftmaxCrossEntropy.apply(logits, classes, weight, ignore_index, float(label_smoothing), reduction)
+    return losses.reshape(target.shape) if reduction == "none" else losses
 
 
 def _soft_cross_entropy(
@@ -159,7 +163,8 @@ def nll_loss(
     check_tensor("nll_loss", "target", target)
     log_probabilities, classes = _rows("nll_loss", input, target, weight, ignore_index)
     losses = _picked(log_probabilities, classes, weight, ignore_index)
-    return _reduced_by_class(losses, classes, weight, ignore_index, reduction, target.shape)
+    losses = _reduced_by_class(losses, classes, weight, ignore_index, reduction)
+    return losses.reshape(target.shape) if reduction == "none" else losses
 
 
 def _picked(log_probabilities: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
@@ -244,21 +249,19 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
 
 
 def _reduced_by_class(
-    losses: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    ignore_index: int,
-    reduction: str,
-    shape: tuple[int, ...],
+    losses: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
 ) -> Tensor:
-    """Losses of one class each: in the target's `shape`, their sum, or their sum by the classes' weights."""
+    """Losses of one class each: these, their sum, or their sum by the classes' weights."""
     if reduction == "none":
-        return losses.reshape(shape)
-    if reduction == "sum":
-        return losses.sum()
+        return losses
+    return losses.sum() if reduction == "sum" else losses.sum() / _divisor(target, weight, ignore_index)
+
+
+def _divisor(target: Tensor, weight: Tensor | None, ignore_index: int) -> float:
+    """What a mean is divided by: the number of targets, or the sum of their classes' weights; NaN for none."""
     kept = target.array != ignore_index
-    total = kept.sum() if weight is None else weight.array[target.array[kept]].sum()
-    return losses.sum() / (float(total) or math.nan)
+    total = np.count_nonzero(kept) if weight is None else weight.array[target.array[kept]].sum()
+    return float(total) or math.nan
 
 
 def binary_cross_entropy(

@@ -7,6 +7,7 @@ and the two are each other's derivatives.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def max_pool2d(
     images = _images("max_pool2d", input)
     kernel_size, stride, padding = _window("max_pool2d", kernel_size, stride, padding)
     dilation = pair("max_pool2d", "dilation", dilation, minimum=1)
-    windows = _check_windows("max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode)
+    windows = _check_windows("max_pool2d", input.shape, kernel_size, stride, padding, dilation, ceil_mode)
     if max(dilation) > 1 and max(padding) > 0:
         for d in (0, 1):
             _check_windows_meet_input(
@@ -142,7 +143,7 @@ def avg_pool2d(
     """
     images = _images("avg_pool2d", input)
     kernel_size, stride, padding = _window("avg_pool2d", kernel_size, stride, padding)
-    _check_windows("avg_pool2d", input, kernel_size, stride, padding, (1, 1), ceil_mode)
+    _check_windows("avg_pool2d", input.shape, kernel_size, stride, padding, (1, 1), ceil_mode)
     if divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor must be not zero, got divisor_override=0")
     pooled = AvgPool2d.apply(
@@ -245,27 +246,28 @@ def _window(operation: str, kernel_size, stride, padding) -> tuple[Pair, Pair, P
     return kernel_size, pair(operation, "stride", stride, minimum=1), pair(operation, "padding", padding)
 
 
+@lru_cache(maxsize=256)
 def _check_windows(
     operation: str,
-    input: Tensor,
+    shape: tuple[int, ...],
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
     ceil_mode: bool,
 ) -> Pair:
-    """How many windows there are, down and across; RuntimeError for none, or for too much padding."""
+    """How many windows an input of `shape` has, down and across; RuntimeError for none, or for too much padding."""
     if any([2 * p > k for p, k in zip(padding, kernel_size, strict=True)]):
         raise RuntimeError(
             f"{operation}: pad should be at most half of effective kernel size, but got pad={padding} "
             f"and kernel_size={kernel_size}"
         )
-    size = input.shape[-2:]
+    size = shape[-2:]
     down, across = [
         geometry.output_size(size[d], kernel_size[d], stride[d], padding[d], dilation[d], ceil_mode) for d in (0, 1)
     ]
     if down < 1 or across < 1:
-        planes = input.shape[-3]
+        planes = shape[-3]
         raise RuntimeError(
             f"{operation}: Given input size: ({planes}x{size[0]}x{size[1]}). Calculated output size: "
             f"({planes}x{down}x{across}). Output size is too small"

@@ -64,11 +64,12 @@ def test_nll_loss_as_pytorch(shape, target_shape, reduction):
         agrees("nll_loss", normal(*shape), target, weight=weight, ignore_index=ignored, reduction=reduction)
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy_kernel_equals_definition(smoothing):
+def test_cross_entropy_kernel_equals_definition(smoothing, reduction):
     logits, target = mg.tensor(normal(6, 4)), mg.tensor(labels(4, 6, ignored=-100))
     for weight in (None, mg.tensor(rng.uniform(0.5, 2, 4))):
-        arguments = logits, target, weight, -100, smoothing
+        arguments = logits, target, weight, -100, smoothing, reduction
         np.testing.assert_allclose(
             SoftmaxCrossEntropy.apply(*arguments).numpy(),
             SoftmaxCrossEntropy.definition(*arguments).numpy(),
