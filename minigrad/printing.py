@@ -60,7 +60,7 @@ def tensor_text(tensor: Tensor) -> str:
         notes.append(f"device='{tensor.device}'")
     obvious = [dtypes.get_default_dtype()]
     if array.size:
-        values = _Values(array).text(array, len(prefix))
+        values = Values(array).text(array, len(prefix))
         obvious += [dtypes.int64, dtypes.bool_]
     else:
         values = "[]"
@@ -85,7 +85,7 @@ def tensor_text(tensor: Tensor) -> str:
     return text + ")"
 
 
-class _Values:
+class Values:
     """The common format of all values of an array, which stand in columns of one width."""
 
     def __init__(self, array: np.ndarray):

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from minigrad.autograd import no_grad
 from minigrad.autograd.hooks import RemovableHandle
+from minigrad.nn.display import module_html
 from minigrad.nn.hooks import Hook, call_with_hooks, register
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.state import load_state_dict, state_dict
@@ -392,6 +393,7 @@ class Module:
 
     state_dict = state_dict
     load_state_dict = load_state_dict
+    _repr_html_ = module_html
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of the repr: the layer's settings."""

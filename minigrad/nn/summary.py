@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from math import ceil
 from typing import Any
 
 from minigrad.autograd import enable_grad
+from minigrad.display import BOX, html_table
 from minigrad.nn.activation import ReLU, ReLU6, Sigmoid, Tanh
 from minigrad.nn.conv import Conv2d, ConvTranspose2d
 from minigrad.nn.linear import Linear
@@ -63,28 +65,52 @@ class Summary:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(title=f"{self.model}, one input of {_shape(self.input_shape)}", box=box.SIMPLE, show_footer=True)
-        table.add_column("layer", "sum", overflow="fold")
-        table.add_column("kind")
-        columns = {
-            "output": ([_shape(layer.output_shape) for layer in self.layers], ""),
-            "parameters": ([_count(layer.parameters) for layer in self.layers], _count(self.parameters)),
-            "multiply-adds": ([_count(layer.multiply_adds) for layer in self.layers], _count(self.multiply_adds)),
-            "forward": ([_memory(layer.forward_bytes) for layer in self.layers], _memory(self.forward_bytes)),
-            "and backward": ([_memory(layer.backward_bytes) for layer in self.layers], _memory(self.backward_bytes)),
-            "sees": ([_window_text(layer.receptive_field) for layer in self.layers], ""),
-        }
-        for title, (_, total) in columns.items():
+        header, rows, footer = self._cells()
+        table = Table(title=self._title(), box=box.SIMPLE, show_footer=True)
+        table.add_column(header[0], footer[0], overflow="fold")
+        table.add_column(header[1])
+        for title, total in zip(header[2:], footer[2:], strict=True):
             table.add_column(title, total, justify="right", no_wrap=True)
-        cells = zip(*(values for values, _ in columns.values()), strict=True)
-        for layer, row in zip(self.layers, cells, strict=True):
-            table.add_row(layer.name, layer.kind, *row)
+        for row in rows:
+            table.add_row(*row)
         console = Console(width=160, color_system=None)
         with console.capture() as captured:
             console.print(table)
         lines = [line.rstrip() for line in captured.get().splitlines()]
+        note = self._frozen()
+        return "\n".join(lines).rstrip() + (f"\n  {note}" if note else "")
+
+    def _repr_html_(self) -> str:
+        header, rows, footer = self._cells()
+        table = html_table(header, rows, left=2, footer=footer)
+        return f'<div style="{BOX}"><b>{escape(self._title())}</b>{table}{self._frozen()}</div>'
+
+    def _title(self) -> str:
+        return f"{self.model}, one input of {_shape(self.input_shape)}"
+
+    def _frozen(self) -> str:
         frozen = self.parameters - self.trainable_parameters
-        return "\n".join(lines).rstrip() + (f"\n  {frozen:,} of the parameters are not trained" if frozen else "")
+        return f"{frozen:,} of the parameters are not trained" if frozen else ""
+
+    def _cells(self) -> tuple[list[str], list[list[str]], list[str]]:
+        """Titles, a row for each layer and the sums, as text."""
+        titles = ["layer", "kind", "output", "parameters", "multiply-adds", "forward", "and backward", "sees"]
+        rows = [
+            [
+                layer.name,
+                layer.kind,
+                _shape(layer.output_shape),
+                _count(layer.parameters),
+                _count(layer.multiply_adds),
+                _memory(layer.forward_bytes),
+                _memory(layer.backward_bytes),
+                _window_text(layer.receptive_field),
+            ]
+            for layer in self.layers
+        ]
+        work = [_count(self.parameters), _count(self.multiply_adds)]
+        sums = ["sum", "", "", *work, _memory(self.forward_bytes), _memory(self.backward_bytes), ""]
+        return titles, rows, sums
 
 
 def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:

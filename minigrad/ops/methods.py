@@ -9,6 +9,7 @@ import numpy as np
 from minigrad import autograd, dtypes
 from minigrad.autograd.hooks import register_hook, retain_grad
 from minigrad.autograd.inplace import write
+from minigrad.display import tensor_html
 from minigrad.ops import (
     activation,
     comparison,
@@ -200,6 +201,7 @@ RENAMED = {
     "__iter__": indexing.iterate,
     "__neg__": pointwise.neg,
     "__repr__": tensor_text,
+    "_repr_html_": tensor_html,
     "__setitem__": indexing.setitem,
     "T": property(shape.reversed_dimensions),
     "mT": property(shape.matrix_transpose),
