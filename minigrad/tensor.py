@@ -39,6 +39,7 @@ class Tensor:
     _base: Tensor | None = None  # the tensor that this one is a view of
     _base_node: Any = None  # the base's node when this view's history was last made
     _replay: Any = None  # takes this view from its base once more
+    _writable = True  # False for the copy that `view` makes where it should have shared memory
 
     __array_priority__ = 1000  # NumPy arrays leave binary operators to us
 

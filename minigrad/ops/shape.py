@@ -14,6 +14,7 @@ import numpy as np
 from minigrad.autograd import Function
 from minigrad.autograd.backward import sum_to_shape
 from minigrad.device import array_module
+from minigrad.kernels.geometry import is_channels_last
 from minigrad.ops.arguments import check_tensor, dimension, dimensions, takes_sizes
 from minigrad.tensor import Tensor
 
@@ -147,10 +148,18 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
 
 @takes_sizes
 def view(input: Tensor, shape: Sequence[int]) -> Tensor:
-    """As `reshape`, but never a copy: RuntimeError if the strides do not allow a view."""
+    """As `reshape`, but never a copy: RuntimeError if the strides do not allow a view.
+
+    Where a convolution chose to lay its result out channels-last, programs still flatten it with `view`: they
+    get a copy that cannot be written in place.
+    """
     shape = infer_shape("view", shape, input.numel())
     viewed = Reshape.apply(input, shape)
-    if viewed._version is not input._version:
+    if viewed._version is input._version:
+        return viewed
+    if input._base is None and input.ndim == 4 and is_channels_last(input.array):
+        viewed._writable = False
+    else:
         raise RuntimeError(
             "view: view size is not compatible with input tensor's size and stride (at least one dimension "
             "spans across two contiguous subspaces). Use .reshape(...) instead."

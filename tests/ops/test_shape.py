@@ -121,6 +121,16 @@ def test_doing_nothing_is_a_copy_too(call):
     assert np.array_equal(base.numpy(), X)
 
 
+def test_view_of_a_channels_last_result_is_a_copy_that_refuses_writes():
+    images = mg.nn.functional.conv2d(mg.randn(2, 3, 5, 5), mg.randn(32, 3, 3, 3).requires_grad_())
+    assert images.is_contiguous(memory_format=mg.channels_last)
+    flat = images.view(2, -1)
+    assert np.array_equal(flat.detach().numpy(), images.reshape(2, -1).detach().numpy())
+    with pytest.raises(RuntimeError, match="write would be lost"):
+        flat.mul_(2)
+    images.contiguous().view(2, -1).mul_(2)
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_view_is_refused_where_pytorch_refuses_it(data):
