@@ -15,7 +15,7 @@ GAP_X = 26.0  # between neighbours of a layer
 GAP_LINE = 14.0  # between a line that passes through a layer and its neighbours
 GAP_Y = 32.0  # between layers: room for an arrow and one line of text
 SPREAD = 13.0  # between arrows that end at the same place
-SWEEPS = 12  # down and up again; orders stop improving after fewer in every graph that we draw
+SWEEPS = 13  # down and up again, and down at last; orders stop improving after fewer in every graph that we draw
 REAL, LINE = 10.0, 1.0  # who gives way when two want the same place: lines go around nodes
 
 
