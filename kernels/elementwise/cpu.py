@@ -10,9 +10,9 @@ from ..jit import jit, team
 NANOSECONDS = 0.3  # an element takes one thread
 
 
-def relu(x: np.ndarray) -> np.ndarray:
-    """max(x, 0); NaN stays NaN."""
-    y = np.empty_like(x)
+def relu(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """max(x, 0), written into `out` if given (dense, and x itself if you like); NaN stays NaN."""
+    y = np.empty_like(x) if out is None else out
     with team(NANOSECONDS * y.size):
         _relu(_in_order_of(y, x), y.ravel("K"))
     return y

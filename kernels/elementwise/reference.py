@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def relu(x: np.ndarray) -> np.ndarray:
-    """max(x, 0); NaN stays NaN."""
-    return np.maximum(x, x.dtype.type(0))
+def relu(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """max(x, 0), written into `out` if given (dense, and x itself if you like); NaN stays NaN."""
+    return np.maximum(x, x.dtype.type(0), out=out)
 
 
 def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:

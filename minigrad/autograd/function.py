@@ -120,6 +120,7 @@ class Saved:
     def becomes_output(self, slot: int) -> None:
         """The tensor is the node's own output: keep its array only, for with its node it would be a cycle."""
         self.tensor, self.slot = self.tensor._alias(), slot
+        self.version = self.counter.value  # a write by the operation itself is not a later one
 
     def check(self, node: Node) -> None:
         """Raise RuntimeError if the tensor has been written into since."""

@@ -12,6 +12,7 @@ from minigrad.ops.arguments import check_floating, check_tensor, dimension
 from minigrad.ops.elementwise import clamp, where
 from minigrad.ops.pointwise import erf, expm1, pointwise, sigmoid, tanh
 from minigrad.ops.pointwise import relu as plain_relu
+from minigrad.ops.pointwise import relu_
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -107,7 +108,7 @@ def _maybe_in_place(function, input: Tensor, inplace: bool) -> Tensor:
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0); the derivative at 0 is 0."""
-    return input.relu_() if inplace else plain_relu(input)
+    return relu_(input) if inplace else plain_relu(input)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:

@@ -34,7 +34,7 @@ from minigrad.tensor import Tensor
 METHODS = {
     elementwise: "add sub mul div pow clamp maximum minimum",
     pointwise: """neg abs sign exp expm1 log log1p log2 sqrt rsqrt square reciprocal sin cos tanh sigmoid erf floor
-        ceil round trunc relu""",
+        ceil round trunc relu relu_""",
     comparison: """eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not
         isnan isinf isfinite equal allclose isclose""",
     activation: "log_softmax softmax",
@@ -102,7 +102,7 @@ CASTS = {
     "bool": dtypes.bool_,
 }
 IN_PLACE = [
-    "add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "sqrt", "sigmoid", "tanh", "relu", "clamp",
+    "add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "sqrt", "sigmoid", "tanh", "clamp",
     "round", "floor", "ceil", "masked_fill", "scatter", "scatter_add", "index_add", "index_put", "tril",
     "triu",
 ]  # fmt: skip

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
+from minigrad.kernels.geometry import is_channels_last
 from minigrad.ops.arguments import check_number, check_tensor, floating
 from minigrad.tensor import Tensor
 
@@ -31,6 +33,7 @@ __all__ = [
     "neg",
     "reciprocal",
     "relu",
+    "relu_",
     "round",
     "rsqrt",
     "sigmoid",
@@ -137,15 +140,21 @@ class ReLU(Function):
     """max(x, 0); the derivative at 0 is 0, as in PyTorch"""
 
     @staticmethod
-    def forward(ctx, x):
-        y = Tensor(implementation("elementwise", x.array).relu(x.array))
+    def forward(ctx, x, inplace):
+        relu = implementation("elementwise", x.array).relu
+        if inplace:
+            relu(x.array, out=x.array)
+            ctx.mark_dirty(x)
+            y = x
+        else:
+            y = Tensor(relu(x.array))
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, grad_output):
         (y,) = ctx.saved_tensors
-        return ReLUBackward.apply(grad_output, y.detach())
+        return ReLUBackward.apply(grad_output, y.detach()), None
 
 
 class ReLUBackward(Function):
@@ -168,7 +177,17 @@ def relu(input: Tensor) -> Tensor:
     check_tensor("relu", "input", input)
     if input.dtype == bool:
         raise RuntimeError("relu: boolean inputs are not supported; convert them with .float()")
-    return ReLU.apply(input)
+    return ReLU.apply(input, False)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """As `relu`, in place: backward needs the result only, so nothing is kept of what was overwritten."""
+    check_tensor("relu_", "input", input)
+    check_writable(input)
+    array: Any = input.array
+    if input._base is None and (array.flags.c_contiguous or (array.ndim == 4 and is_channels_last(array))):
+        return ReLU.apply(input, True)
+    return write(input, relu(input._alias()), computed=True)
 
 
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
