@@ -1,7 +1,22 @@
 """Looking at what a network does and how it learned."""
 
+from minigrad.study.attribution import grad_cam, saliency
+from minigrad.study.gradient_flow import plot_gradient_flow
 from minigrad.study.graph import Graph, graph
+from minigrad.study.layers import plot_activations, plot_feature_maps, plot_filters
 from minigrad.study.trace import Trace, trace
 from minigrad.study.training import plot_training
 
-__all__ = ["Graph", "Trace", "graph", "plot_training", "trace"]
+__all__ = [
+    "grad_cam",
+    "Graph",
+    "graph",
+    "plot_activations",
+    "plot_feature_maps",
+    "plot_filters",
+    "plot_gradient_flow",
+    "plot_training",
+    "saliency",
+    "trace",
+    "Trace",
+]
