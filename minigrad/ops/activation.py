@@ -10,9 +10,8 @@ from minigrad.autograd.inplace import write
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_floating, check_tensor, dimension
 from minigrad.ops.elementwise import clamp, where
-from minigrad.ops.pointwise import erf, expm1, pointwise, sigmoid, tanh
+from minigrad.ops.pointwise import erf, expm1, pointwise, relu_, sigmoid, tanh
 from minigrad.ops.pointwise import relu as plain_relu
-from minigrad.ops.pointwise import relu_
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -1,11 +1,14 @@
 """ReLU: the CPU kernel against the reference in every layout, NaN and ties at zero included."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+import minigrad as mg
 from minigrad.kernels.elementwise import cpu, reference
 
 IMPLEMENTATIONS = pytest.mark.parametrize("elementwise", [reference, cpu], ids=["reference", "cpu"])
@@ -40,6 +43,7 @@ def test_cpu_equals_reference(x, data):
     if data.draw(st.booleans()):
         dy = np.asarray(dy, order="C")
     np.testing.assert_array_equal(cpu.relu_backward(dy, y), reference.relu_backward(dy, y), strict=True)
+    np.testing.assert_array_equal(cpu.add(x, dy), reference.add(x, dy), strict=True)
     # x in y's place, so that the layouts of the two arguments differ in every way.
     np.testing.assert_array_equal(cpu.relu_backward(dy, x), reference.relu_backward(dy, x), strict=True)
 
@@ -55,7 +59,21 @@ def test_values_and_slopes(elementwise):
 
 def test_layout_is_kept():
     x = np.zeros((2, 3, 4, 5), np.float32).transpose(0, 3, 1, 2)
-    assert cpu.relu(x).strides == x.strides
+    assert cpu.relu(x).strides == cpu.add(x, x.copy()).strides == x.strides
+
+
+@IMPLEMENTATIONS
+def test_in_place(elementwise):
+    x = np.array([[-1, 2], [3, -4]], np.float32).T
+    assert elementwise.relu(x, out=x) is x
+    np.testing.assert_array_equal(x, [[0, 3], [2, 0]])
+
+
+def test_large_sums_of_tensors_run_the_kernel():
+    x = np.random.default_rng(0).standard_normal((1 << 16) + 1, np.float32)
+    with mock.patch.object(cpu, "add", wraps=cpu.add) as add:
+        np.testing.assert_array_equal((mg.tensor(x) + mg.tensor(x[::-1])).numpy(), x + x[::-1])
+    add.assert_called_once()
 
 
 def test_reference_equals_pytorch():
