@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry import Pair, is_channels_last, output_size
-from . import direct, pointwise, winograd
+from . import direct, im2col, pointwise, winograd
 
 CHANNELS_LAST = 32  # two vectors of 16 float32 (AVX-512) side by side in a pixel
 
@@ -61,6 +61,8 @@ def forward(
         pointwise.forward(x, weight, bias, y, stride)
     elif algorithm == "winograd":
         winograd.forward(x, weight, bias, y, padding)
+    elif algorithm == "im2col":
+        im2col.forward(x, weight, bias, y, stride, padding, dilation, groups)
     else:
         direct.forward(x, weight, bias, y, stride, padding, dilation, groups)
     return y
@@ -83,6 +85,8 @@ def input_gradient(
         pointwise.input_gradient(dy, weight, dx, stride)
     elif algorithm == "winograd":
         winograd.input_gradient(dy, weight, dx, padding)
+    elif algorithm == "im2col":
+        im2col.input_gradient(dy, weight, dx, stride, padding, dilation, groups)
     else:
         direct.input_gradient(dy, weight, dx, stride, padding, dilation, groups)
     return dx
@@ -105,6 +109,8 @@ def weight_gradient(
         pointwise.weight_gradient(dy, x, dweight, stride)
     elif algorithm == "winograd":
         winograd.weight_gradient(dy, x, dweight, padding)
+    elif algorithm == "im2col":
+        im2col.weight_gradient(dy, x, dweight, stride, padding, dilation, groups)
     else:
         direct.weight_gradient(dy, x, dweight, stride, padding, dilation, groups)
     return dweight

@@ -1,0 +1,194 @@
+"""Convolution as matrix products, im2col without writing the columns down; channels last in memory.
+
+Let a row be an output pixel (n, oh, ow) and k = (kh, kw, c) a number under its window. With the weights turned into
+a matrix `packed` (K, O), channels last,
+
+    forward           y (pixels, O)   = X (pixels, K) packed (K, O) + bias
+    weight gradient   dpacked (K, O)  = X^T dy (pixels, O)
+    input gradient    dx              = the same as forward, with dy for x: see below
+
+where X[p, k] = x[place of p's window + place of k in a window] is never written: `tile.multiply` reads it so. A task
+takes some rows of some images, copies the input that they see, padded with zeros, so that it stays in cache (not even
+that where there is no padding), and goes through the output channels in blocks that fill a tile, 64 float32 each.
+
+A pixel of dx collects weight[kh, kw] dy[oh, ow] over all oh stride + kh dilation - padding = h. With a stride these are
+other taps for each remainder of h and w modulo the stride, but the same for all pixels of one remainder: so dx is
+put together from stride * stride convolutions of dy with stride 1, and nothing is multiplied by zeros.
+
+Sums run in an order that depends on the shapes alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..tile import VECTOR_BYTES, WIDEST
+from . import im2col_loops as loops
+
+PIXELS = 192  # to a task: enough to use a block of weights often while it is in cache
+CACHE = 2**20  # bytes: half of a core's second-level cache, for what a task reads again and again
+TASKS = 8  # at least, if there is enough work: so two to four threads share it evenly
+
+
+def _flat(array):
+    """The array, contiguous, as one axis, and its strides (N, C, H, W) in elements."""
+    nhwc = array.transpose(0, 2, 3, 1)
+    if not (array.flags.writeable and array.dtype.isnative and nhwc.flags.c_contiguous):
+        array = np.require(array, requirements=["C", "A", "W"])
+        nhwc = array
+    return nhwc.reshape(array.size), tuple(stride // array.itemsize for stride in array.strides)
+
+
+def _channels_last(array):
+    """The same array, channels last in memory."""
+    if array.flags.writeable and array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        return array
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def _blocks(outputs, dtype):
+    """Into how many blocks the outputs are cut, all of the same number of vectors, and that number."""
+    lanes = VECTOR_BYTES // dtype.itemsize
+    vectors = -(-outputs // lanes)
+    blocks = -(-vectors // WIDEST)
+    return blocks, -(-vectors // blocks)
+
+
+def _run(y_shape, step, channels, itemsize, blocks, heavy):
+    """Images and rows of outputs to a task, and into how many ranges it cuts the blocks of outputs."""
+    batch, _, height, width = y_shape
+    pixels = CACHE // (2 * itemsize * max(1, channels) * step[0] * step[1])
+    if not heavy:
+        pixels = min(pixels, PIXELS, -(-batch * height * width // TASKS))
+    images = max(1, min(batch, pixels // max(1, height * width)))
+    rows = height if images > 1 else max(1, min(height, pixels // max(1, width)))
+    images, rows = _even(batch, images), _even(height, rows)
+    bands = -(-batch // images) * -(-height // rows)
+    return (images, rows), min(blocks, blocks if heavy else -(-TASKS // max(1, bands)))
+
+
+def _even(total, run):
+    """The smallest run that cuts `total` into as many parts as `run` does."""
+    return max(1, -(-total // max(1, -(-total // run))))
+
+
+def _inside(x, taps_h, taps_w, step, rows, columns):
+    """Whether all windows lie inside the image, and channels side by side: nothing need be copied."""
+    height, width = x.shape[2:]
+    return (
+        x.transpose(0, 2, 3, 1).flags.c_contiguous
+        and taps_h[0] >= 0
+        and taps_w[0] >= 0
+        and (rows - 1) * step[0] + taps_h[-1] < height
+        and (columns - 1) * step[1] + taps_w[-1] < width
+    )
+
+
+def _convolve(x, weight, strides, taps_h, taps_w, taps, bias, step, y, first, spacing):
+    """y[n, o, i, j] = bias[o] + sum of weight x[n, c, i step + taps_h, j step + taps_w] for the pixels of y (channels
+    last) from `first` on, `spacing` apart.
+
+    weight (groups, outputs, channels, taps) is flat, `strides` its strides along all but the last, of which `taps` are
+    used.
+    """
+    groups = strides[3]
+    outputs, channels = y.shape[1] // groups, x.shape[1] // groups
+    blocks, vectors = _blocks(outputs, y.dtype)
+    if not len(taps):
+        taps_h = taps_w = np.zeros(1, np.int64)
+        channels = 0
+    depth = channels * len(taps)
+    packed = np.empty((groups, blocks, depth, vectors * VECTOR_BYTES // y.itemsize), y.dtype)
+    if depth:
+        loops.pack(weight, strides[:3], taps, groups, outputs, packed)
+    pixels = y[:, :, first[0] :: spacing[0], first[1] :: spacing[1]]
+    if not pixels.size:
+        return
+    inside = _inside(x, taps_h, taps_w, step, *pixels.shape[2:])
+    run, splits = _run(pixels.shape, step, channels, y.itemsize, blocks, depth * outputs * y.itemsize > CACHE)
+    x_flat, x_strides = _flat(x)
+    stride_n, _, stride_h, stride_w = (stride // y.itemsize for stride in pixels.strides)
+    base = (first[0] * y.shape[3] + first[1]) * y.shape[1]
+    loops.forward(
+        x_flat, x.shape, x_strides, step, taps_h, taps_w, inside, packed, bias, y.transpose(0, 2, 3, 1).reshape(y.size),
+        base, pixels.shape, (stride_n, stride_h, stride_w), run, splits, vectors,
+    )  # fmt: skip
+
+
+def _taps(size, padding, dilation):
+    """Where a window's rows (or columns) lie from the first pixel's first on, and the number of each in the weights."""
+    return np.arange(size) * dilation - padding, np.arange(size)
+
+
+def _taps_of_remainder(size, padding, dilation, stride, remainder):
+    """The same for those dy that reach the pixels `remainder`, `remainder + stride`, ... of dx."""
+    reach = remainder + padding - np.arange(size) * dilation
+    numbers = np.flatnonzero(reach % stride == 0)[::-1]
+    return reach[numbers] // stride, numbers
+
+
+def _pairs(rows, columns, width):
+    """The numbers kh * width + kw of all pairs of tap rows and columns."""
+    return (rows[:, None] * width + columns).ravel()
+
+
+def forward(x, weight, bias, y, stride, padding, dilation, groups):
+    """Write the convolution of x into y."""
+    out_channels, channels, kernel_h, kernel_w = weight.shape
+    taps_h, rows = _taps(kernel_h, padding[0], dilation[0])
+    taps_w, columns = _taps(kernel_w, padding[1], dilation[1])
+    bias = np.zeros(out_channels, y.dtype) if bias is None else _plain(bias)
+    area = kernel_h * kernel_w
+    strides = out_channels // groups * channels * area, channels * area, area, groups
+    flat = _plain(weight).reshape(weight.size)
+    target = _channels_last(y)
+    taps = _pairs(rows, columns, kernel_w)
+    _convolve(x, flat, strides, taps_h, taps_w, taps, bias, stride, target, (0, 0), (1, 1))
+    if target is not y:
+        y[...] = target
+
+
+def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
+    """Write the gradient of x into dx."""
+    out_channels, channels, kernel_h, kernel_w = weight.shape
+    area = kernel_h * kernel_w
+    strides = out_channels // groups * channels * area, area, channels * area, groups
+    flat, zeros = _plain(weight).reshape(weight.size), np.zeros(dx.shape[1], dx.dtype)
+    target = _channels_last(dx)
+    for first in np.ndindex(*stride):
+        taps_h, rows = _taps_of_remainder(kernel_h, padding[0], dilation[0], stride[0], first[0])
+        taps_w, columns = _taps_of_remainder(kernel_w, padding[1], dilation[1], stride[1], first[1])
+        taps = _pairs(rows, columns, kernel_w)
+        _convolve(dy, flat, strides, taps_h, taps_w, taps, zeros, (1, 1), target, first, stride)
+    if target is not dx:
+        dx[...] = target
+
+
+def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
+    """Write the gradient of the weight into dweight (C-contiguous)."""
+    out_channels, channels, kernel_h, kernel_w = dweight.shape
+    outputs = out_channels // groups
+    taps_h, _ = _taps(kernel_h, padding[0], dilation[0])
+    taps_w, _ = _taps(kernel_w, padding[1], dilation[1])
+    blocks, vectors = _blocks(outputs, dweight.dtype)
+    depth = channels * kernel_h * kernel_w
+    if not dy.size:
+        dweight[...] = 0
+        return
+    run, _ = _run(dy.shape, stride, channels, dy.itemsize, blocks, False)
+    bands = -(-dy.shape[0] // run[0]) * -(-dy.shape[2] // run[1])
+    parts = min(bands, TASKS, max(1, CACHE // dweight.nbytes))
+    splits = min(blocks, -(-TASKS // (parts * groups)))
+    partial = np.empty((parts, groups, blocks, depth, vectors * VECTOR_BYTES // dy.itemsize), dy.dtype)
+    inside = _inside(x, taps_h, taps_w, stride, *dy.shape[2:])
+    x_flat, x_strides = _flat(x)
+    dy_flat, (stride_n, _, stride_h, stride_w) = _flat(_channels_last(dy))
+    loops.weight_gradient(
+        x_flat, x.shape, x_strides, stride, taps_h, taps_w, inside, dy_flat, dy.shape,
+        (stride_n, stride_h, stride_w), run, splits, vectors, partial,
+    )  # fmt: skip
+    loops.unpack(partial, outputs, kernel_h * kernel_w, dweight.reshape(out_channels, channels, kernel_h * kernel_w))
+
+
+def _plain(array):
+    return np.require(array, requirements=["C", "A", "W"])

@@ -1,0 +1,238 @@
+"""The compiled loops of the convolution by matrix products; `im2col.py` says what they do.
+
+In one file, as Numba's cache does not see a change in another one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from ..jit import jit
+from ..tile import multiply
+
+RUN = 16  # channels that are turned together: a cache line of each kernel
+DEPTH = 2048  # terms summed at a time: with 64 columns half a megabyte of weights, which stays in the L2 cache
+
+
+@jit(parallel=True)
+def pack(weight, strides, taps, groups, outputs, packed):
+    """packed[g, b, (t, c), j]: the weight at taps[t], channel c, for output b * width + j of group g; 0 beyond.
+
+    `weight` is flat: group g, output o, channel c, tap t at g strides[0] + o strides[1] + c strides[2] + taps[t].
+    """
+    _, blocks, depth, width = packed.shape
+    channels = depth // len(taps)
+    runs = -(-channels // RUN)
+    for task in prange(groups * blocks * runs):
+        g, b, first = task // (blocks * runs), task // runs % blocks, task % runs * RUN
+        inside = min(width, outputs - b * width)
+        block = packed[g, b]
+        for t in range(len(taps)):
+            for c in range(first, min(channels, first + RUN)):
+                base = g * strides[0] + b * width * strides[1] + c * strides[2] + taps[t]
+                line = block[t * channels + c]
+                for j in range(inside):
+                    line[j] = weight[base + j * strides[1]]
+                line[inside:] = 0
+
+
+@jit(parallel=True)
+def unpack(partial, outputs, taps, dweight):
+    """dweight (O, C, taps) = the sum over parts of partial[part, g, b, (t, c), j]; the inverse of `pack`."""
+    parts, groups, blocks, depth, width = partial.shape
+    channels = depth // taps
+    runs = -(-channels // RUN)
+    for task in prange(groups * blocks * runs):
+        g, b, first = task // (blocks * runs), task // runs % blocks, task % runs * RUN
+        inside = min(width, outputs - b * width)
+        for c in range(first, min(channels, first + RUN)):
+            for t in range(taps):
+                line = partial[0, g, b, t * channels + c]
+                for part in range(1, parts):
+                    other = partial[part, g, b, t * channels + c]
+                    for j in range(inside):
+                        line[j] += other[j]
+        for j in range(inside):
+            for c in range(first, min(channels, first + RUN)):
+                for t in range(taps):
+                    dweight[g * outputs + b * width + j, c, t] = partial[0, g, b, t * channels + c, j]
+
+
+@jit
+def _load(x, strides, base, height, width, top, left, rows):
+    """rows[i, j, c] = pixel (top + i, left + j) of channel c, 0 outside; x is flat, the image begins at base."""
+    stride_c, stride_h, stride_w = strides
+    count, columns, channels = rows.shape
+    first = min(max(0, -left), columns)
+    last = max(first, min(columns, width - left))
+    for i in range(count):
+        h = top + i
+        if h < 0 or h >= height:
+            rows[i] = 0
+            continue
+        rows[i, :first] = 0
+        rows[i, last:] = 0
+        start = base + h * stride_h + (left + first) * stride_w
+        if stride_c == 1:
+            for w in range(last - first):
+                line, target = x[start + w * stride_w : start + w * stride_w + channels], rows[i, first + w]
+                for c in range(channels):
+                    target[c] = line[c]
+        else:
+            for c in range(channels):
+                line, target = x[start + c * stride_c : start + c * stride_c + last - first], rows[i, first:last, c]
+                for w in range(last - first):
+                    target[w] = line[w]
+
+
+@jit
+def _windows(x, x_shape, x_strides, step, taps_h, taps_w, group, channels, images, rows, columns, inside):
+    """The input of a task: an array, where in it the window of each output pixel begins, where in a window each tap.
+
+    images, rows: (first, last) of the task's outputs. Where all windows lie inside the image and its channels side by
+    side (`inside`), the input is read where it is; otherwise its part is copied and padded with zeros.
+    """
+    stride_n, stride_c, stride_h, stride_w = x_strides
+    top, left = rows[0] * step[0] + taps_h[0], taps_w[0]
+    base = images[0] * stride_n + group * channels * stride_c
+    if inside:
+        pitch_n, pitch_h, pitch_w = stride_n, stride_h, stride_w
+        base += top * stride_h + left * stride_w
+        source = x
+    else:
+        height = (rows[1] - rows[0] - 1) * step[0] + taps_h[-1] - taps_h[0] + 1
+        width = (columns - 1) * step[1] + taps_w[-1] - taps_w[0] + 1
+        pitch_n, pitch_h, pitch_w = height * width * channels, width * channels, channels
+        buffer = np.empty((images[1] - images[0], height, width, channels), x.dtype)
+        for n in range(len(buffer)):
+            _load(x, x_strides[1:], base + n * stride_n, x_shape[2], x_shape[3], top, left, buffer[n])
+        source, base = buffer.reshape(buffer.size), 0
+    places = _places(base, (pitch_n, step[0] * pitch_h, step[1] * pitch_w), images, rows, columns)
+    taps = np.empty((len(taps_h), len(taps_w), channels), np.int64)
+    for i in range(len(taps_h)):
+        for j in range(len(taps_w)):
+            tap = (taps_h[i] - taps_h[0]) * pitch_h + (taps_w[j] - taps_w[0]) * pitch_w
+            for c in range(channels):
+                taps[i, j, c] = tap + c
+    return source, places, taps.reshape(taps.size)
+
+
+@jit
+def _places(base, strides, images, rows, columns):
+    """Where the pixels of a task lie: base for the first, and so on in the order (image, row, column)."""
+    places = np.empty((images[1] - images[0]) * (rows[1] - rows[0]) * columns, np.int64)
+    p = 0
+    for n in range(images[1] - images[0]):
+        for i in range(rows[1] - rows[0]):
+            for j in range(columns):
+                places[p] = base + n * strides[0] + i * strides[1] + j * strides[2]
+                p += 1
+    return places
+
+
+@jit
+def _span(task, run, total):
+    return task * run, min(total, (task + 1) * run)
+
+
+@jit
+def _forward_task(source, places, taps, packed, bias, y, targets, vectors, outputs, first, last):
+    """Blocks `first` to `last` of one group's outputs; packed (blocks, K, width), y and bias from the group's first on."""
+    _, depth, width = packed.shape
+    flat, zeros = packed.reshape(packed.size), np.zeros(len(places), np.int64)
+    for block in range(first, last):
+        valid = min(width, outputs - block * width)
+        target = y[block * width :]
+        for d in range(0, max(depth, 1), DEPTH):
+            lines = np.arange(d, min(depth, d + DEPTH)) * width
+            weights = flat[block * depth * width :]
+            if d == 0:
+                start, starts = bias[block * width :], zeros
+            else:
+                start, starts = target, targets
+            multiply(
+                source, places, taps[d : d + DEPTH], weights, lines, start, starts, target, targets, vectors, valid
+            )  # fmt: skip
+
+
+@jit(parallel=True)
+def forward(
+    x,
+    x_shape,
+    x_strides,
+    step,
+    taps_h,
+    taps_w,
+    inside,
+    packed,
+    bias,
+    y,
+    y_base,
+    y_shape,
+    y_strides,
+    run,
+    splits,
+    vectors,
+):
+    """y[n, i, j, o] = bias[o] + sum over taps and c of packed[..., (t, c), o] x[n, i step + taps_h, j step + taps_w, c].
+
+    x and y are flat; a task takes run[0] images, run[1] rows and one of `splits` ranges of a group's blocks.
+    """
+    groups, blocks, depth, _ = packed.shape
+    channels, outputs = depth // (len(taps_h) * len(taps_w)), y_shape[1] // groups
+    bands_n, bands_h = -(-y_shape[0] // run[0]), -(-y_shape[2] // run[1])
+    for task in prange(bands_n * bands_h * groups * splits):
+        band, group, split = task // (groups * splits), task // splits % groups, task % splits
+        images, rows = _span(band // bands_h, run[0], y_shape[0]), _span(band % bands_h, run[1], y_shape[2])
+        source, places, taps = _windows(
+            x, x_shape, x_strides, step, taps_h, taps_w, group, channels, images, rows, y_shape[3], inside
+        )
+        base = y_base + images[0] * y_strides[0] + rows[0] * y_strides[1]
+        targets = _places(base, y_strides, images, rows, y_shape[3])
+        first, last = blocks * split // splits, blocks * (split + 1) // splits
+        _forward_task(
+            source, places, taps, packed[group], bias[group * outputs :], y[group * outputs :], targets, vectors,
+            outputs, first, last,
+        )  # fmt: skip
+
+
+@jit
+def _weight_gradient_task(source, places, taps, dy, lines, partial, vectors, outputs, first, last, fresh):
+    """Add (write, if `fresh`) the sum over some pixels to blocks `first` to `last` of partial (blocks, K, width)."""
+    _, depth, width = partial.shape
+    flat, zeros, zero = partial.reshape(partial.size), np.zeros(depth, np.int64), np.zeros(width, partial.dtype)
+    targets = np.arange(depth) * width
+    for block in range(first, last):
+        valid = min(width, outputs - block * width)
+        target = flat[block * depth * width :]
+        if fresh:
+            start, starts = zero, zeros
+        else:
+            start, starts = target, targets
+        multiply(source, taps, places, dy[block * width :], lines, start, starts, target, targets, vectors, valid)
+
+
+@jit(parallel=True)
+def weight_gradient(
+    x, x_shape, x_strides, step, taps_h, taps_w, inside, dy, y_shape, y_strides, run, splits, vectors, partial
+):
+    """partial[part, g, b, (t, c), j] = the sum over a part of the batch of dy[.., o] x[.., (t, c)], o = b width + j."""
+    parts, groups, blocks, depth, _ = partial.shape
+    channels, outputs = depth // (len(taps_h) * len(taps_w)), y_shape[1] // groups
+    bands_n, bands_h = -(-y_shape[0] // run[0]), -(-y_shape[2] // run[1])
+    bands = bands_n * bands_h
+    for task in prange(parts * groups * splits):
+        part, group, split = task // (groups * splits), task // splits % groups, task % splits
+        first, last = blocks * split // splits, blocks * (split + 1) // splits
+        begin = bands * part // parts
+        for band in range(begin, bands * (part + 1) // parts):
+            images, rows = _span(band // bands_h, run[0], y_shape[0]), _span(band % bands_h, run[1], y_shape[2])
+            source, places, taps = _windows(
+                x, x_shape, x_strides, step, taps_h, taps_w, group, channels, images, rows, y_shape[3], inside
+            )
+            lines = _places(images[0] * y_strides[0] + rows[0] * y_strides[1], y_strides, images, rows, y_shape[3])
+            _weight_gradient_task(
+                source, places, taps, dy[group * outputs :], lines, partial[part, group], vectors, outputs,
+                first, last, band == begin,
+            )  # fmt: skip
