@@ -32,6 +32,10 @@ __all__ = [
 WORTH_A_KERNEL = 1 << 16  # elements from which a sum (of a residual, of two gradients) is shared between threads
 
 
+def _worth_a_kernel(a, b) -> bool:
+    return a.size >= WORTH_A_KERNEL and a.shape == b.shape and a.dtype == b.dtype and a.dtype.char in "fd"
+
+
 def array_of(operand):
     """The array of a tensor; a Python number stays what it is."""
     return operand.array if isinstance(operand, Tensor) else operand
@@ -43,9 +47,8 @@ class Add(Function):
     @staticmethod
     def forward(ctx, x, y):
         a, b = array_of(x), array_of(y)
-        if isinstance(x, Tensor) and x.array.size >= WORTH_A_KERNEL and isinstance(y, Tensor):
-            if a.shape == b.shape and a.dtype == b.dtype and a.dtype.char in "fd":
-                return Tensor(implementation("elementwise", a).add(a, b))
+        if isinstance(x, Tensor) and isinstance(y, Tensor) and _worth_a_kernel(a, b):
+            return Tensor(implementation("elementwise", a).add(a, b))
         return Tensor(a + b)
 
     @staticmethod
