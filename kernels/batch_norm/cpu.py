@@ -1,7 +1,7 @@
 """Batch normalisation with Numba: a channel at a time for NCHW memory, blocks of rows for channels-last.
 
-Sums are taken in float64, over fixed pieces of the data: a plane, or a block of rows. Each piece gives its
-mean and its squared deviations from that mean while it is in cache, and the pieces are merged by the rule of
+Sums are taken over fixed pieces of the data: a plane, or a block of rows. Each piece gives its mean and its
+squared deviations from that mean while it is in cache, and the pieces are merged in float64 by the rule of
 Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
 No large sum of squares is ever subtracted from another, and no result depends on the threads.
 """
@@ -12,24 +12,40 @@ import numpy as np
 from numba import prange
 
 from ..geometry import planes
-from ..jit import REASSOCIATE, jit
+from ..jit import REASSOCIATE, jit, team
 
 # Elements of a block of rows: 256 KiB of float32, which the second-level cache holds.
 _BLOCK = 65536
+# Rows whose sums are taken in the array's own precision, before they are added up in float64.
+_RUN = 16
+
+# What an element takes one thread, in nanoseconds.
+FORWARD, INFERENCE, BACKWARD = 0.4, 0.25, 0.6
 
 
 def forward(
-    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    eps: float,
+    residual: np.ndarray | None = None,
+    relu: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """y of x's shape (N, C, ...), mean (C,) and invstd (C,); see reference.py. y lies in memory as x does."""
+    """y of x's shape (N, C, ...), mean (C,) and invstd (C,); see reference.py. y lies in memory as x does.
+
+    A residual that lies otherwise is copied first.
+    """
     by_rows, x = _arranged(x)
     y = np.empty_like(x)
     mean, invstd = np.empty((2, x.shape[1]), x.dtype)
     weight, bias = _affine(weight, bias, x)
-    if by_rows:
-        _forward_rows(_rows(x), weight, bias, eps, _rows(y), mean, invstd)
-    else:
-        _forward_planes(planes(x), weight, bias, eps, planes(y), mean, invstd)
+    added = _like(residual, x)
+    options = residual is not None, relu
+    with team(FORWARD * x.size):
+        if by_rows:
+            _forward_rows(_rows(x), weight, bias, eps, *options, _rows(added), _rows(y), mean, invstd)
+        else:
+            _forward_planes(planes(x), weight, bias, eps, *options, planes(added), planes(y), mean, invstd)
     return y, mean, invstd
 
 
@@ -40,6 +56,8 @@ def inference(
     mean: np.ndarray,
     var: np.ndarray,
     eps: float,
+    residual: np.ndarray | None = None,
+    relu: bool = False,
 ) -> np.ndarray:
     """y = (x - mean) / sqrt(var + eps) weight + bias; see reference.py. y lies in memory as x does."""
     by_rows, x = _arranged(x)
@@ -47,29 +65,54 @@ def inference(
     weight, bias = _affine(weight, bias, x)
     mean = np.ascontiguousarray(mean, x.dtype)
     scale = (weight / np.sqrt(var.astype(np.float64) + eps)).astype(x.dtype)
-    if by_rows:
-        _scale_rows(_rows(x), mean, scale, bias, _rows(y))
-    else:
-        _scaleplanes(planes(x), mean, scale, bias, planes(y))
+    added = _like(residual, x)
+    options = residual is not None, relu
+    with team(INFERENCE * x.size):
+        if by_rows:
+            _inference_rows(_rows(x), mean, scale, bias, *options, _rows(added), _rows(y))
+        else:
+            _inference_planes(planes(x), mean, scale, bias, *options, planes(added), planes(y))
     return y
 
 
 def backward(
-    dy: np.ndarray, x: np.ndarray, weight: np.ndarray | None, mean: np.ndarray, invstd: np.ndarray
+    dy: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    invstd: np.ndarray,
+    bias: np.ndarray | None = None,
+    relu: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """dx of x's shape, dweight (None without a weight) and dbias (C,); see reference.py."""
     by_rows, x = _arranged(x)
-    if dy.strides != x.strides:
-        reordered = np.empty_like(x)
-        reordered[...] = dy
-        dy = reordered
+    dx, dweight, dbias = _backward(by_rows, _like(dy, x), x, weight, mean, invstd, bias, relu, None, None)
+    return dx, dweight, dbias
+
+
+def backward_residual(
+    dy: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    invstd: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
+    """dx, dweight, dbias and dresidual for y = relu(batch_norm(x) + residual); see reference.py."""
+    by_rows, x = _arranged(x)
+    dresidual = np.empty_like(x)
+    gradients = _backward(by_rows, _like(dy, x), x, weight, mean, invstd, None, True, _like(y, x), dresidual)
+    return *gradients, dresidual
+
+
+def _backward(by_rows, dy, x, weight, mean, invstd, bias, relu, y, gated):
     dx = np.empty_like(x)
     dweight, dbias = np.empty((2, x.shape[1]), x.dtype)
-    scale, _ = _affine(weight, None, x)
-    if by_rows:
-        _backward_rows(_rows(dy), _rows(x), scale, mean, invstd, _rows(dx), dweight, dbias)
-    else:
-        _backward_planes(planes(dy), planes(x), scale, mean, invstd, planes(dx), dweight, dbias)
+    scale, shift = _affine(weight, bias, x)
+    kernel, shaped = (_backward_rows, _rows) if by_rows else (_backward_planes, planes)
+    gate = (relu, y is not None, shaped(dy if y is None else y), shaped(dx if y is None else gated))
+    with team(BACKWARD * x.size):
+        kernel(shaped(dy), shaped(x), scale, shift, mean, invstd, *gate, shaped(dx), dweight, dbias)
     return dx, None if weight is None else dweight, dbias
 
 
@@ -79,6 +122,17 @@ def _arranged(x: np.ndarray) -> tuple[bool, np.ndarray]:
         return True, x
     x = np.ascontiguousarray(x)
     return x.ndim == 2, x
+
+
+def _like(array: np.ndarray | None, x: np.ndarray) -> np.ndarray:
+    """`array`, copied if it lies otherwise in memory than x; without one, x itself."""
+    if array is None:
+        return x
+    if array.strides != x.strides:
+        copy = np.empty_like(x)
+        copy[...] = array
+        return copy
+    return array
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
@@ -91,9 +145,15 @@ def _affine(weight: np.ndarray | None, bias: np.ndarray | None, x: np.ndarray) -
     return weight, bias
 
 
+@jit(fastmath=REASSOCIATE)
+def _scaled(x, mean, scale, bias):
+    """The normalised x: one expression, so that backward finds the same sign as forward."""
+    return (x - mean) * scale + bias
+
+
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _forward_planes(x, weight, bias, eps, y, mean, invstd):
-    """x and y (N, C, L)."""
+def _forward_planes(x, weight, bias, eps, add, relu, residual, y, mean, invstd):
+    """x, residual and y (N, C, L)."""
     n, channels, length = x.shape
     for c in prange(channels):
         average = 0.0
@@ -111,35 +171,72 @@ def _forward_planes(x, weight, bias, eps, y, mean, invstd):
             step = centre - average
             average += step / (i + 1)
             deviations += squares + step * step * length * i / (i + 1)
-        inverse = 1 / np.sqrt(deviations / max(1, n * length) + eps)
         mean[c] = average
-        invstd[c] = inverse
-        scale = x.dtype.type(weight[c] * inverse)
+        invstd[c] = 1 / np.sqrt(deviations / max(1, n * length) + eps)
+        scale = weight[c] * invstd[c]
         for i in range(n):
             for k in range(length):
-                y[i, c, k] = (x[i, c, k] - mean[c]) * scale + bias[c]
+                value = _scaled(x[i, c, k], mean[c], scale, bias[c])
+                if add:
+                    value += residual[i, c, k]
+                y[i, c, k] = np.float32(0) if relu and value <= 0 else value
+
+
+@jit(fastmath=REASSOCIATE)
+def _add_run(x, near, total, square):
+    """Add the deviations of x (rows, C) from `near` to total (C,), and their squares to square."""
+    rows, channels = x.shape
+    for row in range(0, rows - 1, 2):
+        for c in range(channels):
+            a = x[row, c] - near[c]
+            b = x[row + 1, c] - near[c]
+            total[c] += a + b
+            square[c] += a * a + b * b
+    if rows % 2 == 1:
+        for c in range(channels):
+            a = x[rows - 1, c] - near[c]
+            total[c] += a
+            square[c] += a * a
+
+
+@jit(fastmath=REASSOCIATE)
+def _block_statistics(x, centre, square):
+    """The mean of x (rows, C), and the sum of the squared deviations from it.
+
+    Deviations are first taken from the mean of a few rows. That lies so near that the change to the block's
+    mean, sum (x - near)^2 - (sum (x - near))^2 / rows, takes little away from the squares' sum.
+    """
+    rows, channels = x.shape
+    near = np.zeros(channels, x.dtype)
+    total = np.empty(channels, x.dtype)
+    square_total = np.empty(channels, x.dtype)
+    few = min(_RUN, rows)
+    for row in range(few):
+        for c in range(channels):
+            near[c] += x[row, c] / x.dtype.type(few)
+    for start in range(0, rows, _RUN):
+        total[:] = 0
+        square_total[:] = 0
+        _add_run(x[start : start + _RUN], near, total, square_total)
+        for c in range(channels):
+            centre[c] += total[c]
+            square[c] += square_total[c]
+    for c in range(channels):
+        offset = centre[c] / rows
+        square[c] -= centre[c] * offset
+        centre[c] = near[c] + offset
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _forward_rows(x, weight, bias, eps, y, mean, invstd):
-    """x and y (M, C)."""
+def _forward_rows(x, weight, bias, eps, add, relu, residual, y, mean, invstd):
+    """x, residual and y (M, C)."""
     rows, channels = x.shape
     height = max(1, _BLOCK // max(1, channels))
     blocks = (rows + height - 1) // height
     centres = np.zeros((blocks, channels))
     squares = np.zeros((blocks, channels))
     for block in prange(blocks):
-        first, last = block * height, min(rows, (block + 1) * height)
-        centre, square = centres[block], squares[block]
-        for row in range(first, last):
-            for c in range(channels):
-                centre[c] += np.float64(x[row, c])
-        for c in range(channels):
-            centre[c] /= last - first
-        for row in range(first, last):
-            for c in range(channels):
-                deviation = np.float64(x[row, c]) - centre[c]
-                square[c] += deviation * deviation
+        _block_statistics(x[block * height : (block + 1) * height], centres[block], squares[block])
     average = np.zeros(channels)
     deviations = np.zeros(channels)
     for block in range(blocks):
@@ -151,74 +248,118 @@ def _forward_rows(x, weight, bias, eps, y, mean, invstd):
             deviations[c] += squares[block, c] + step * step * count * before / (before + count)
     scale = np.empty(channels, x.dtype)
     for c in range(channels):
-        inverse = 1 / np.sqrt(deviations[c] / max(1, rows) + eps)
         mean[c] = average[c]
-        invstd[c] = inverse
-        scale[c] = weight[c] * inverse
+        invstd[c] = 1 / np.sqrt(deviations[c] / max(1, rows) + eps)
+        scale[c] = weight[c] * invstd[c]
     for block in prange(blocks):
         for row in range(block * height, min(rows, (block + 1) * height)):
             for c in range(channels):
-                y[row, c] = (x[row, c] - mean[c]) * scale[c] + bias[c]
+                value = _scaled(x[row, c], mean[c], scale[c], bias[c])
+                if add:
+                    value += residual[row, c]
+                y[row, c] = np.float32(0) if relu and value <= 0 else value
 
 
-@jit(parallel=True)
-def _scaleplanes(x, mean, scale, bias, y):
+@jit(parallel=True, fastmath=REASSOCIATE)
+def _inference_planes(x, mean, scale, bias, add, relu, residual, y):
     n, channels, length = x.shape
     for plane in prange(n * channels):
         i, c = plane // channels, plane % channels
         for k in range(length):
-            y[i, c, k] = (x[i, c, k] - mean[c]) * scale[c] + bias[c]
-
-
-@jit(parallel=True)
-def _scale_rows(x, mean, scale, bias, y):
-    rows, channels = x.shape
-    for row in prange(rows):
-        for c in range(channels):
-            y[row, c] = (x[row, c] - mean[c]) * scale[c] + bias[c]
+            value = _scaled(x[i, c, k], mean[c], scale[c], bias[c])
+            if add:
+                value += residual[i, c, k]
+            y[i, c, k] = np.float32(0) if relu and value <= 0 else value
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _backward_planes(dy, x, weight, mean, invstd, dx, dweight, dbias):
-    """dy, x and dx (N, C, L): one pass for the two sums, one for dx."""
+def _inference_rows(x, mean, scale, bias, add, relu, residual, y):
+    rows, channels = x.shape
+    for row in prange(rows):
+        for c in range(channels):
+            value = _scaled(x[row, c], mean[c], scale[c], bias[c])
+            if add:
+                value += residual[row, c]
+            y[row, c] = np.float32(0) if relu and value <= 0 else value
+
+
+@jit(parallel=True, fastmath=REASSOCIATE)
+def _backward_planes(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx, dweight, dbias):
+    """dy, x and dx (N, C, L): one pass for the two sums, one for dx. The rest as in _backward_rows."""
     n, channels, length = x.shape
     for c in prange(channels):
+        scale = weight[c] * invstd[c]
         total = 0.0
         moment = 0.0
         for i in range(n):
-            grad, plane = dy[i, c], x[i, c]
             for k in range(length):
-                total += np.float64(grad[k])
-                moment += np.float64(grad[k]) * np.float64(plane[k] - mean[c])
+                grad, value = dy[i, c, k], x[i, c, k]
+                if relu:
+                    output = y[i, c, k] if keep else _scaled(value, mean[c], scale, bias[c])
+                    grad = np.float32(0) if output <= 0 else grad
+                if keep:
+                    gated[i, c, k] = grad
+                total += np.float64(grad)
+                moment += np.float64(grad) * np.float64(value - mean[c])
         moment *= invstd[c]
         dweight[c] = moment
         dbias[c] = total
         count = max(1, n * length)
-        scale = weight[c] * invstd[c]
         average = x.dtype.type(total / count)
         slope = x.dtype.type(moment / count * invstd[c])
         for i in range(n):
             for k in range(length):
-                dx[i, c, k] = scale * (dy[i, c, k] - average - (x[i, c, k] - mean[c]) * slope)
+                grad, value = gated[i, c, k] if keep else dy[i, c, k], x[i, c, k]
+                if relu and not keep:
+                    grad = np.float32(0) if _scaled(value, mean[c], scale, bias[c]) <= 0 else grad
+                dx[i, c, k] = scale * (grad - average - (value - mean[c]) * slope)
+
+
+@jit(fastmath=REASSOCIATE)
+def _add_gradient_run(dy, x, mean, scale, bias, relu, keep, y, gated, total, moment):
+    rows, channels = x.shape
+    for row in range(rows):
+        for c in range(channels):
+            grad, value = dy[row, c], x[row, c]
+            if relu:
+                output = y[row, c] if keep else _scaled(value, mean[c], scale[c], bias[c])
+                grad = np.float32(0) if output <= 0 else grad
+            if keep:
+                gated[row, c] = grad
+            total[c] += grad
+            moment[c] += grad * (value - mean[c])
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _backward_rows(dy, x, weight, mean, invstd, dx, dweight, dbias):
-    """dy, x and dx (M, C): one pass for the two sums, one for dx."""
+def _backward_rows(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx, dweight, dbias):
+    """dy, x and dx (M, C): one pass for the two sums, one for dx.
+
+    With `relu`, dy first goes back through that: its sign is y's where `keep` asks for the result in `gated`,
+    else it is computed again from x.
+    """
     rows, channels = x.shape
     height = max(1, _BLOCK // max(1, channels))
     blocks = (rows + height - 1) // height
     totals = np.zeros((blocks, channels))
     moments = np.zeros((blocks, channels))
-    for block in prange(blocks):
-        total, moment = totals[block], moments[block]
-        for row in range(block * height, min(rows, (block + 1) * height)):
-            for c in range(channels):
-                total[c] += np.float64(dy[row, c])
-                moment[c] += np.float64(dy[row, c]) * np.float64(x[row, c] - mean[c])
     scale = np.empty(channels, x.dtype)
     average = np.empty(channels, x.dtype)
     slope = np.empty(channels, x.dtype)
+    for c in range(channels):
+        scale[c] = weight[c] * invstd[c]
+    for block in prange(blocks):
+        total, moment = totals[block], moments[block]
+        run_total = np.empty(channels, x.dtype)
+        run_moment = np.empty(channels, x.dtype)
+        last = min(rows, (block + 1) * height)
+        for start in range(block * height, last, _RUN):
+            run = slice(start, min(last, start + _RUN))
+            run_total[:] = 0
+            run_moment[:] = 0
+            _add_gradient_run(dy[run], x[run], mean, scale, bias, relu, keep, y[run], gated[run], run_total, run_moment)
+            for c in range(channels):
+                total[c] += run_total[c]
+                moment[c] += run_moment[c]
     for c in range(channels):
         total_c = 0.0
         moment_c = 0.0
@@ -228,10 +369,12 @@ def _backward_rows(dy, x, weight, mean, invstd, dx, dweight, dbias):
         moment_c *= invstd[c]
         dweight[c] = moment_c
         dbias[c] = total_c
-        scale[c] = weight[c] * invstd[c]
         average[c] = total_c / max(1, rows)
         slope[c] = moment_c / max(1, rows) * invstd[c]
     for block in prange(blocks):
         for row in range(block * height, min(rows, (block + 1) * height)):
             for c in range(channels):
-                dx[row, c] = scale[c] * (dy[row, c] - average[c] - (x[row, c] - mean[c]) * slope[c])
+                grad, value = gated[row, c] if keep else dy[row, c], x[row, c]
+                if relu and not keep:
+                    grad = np.float32(0) if _scaled(value, mean[c], scale[c], bias[c]) <= 0 else grad
+                dx[row, c] = scale[c] * (grad - average[c] - (value - mean[c]) * slope[c])

@@ -6,12 +6,19 @@ import numpy as np
 
 
 def forward(
-    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    eps: float,
+    residual: np.ndarray | None = None,
+    relu: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """y = (x - mean) invstd weight + bias, with the mean and the biased variance of each channel of x.
 
     x (N, C, ...); weight and bias (C,) or None. Returns y of x's shape, mean (C,) and invstd (C,),
     invstd = 1 / sqrt(variance + eps). Sums are taken in float64.
+    What follows in a residual network is done in the same pass: `residual`, of x's shape, is added to y, and with
+    `relu` what is negative becomes 0.
 
     Ioffe, Szegedy, "Batch normalization" (ICML 2015).
     """
@@ -20,7 +27,7 @@ def forward(
     mean = x.sum(axes, dtype=np.float64) / count
     variance = np.square(x - _per_channel(mean, x)).sum(axes, dtype=np.float64) / count
     invstd = 1 / np.sqrt(variance + eps)
-    y = _affine(x, mean, invstd, weight, bias)
+    y = _add_and_rectify(_affine(x, mean, invstd, weight, bias), residual, relu)
     return y, mean.astype(x.dtype), invstd.astype(x.dtype)
 
 
@@ -31,21 +38,36 @@ def inference(
     mean: np.ndarray,
     var: np.ndarray,
     eps: float,
+    residual: np.ndarray | None = None,
+    relu: bool = False,
 ) -> np.ndarray:
-    """y = (x - mean) / sqrt(var + eps) weight + bias, with statistics (C,) kept from training."""
-    return _affine(x, mean, 1 / np.sqrt(var.astype(np.float64) + eps), weight, bias)
+    """y = (x - mean) / sqrt(var + eps) weight + bias, with statistics (C,) kept from training.
+
+    `residual` and `relu` as in `forward`.
+    """
+    y = _affine(x, mean, 1 / np.sqrt(var.astype(np.float64) + eps), weight, bias)
+    return _add_and_rectify(y, residual, relu)
 
 
 def backward(
-    dy: np.ndarray, x: np.ndarray, weight: np.ndarray | None, mean: np.ndarray, invstd: np.ndarray
+    dy: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    invstd: np.ndarray,
+    bias: np.ndarray | None = None,
+    relu: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """dx of x's shape, dweight (C,) and dbias (C,), from dy and what `forward` returned.
 
     With x^ = (x - mean) invstd: dbias = sum dy, dweight = sum dy x^, and, because the mean and the variance
     depend on x too, dx = weight invstd (dy - average of dy - x^ (average of dy x^)).
-    Without a weight, dweight is None.
+    Without a weight, dweight is None. With `relu`, dy is the gradient of the rectified y: it counts where y is
+    positive or NaN, which is found again from x, so that y need not be kept (`bias` is used for that alone).
     """
     axes = _all_but_channels(x)
+    if relu:
+        dy = np.where(_affine(x, mean, invstd, weight, bias) <= 0, dy.dtype.type(0), dy)
     normalised = (x - _per_channel(mean, x)) * _per_channel(invstd, x)
     dbias = dy.sum(axes, dtype=np.float64)
     dweight = (dy * normalised).sum(axes, dtype=np.float64)
@@ -55,6 +77,25 @@ def backward(
     dx = _per_channel(scale, x) * centred
     dweight = None if weight is None else dweight.astype(x.dtype)
     return dx.astype(x.dtype), dweight, dbias.astype(x.dtype)
+
+
+def backward_residual(
+    dy: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    invstd: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
+    """dx, dweight, dbias and dresidual, from dy and y, the output of `forward` with a residual and `relu`."""
+    dresidual = np.where(y <= 0, dy.dtype.type(0), dy)
+    return *backward(dresidual, x, weight, mean, invstd), dresidual
+
+
+def _add_and_rectify(y: np.ndarray, residual: np.ndarray | None, relu: bool) -> np.ndarray:
+    if residual is not None:
+        y = y + residual
+    return np.maximum(y, y.dtype.type(0)) if relu else y
 
 
 def _affine(x, mean, invstd, weight, bias):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from layouts import LAYOUTS, assert_same_on_one_thread, channels_last
 
@@ -58,6 +58,31 @@ def test_cpu_equals_reference(problem):
     np.testing.assert_array_equal(x, before)
 
 
+@settings(max_examples=60, deadline=None)
+@given(problems(), st.sampled_from(sorted(LAYOUTS)), st.booleans(), st.booleans())
+def test_relu_and_residual_in_one_pass_equal_reference(problem, layout, has_residual, relu):
+    x, dy, weight, bias, mean, var = problem
+    tolerance = 1e-4 if x.dtype == np.float32 else 1e-10
+    residual = LAYOUTS[layout](np.roll(dy, 1)) if has_residual else None
+    fused = residual, relu
+    _, mean, invstd = reference.forward(x, weight, bias, 0.1)
+    expected = reference.forward(x, weight, bias, 0.1, *fused)
+    assert_close(cpu.forward(x, weight, bias, 0.1, *fused), expected, tolerance)
+    assert_close(
+        [cpu.inference(x, weight, bias, mean, var, 0.1, *fused)],
+        [reference.inference(x, weight, bias, mean, var, 0.1, *fused)],
+        tolerance,
+    )
+    # A y within rounding of 0 may fall on either side of it.
+    assume(not relu or (np.abs(reference.forward(x, weight, bias, 0.1, residual)[0]) > 1e-5).all())
+    if has_residual:
+        arguments = dy, expected[0], x, weight, mean, invstd
+        assert_close(cpu.backward_residual(*arguments), reference.backward_residual(*arguments), tolerance)
+    else:
+        arguments = dy, x, weight, mean, invstd, bias, relu
+        assert_close(cpu.backward(*arguments), reference.backward(*arguments), tolerance)
+
+
 @settings(max_examples=40, deadline=None)
 @given(problems(dtypes=(np.float64,), least=2))
 def test_reference_equals_pytorch(problem):
@@ -94,6 +119,35 @@ def test_backward_is_the_slope_of_forward(norm, layout):
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 @IMPLEMENTATIONS
+def test_backward_through_relu_and_residual_is_the_slope(norm, layout):
+    rng = np.random.default_rng(1)
+    x, dx, r, dr, dy = (LAYOUTS[layout](a) for a in rng.standard_normal((5, 3, 4, 2, 5)))
+    w, dw, b, db = rng.standard_normal((4, 4))
+    h = 1e-6
+    for residual, direction in ((r, dr), (None, None)):
+        up, down = (
+            norm.forward(
+                x + s * dx,
+                w + s * dw,
+                b + s * db,
+                EPS,
+                None if residual is None else residual + s * direction,
+                True,
+            )[0]
+            for s in (h, -h)
+        )
+        y, *statistics = norm.forward(x, w, b, EPS, residual, True)
+        assert 0 < (y == 0).sum() < y.size
+        if residual is None:
+            grads, directions = norm.backward(dy, x, w, *statistics, b, True), (dx, dw, db)
+        else:
+            grads, directions = norm.backward_residual(dy, y, x, w, *statistics), (dx, dw, db, dr)
+        slope = sum((g * d).sum() for g, d in zip(grads, directions, strict=True))
+        np.testing.assert_allclose(slope, (dy * (up - down)).sum() / (2 * h), rtol=1e-7)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@IMPLEMENTATIONS
 def test_a_large_mean_does_not_swallow_the_variance(norm, layout):
     """100,000 float32 values near 1000 with standard deviation 0.5: their squares' sum would lose it."""
     x = (1000 + 0.5 * np.random.default_rng(0).standard_normal((10, 2, 100, 100))).astype(np.float32)
@@ -101,6 +155,17 @@ def test_a_large_mean_does_not_swallow_the_variance(norm, layout):
     exact = x.astype(np.float64)
     np.testing.assert_allclose(mean, exact.mean((0, 2, 3)), rtol=1e-7)
     np.testing.assert_allclose(invstd, 1 / np.sqrt(exact.var((0, 2, 3)) + EPS), rtol=1e-6)
+
+
+@IMPLEMENTATIONS
+def test_an_outlier_among_the_first_rows_does_not_swallow_the_variance(norm):
+    """Deviations are first taken from the mean of the first rows, which lies far off here."""
+    x = np.random.default_rng(0).standard_normal((4096, 3)).astype(np.float32)
+    x[5] = 1e4
+    _, mean, invstd = norm.forward(x, None, None, EPS)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(mean, exact.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(invstd, 1 / np.sqrt(exact.var(0) + EPS), rtol=1e-6)
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
@@ -111,7 +176,7 @@ def test_nan_and_infinity_spoil_their_channel_only(norm, layout, bad):
     x[1, 1, 2, 2] = bad
     x = LAYOUTS[layout](x)
     with np.errstate(invalid="ignore"):
-        y, mean, invstd = norm.forward(x, None, None, EPS)
+        y, mean, invstd = norm.forward(x, None, None, EPS, None, True)
         dx, _, _ = norm.backward(np.ones_like(x), x, None, mean, invstd)
     for result in (y, dx):
         assert np.isnan(result[:, 1]).all() and np.isfinite(result[:, [0, 2]]).all()
