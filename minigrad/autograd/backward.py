@@ -53,7 +53,7 @@ def backward_pass(
                         captured[node, slot] = output
                 if isinstance(node, AccumulateGrad):
                     if targets is None:
-                        node.accumulate(outputs[0], fresh=incoming[0][1] and not node.hooks[0])
+                        node.accumulate(outputs[0], fresh=incoming[0][1] and not node.hooks)
                 elif targets is None or any([parent in waiting for parent, _ in node.edges]):
                     outgoing = run_watched(node, outputs) if anomaly.enabled else node.run(outputs)
             for slot, ((parent, parent_slot), gradient) in enumerate(zip(node.edges, outgoing, strict=True)):

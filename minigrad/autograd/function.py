@@ -64,14 +64,14 @@ class Node:
 class AccumulateGrad(Node):
     """Where the tape ends: adds what arrives to a leaf's `.grad`."""
 
-    hooks: dict[int, dict[int, Any]]
-
     def __init__(self, variable: Tensor):
         self.variable = variable
         self.outputs = (_metadata(variable.array),)
-        if variable.grad_hooks is None:
-            variable.grad_hooks = {}
-        self.hooks = {0: variable.grad_hooks}  # the leaf's own, for this node comes and goes with the graph
+
+    @property
+    def hooks(self) -> dict[int, dict[int, Any]] | None:  # type: ignore[override]
+        """The leaf's own, for this node comes and goes with the graph."""
+        return {0: self.variable.grad_hooks} if self.variable.grad_hooks else None
 
     def name(self) -> str:
         return "AccumulateGrad"

@@ -7,6 +7,7 @@ convolutions again: three operations that are each other's derivatives, to any o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -125,22 +126,15 @@ def conv2d(
 
     Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016).
     """
-    _check_images("conv2d", input, weight, bias, groups)
+    _check_operands("conv2d", input, weight, bias, groups)
     stride = pair("conv2d", "stride", stride, minimum=1)
     dilation = pair("conv2d", "dilation", dilation, minimum=1)
-    channels, kernel_size = weight.shape[1] * groups, weight.shape[2:]
-    _check_channels("conv2d", f"groups={groups}", input, weight, bias, channels, weight.shape[0])
+    _check_shapes(False, input.shape, weight.shape, None if bias is None else bias.shape, groups)
     images = input if input.ndim == 4 else input.unsqueeze(0)
     if isinstance(padding, str):
-        images, padding = _named_padding(images, kernel_size, stride, padding, dilation)
+        images, padding = _named_padding(images, weight.shape[2:], stride, padding, dilation)
     padding = pair("conv2d", "padding", padding)
-    padded = [images.shape[2 + d] + 2 * padding[d] for d in (0, 1)]
-    covered = [dilation[d] * (kernel_size[d] - 1) + 1 for d in (0, 1)]
-    if padded[0] < covered[0] or padded[1] < covered[1]:
-        raise RuntimeError(
-            f"conv2d: Calculated padded input size per channel: ({padded[0]} x {padded[1]}). Kernel size: "
-            f"({covered[0]} x {covered[1]}). Kernel size can't be greater than actual input size"
-        )
+    _check_kernel_fits(images.shape[2:], weight.shape[2:], padding, dilation)
     y = Conv2d.apply(images, weight, bias, stride, padding, dilation, groups)
     return y if input.ndim == 4 else y.squeeze(0)
 
@@ -181,13 +175,13 @@ def conv_transpose2d(
     Zeiler et al., "Deconvolutional networks" (CVPR 2010).
     """
     operation = "conv_transpose2d"
-    _check_images(operation, input, weight, bias, groups)
+    _check_operands(operation, input, weight, bias, groups)
     stride = pair(operation, "stride", stride, minimum=1)
     dilation = pair(operation, "dilation", dilation, minimum=1)
     padding = pair(operation, "padding", padding)
     output_padding = pair(operation, "output_padding", output_padding)
     out_channels, kernel_size = weight.shape[1] * groups, weight.shape[2:]
-    _check_channels(operation, "transposed=1", input, weight, bias, weight.shape[0], out_channels)
+    _check_shapes(True, input.shape, weight.shape, None if bias is None else bias.shape, groups)
     if any([extra >= max(s, d) for extra, s, d in zip(output_padding, stride, dilation, strict=True)]):
         raise RuntimeError(
             f"{operation}: output padding must be smaller than either stride or dilation, "
@@ -221,57 +215,69 @@ def conv_transpose2d(
 _TORCH_NAMES = {"float16": "half", "float32": "float", "float64": "double"}
 
 
-def _check_images(operation: str, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
-    """Refuse operands whose number of dimensions, dtype or device does not fit."""
+def _check_operands(operation: str, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
+    """Refuse operands whose dtype or device does not fit."""
     check_floating(operation, "input", input)
     check_floating(operation, "weight", weight)
     if isinstance(groups, bool) or not isinstance(groups, int | np.integer):
         raise TypeError(f"{operation}: groups must be an int, not {type(groups).__name__}")
-    if groups <= 0:
-        raise RuntimeError(f"{operation}: non-positive groups is not supported, got groups={groups}")
-    if weight.ndim != 4:
-        raise RuntimeError(
-            f"{operation}: expected a 4-dimensional weight (out, in, height, width), "
-            f"but got weight of size {list(weight.shape)}"
-        )
-    if input.ndim not in (3, 4):
-        raise RuntimeError(
-            f"Expected 3D (unbatched) or 4D (batched) input to {operation}, but got input of size: {list(input.shape)}"
-        )
-    if min(weight.shape) < 1:
-        raise RuntimeError(f"{operation}: expected a weight without empty dimensions, but got {list(weight.shape)}")
-    if weight.shape[0] % groups:
-        raise RuntimeError(
-            f"{operation}: Given groups={groups}, expected weight to be divisible by {groups} at "
-            f"dimension 0, but got weight of size {list(weight.shape)} instead"
-        )
-    others = {"weight": weight}
-    if bias is not None:
-        others["bias"] = check_tensor(operation, "bias", bias)
-    for name, other in others.items():
-        if other.dtype != input.dtype:
+    for name, other in (("weight", weight), ("bias", bias)):
+        if other is not None and check_tensor(operation, name, other).dtype != input.dtype:
             types = [_TORCH_NAMES.get(t.dtype.name, t.dtype.name) for t in (input, other)]
             raise RuntimeError(f"{operation}: Input type ({types[0]}) and {name} type ({types[1]}) should be the same")
-    check_same_device(operation, input, *others.values())
+    check_same_device(operation, input, weight, *[] if bias is None else [bias])
 
 
-def _check_channels(
-    operation: str,
-    given: str,
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    channels: int,
-    out_channels: int,
+@lru_cache(maxsize=256)  # a network asks the same again and again
+def _check_shapes(
+    transposed: bool,
+    shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    bias_shape: tuple[int, ...] | None,
+    groups: int,
 ) -> None:
-    """Refuse an input or a bias whose number of channels is not the weight's."""
-    if input.shape[-3] != channels:
+    """Refuse an input, a weight or a bias whose dimensions, or whose numbers of channels, do not fit."""
+    operation, given = ("conv_transpose2d", "transposed=1") if transposed else ("conv2d", f"groups={groups}")
+    if groups <= 0:
+        raise RuntimeError(f"{operation}: non-positive groups is not supported, got groups={groups}")
+    if len(weight_shape) != 4:
         raise RuntimeError(
-            f"{operation}: Given {given}, weight of size {list(weight.shape)}, expected input"
-            f"{list(input.shape)} to have {channels} channels, but got {input.shape[-3]} channels instead"
+            f"{operation}: expected a 4-dimensional weight (out, in, height, width), "
+            f"but got weight of size {list(weight_shape)}"
         )
-    if bias is not None and bias.shape != (out_channels,):
+    if len(shape) not in (3, 4):
         raise RuntimeError(
-            f"{operation}: Given {given}, weight of size {list(weight.shape)}, expected bias to be "
-            f"1-dimensional with {out_channels} elements, but got bias of size {list(bias.shape)} instead"
+            f"Expected 3D (unbatched) or 4D (batched) input to {operation}, but got input of size: {list(shape)}"
+        )
+    if min(weight_shape) < 1:
+        raise RuntimeError(f"{operation}: expected a weight without empty dimensions, but got {list(weight_shape)}")
+    if weight_shape[0] % groups:
+        raise RuntimeError(
+            f"{operation}: Given groups={groups}, expected weight to be divisible by {groups} at "
+            f"dimension 0, but got weight of size {list(weight_shape)} instead"
+        )
+    out_channels, channels = weight_shape[0], weight_shape[1] * groups
+    if transposed:
+        out_channels, channels = channels, out_channels
+    if shape[-3] != channels:
+        raise RuntimeError(
+            f"{operation}: Given {given}, weight of size {list(weight_shape)}, expected input"
+            f"{list(shape)} to have {channels} channels, but got {shape[-3]} channels instead"
+        )
+    if bias_shape is not None and bias_shape != (out_channels,):
+        raise RuntimeError(
+            f"{operation}: Given {given}, weight of size {list(weight_shape)}, expected bias to be "
+            f"1-dimensional with {out_channels} elements, but got bias of size {list(bias_shape)} instead"
+        )
+
+
+@lru_cache(maxsize=256)
+def _check_kernel_fits(size: Pair, kernel_size: Pair, padding: Pair, dilation: Pair) -> None:
+    """Refuse a kernel that covers more than the padded image."""
+    padded = [size[d] + 2 * padding[d] for d in (0, 1)]
+    covered = [dilation[d] * (kernel_size[d] - 1) + 1 for d in (0, 1)]
+    if padded[0] < covered[0] or padded[1] < covered[1]:
+        raise RuntimeError(
+            f"conv2d: Calculated padded input size per channel: ({padded[0]} x {padded[1]}). Kernel size: "
+            f"({covered[0]} x {covered[1]}). Kernel size can't be greater than actual input size"
         )
