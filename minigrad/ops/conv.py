@@ -180,8 +180,8 @@ def conv_transpose2d(
     dilation = pair(operation, "dilation", dilation, minimum=1)
     padding = pair(operation, "padding", padding)
     output_padding = pair(operation, "output_padding", output_padding)
-    out_channels, kernel_size = weight.shape[1] * groups, weight.shape[2:]
     _check_shapes(True, input.shape, weight.shape, None if bias is None else bias.shape, groups)
+    out_channels, kernel_size = weight.shape[1] * groups, weight.shape[2:]
     if any([extra >= max(s, d) for extra, s, d in zip(output_padding, stride, dilation, strict=True)]):
         raise RuntimeError(
             f"{operation}: output padding must be smaller than either stride or dilation, "
