@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import device as Device
 from minigrad.device import to_device
@@ -35,6 +36,7 @@ __all__ = [
 
 # From here on the compiled kernel is quicker even if Numba has to be loaded for it; the numbers are the same.
 LARGE = 1 << 18
+PIECE = 1 << 17  # numbers drawn at a time: 512 KiB of float32
 
 
 def _draw(distribution: str, count: int, dtype, generator: Generator | None) -> np.ndarray:
@@ -261,8 +263,7 @@ def uniform_(input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: G
     check_writable(input)
     if not from_ <= to:
         raise RuntimeError(f"uniform_: expects to return a [from, to) range, but found from={from_} > to={to}")
-    values = _draw("uniform", input.numel(), input.dtype, generator)
-    return _fill(input, values * values.dtype.type(to - from_) + values.dtype.type(from_))
+    return _fill_with(input, "uniform", to - from_, from_, generator)
 
 
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -271,8 +272,7 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Ge
     check_writable(input)
     if not std >= 0:
         raise RuntimeError(f"normal_: expects std >= 0, but found std {std}")
-    values = _draw("normal", input.numel(), input.dtype, generator)
-    return _fill(input, values * values.dtype.type(std) + values.dtype.type(mean))
+    return _fill_with(input, "normal", std, mean, generator)
 
 
 def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator | None = None) -> Tensor:
@@ -282,6 +282,24 @@ def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator |
     probability = check_floating("bernoulli_", "p", p).cpu().array if isinstance(p, Tensor) else p
     dtype = input.dtype if input.dtype.kind == "f" else dtypes.float32
     return _fill(input, _trials("bernoulli_", probability, input.shape, dtype, generator).astype(input.dtype))
+
+
+def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, generator: Generator | None) -> Tensor:
+    """Write scale * number + shift into all elements, piece by piece: the pieces of a large draw stay in the cache."""
+    count, wide = input.numel(), np.float64 if input.dtype == np.float64 else np.float32
+    seed, offset = _generator(generator).reserve(reference.blocks(count, wide))
+    draw = getattr(_kernels(count), distribution)
+    array: Any = input.array
+    recorded = is_grad_enabled() and input.requires_grad
+    straight = isinstance(array, np.ndarray) and array.flags.c_contiguous and not recorded
+    values = array.reshape(count) if straight else np.empty(count, input.dtype)
+    for start in range(0, count, PIECE):
+        numbers = draw(min(PIECE, count - start), seed, offset + reference.blocks(start, wide), wide)
+        values[start : start + PIECE] = numbers * wide(scale) + wide(shift)
+    if straight:
+        input._bump_version()
+        return input
+    return _fill(input, values)
 
 
 def _fill(input: Tensor, values: np.ndarray) -> Tensor:
