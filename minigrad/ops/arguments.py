@@ -177,8 +177,11 @@ def takes_sizes(function: Callable) -> Callable:
 
 def pair(operation: str, name: str, value: Any, minimum: int = 0) -> Pair:
     """An int, or two for height and width, of at least `minimum`."""
-    if type(value) is int and value >= minimum:  # the usual case, without delay
+    # The usual cases, without delay.
+    if type(value) is int and value >= minimum:
         return value, value
+    if type(value) is tuple and [type(v) for v in value] == [int, int] and min(value) >= minimum:
+        return value
     values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
     values = values * 2 if len(values) == 1 else values
     if len(values) != 2 or any([isinstance(v, bool) or not isinstance(v, int | np.integer) for v in values]):

@@ -4,7 +4,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -34,7 +34,18 @@ def arrays(draw, shape=None):
     return x
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.fixture(autouse=True)
+def small_arrays_run_the_kernel(monkeypatch):
+    monkeypatch.setattr(cpu, "SMALL", 0)
+
+
+def test_small_arrays_are_numpys(monkeypatch):
+    monkeypatch.setattr(cpu, "SMALL", 4)
+    monkeypatch.setattr(cpu, "_relu", None)
+    np.testing.assert_array_equal(cpu.relu(np.array([-1, 2, np.nan, -0.0], np.float32)), [0, 2, np.nan, 0])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrays(), st.data())
 def test_cpu_equals_reference(x, data):
     y = cpu.relu(x)
