@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from minigrad.autograd.backward import children_counts
-from minigrad.autograd.function import AccumulateGrad, Function, Node
+from minigrad.autograd.function import AccumulateGrad, Function, Node, gradient_edge
 from minigrad.nn.module import Module
 from minigrad.study.formulas import formula_of
 from minigrad.study.records import Operation, Outgoing, Record, Source, Step, Value
@@ -78,7 +78,7 @@ class Recorder:
     def operation(self, cls: type[Function], args: tuple, results: tuple, elapsed: float) -> None:
         """Forward of `cls` has returned `results`."""
         frame = _user_frame()
-        roles = _argument_names(cls, len(args))
+        roles = argument_names(cls, len(args))
         inputs, arguments = [], {}
         for role, argument in zip(roles, args, strict=True):
             if isinstance(argument, Tensor):
@@ -97,7 +97,7 @@ class Recorder:
             sum([r.nbytes for r in outputs]),
             Source.of_frame(frame) if frame is not None else None,
             self._steps[-1] if self._steps else None,
-            _saved(node, roles, args, outputs) if node is not None else (),
+            saved_values(node, roles, args, outputs) if node is not None else (),
             inputs=tuple(inputs),
             arguments=arguments,
             recorded=node is not None,
@@ -195,7 +195,7 @@ class Recorder:
             forward.scope if forward is not None else scopes.get(node, ()),
             source=forward.source if forward is not None else None,
             within=self._steps[-1] if self._steps else None,
-            saved=forward.saved if forward is not None else _saved(node),
+            saved=forward.saved if forward is not None else saved_values(node),
             operation=operation,
             pass_index=current.index if current is not None else max(self._passes_begun - 1, 0),
             called=current.called if current is not None else None,
@@ -217,7 +217,7 @@ class Recorder:
     def end_step(self, node: Node, step: Step, results: tuple) -> None:
         """`node` has run."""
         self._steps.pop()
-        roles = _argument_names(type(node), len(results))
+        roles = argument_names(type(node), len(results))
         current = self._passes[-1] if self._passes else None
         sent = []
         for role, gradient, (parent, slot) in zip(roles, results, node.edges, strict=True):
@@ -263,7 +263,7 @@ def _variable(frame: Any, tensor: Tensor) -> str:
     return ""
 
 
-def _argument_names(cls: type, count: int) -> tuple[str, ...]:
+def argument_names(cls: type, count: int) -> tuple[str, ...]:
     """The names of forward's `count` arguments, `ctx` aside; those of a starred one are numbered."""
     parameters = list(inspect.signature(cls.forward).parameters.values()) if issubclass(cls, Function) else []
     if parameters and getattr(cls, "setup_context", None) is Function.setup_context:
@@ -273,7 +273,7 @@ def _argument_names(cls: type, count: int) -> tuple[str, ...]:
     return tuple([*names, *[f"{star}[{i}]" for i in range(count - len(names))]][:count])
 
 
-def _saved(node: Node, roles: tuple = (), args: tuple = (), outputs: list | tuple = ()) -> tuple[Value, ...]:
+def saved_values(node: Node, roles: tuple = (), args: tuple = (), outputs: list | tuple = ()) -> tuple[Value, ...]:
     """What a node keeps for its backward: saved tensors, and arrays that forward left on it by name."""
     if not isinstance(node, Function):
         return ()
@@ -287,12 +287,23 @@ def _saved(node: Node, roles: tuple = (), args: tuple = (), outputs: list | tupl
             role = next((r for r, a in zip(roles, args, strict=True) if a is tensor), None)
             if role is None and any([tensor.array is output.array for output in outputs]):
                 role = "output"
+            if role is None and tensor.requires_grad:
+                role = _role_by_edge(node, tensor)
             values.append(Value(role or f"saved[{position}]", tensor.shape, str(tensor.dtype)))
     for name, value in vars(node).items():
         array = value.array if isinstance(value, Tensor) else value
         if not name.startswith("_") and hasattr(array, "shape") and hasattr(array, "dtype"):
             values.append(Value(name, tuple(array.shape), str(array.dtype)))
     return tuple(values)
+
+
+def _role_by_edge(node: Function, tensor: Tensor) -> str | None:
+    """The argument that a saved tensor was, told by where its gradient goes."""
+    edge = gradient_edge(tensor)
+    if edge[0] is node:
+        return "output"
+    roles = argument_names(type(node), len(node.edges))
+    return next((role for role, known in zip(roles, node.edges, strict=True) if known == edge), None)
 
 
 def _short(value: Any) -> str:
