@@ -14,9 +14,9 @@ def draw_circle() -> Picture:
     The page is the plane at right angles to (1, 1, 1).
     """
     plane = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
-    g = np.array([1.1, 0.4]) @ plane
+    g = np.array([1.0, 0.4]) @ plane
     with mpl.rc_context(STYLE):
-        figure, ((axis,),) = new_figure(5.4, 4.0)
+        figure, ((axis,),) = new_figure(7.2, 3.7)
         angles = np.linspace(0, 2 * np.pi, 200)
         axis.plot(*np.sqrt(3) * np.stack([np.cos(angles), np.sin(angles)]), color="#bbbbbb", linewidth=1)
         for angle in np.arange(8) * np.pi / 4 + 0.15:
@@ -33,8 +33,8 @@ def draw_circle() -> Picture:
             ("what is left of it", ORANGE),
         )
         for row, (text, color) in enumerate(legend):
-            axis.text(0, 0.4 - 0.4 * row, text, color=color, ha="center", va="center")
-        axis.set_xlim(-2.1, 3.1)
+            axis.text(3.4, 0.4 - 0.4 * row, text, color=color, va="center")
+        axis.set_xlim(-2.1, 6.4)
         axis.set_ylim(-2.0, 2.4)
         axis.set_aspect("equal")
         axis.set_axis_off()
