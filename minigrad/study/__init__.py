@@ -1,6 +1,7 @@
 """Looking at what a network does and how it learned."""
 
 from minigrad.study.attribution import grad_cam, saliency
+from minigrad.study.check import check
 from minigrad.study.explain import explain
 from minigrad.study.explanation import Explanation
 from minigrad.study.gradient_flow import plot_gradient_flow
@@ -10,6 +11,7 @@ from minigrad.study.trace import Trace, trace
 from minigrad.study.training import plot_training
 
 __all__ = [
+    "check",
     "explain",
     "Explanation",
     "grad_cam",

@@ -48,10 +48,10 @@ def plot_filters(model_or_weight: Module | Tensor) -> Figure:
         columns = int(np.ceil(np.sqrt(len(tiles) * 1.6)))  # about a slide's proportions
         note = "" if len(tiles) == count else f", the first {len(tiles)}"
     else:
-        tiles = filters[:MOST_CHANNELS, :MOST_CHANNELS].reshape(-1, 1, *filters.shape[2:])
-        columns = min(channels, MOST_CHANNELS)
+        tiles = filters[:MOST_CHANNELS, :MOST_CHANNELS].swapaxes(0, 1).reshape(-1, 1, *filters.shape[2:])
+        columns = min(count, MOST_CHANNELS)
         cut = max(count, channels) > MOST_CHANNELS
-        note = f", {f'the first {MOST_CHANNELS} of ' if cut else ''}outputs down, inputs across"
+        note = f", {f'the first {MOST_CHANNELS} of ' if cut else ''}outputs across, inputs down"
     mosaic = _mosaic(tiles, columns)
     height, width = mosaic.shape[:2]
     shape = " × ".join(map(str, weight.shape))
