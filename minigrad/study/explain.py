@@ -277,7 +277,8 @@ def _summary(thing: Any) -> str:
 
 def _signature(name: str, thing: Any) -> str:
     try:
-        return f"{name}{inspect.signature(thing)}".replace("minigrad.tensor.", "").replace("'", "")
+        # Annotations are kept as strings; a default that is one keeps its quotes.
+        return name + re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(thing)))
     except (TypeError, ValueError):
         return ""
 

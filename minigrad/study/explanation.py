@@ -105,7 +105,7 @@ class Explanation:
                 f"<div class='gradients'>{label}{back}</div></section>"
             )
         if self.geometry is not None:
-            pieces.append(f"<section><h2>The windows</h2>{picture(self.geometry)}</section>")
+            pieces.append(f"<section class='windows'><h2>The windows</h2>{picture(self.geometry)}</section>")
         rows = "".join([f"<tr><th>{escape(name)}</th><td>{escape(shape)}</td></tr>" for name, shape in self.shapes])
         shapes = f"<div><h2>Shapes</h2><table>{rows}</table></div>" if rows else ""
         pieces.append(
@@ -194,10 +194,12 @@ _STYLE = """
 .minigrad-explain pre.signature { background: none; padding: 0; color: var(--quiet); white-space: pre-wrap; }
 .minigrad-explain .summary { max-width: 75ch; margin: 12px 0 0; }
 .minigrad-explain .formulas { display: flex; flex-wrap: wrap; gap: 14px; }
-.minigrad-explain .formulas > div { background: var(--soft); border-radius: 8px; padding: 14px 20px; flex: 1 1 300px; }
+.minigrad-explain .formulas > div { background: var(--soft); border-radius: 8px; padding: 14px 20px; flex: 1 1 360px; }
 .minigrad-explain .formulas > div:empty { display: none; }
 .minigrad-explain .formulas span { font-size: 12px; color: var(--quiet); }
 .minigrad-explain .formulas > div { overflow: auto hidden; }
+.minigrad-explain .windows { overflow-x: auto; }
+.minigrad-explain .windows svg { min-width: 720px; }
 .minigrad-explain math { font-size: 19px; margin: 10px 0; }
 .minigrad-explain .gradients math { font-size: 17px; }
 .minigrad-explain .two { display: grid; gap: 18px;

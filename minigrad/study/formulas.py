@@ -126,11 +126,11 @@ FORMULAS: dict[str, tuple[str, ...]] = {
     "conv_transpose2d": ("y_{n,o,u,v} = b_{o} + Σ_{s i+p = u, s j+q = v, c} x_{n,c,i,j} w_{c,o,p,q}",),
     "MaxPool2d": (
         "y_{n,c,i,j} = max_{p,q} x_{n,c,s i+p,s j+q}",
-        r"\grad{x_{n,c,u,v}} = Σ_{i,j} \grad{y_{n,c,i,j}} \text{ over the windows whose largest it was}",
+        r"\grad{x_{n,c,u,v}} = Σ_{i,j} \grad{y_{n,c,i,j}} \text{ over windows it won}",
     ),
     "AvgPool2d": (
         r"y_{n,c,i,j} = \frac{1}{k^{2}} Σ_{p,q} x_{n,c,s i+p,s j+q}",
-        r"\grad{x_{n,c,u,v}} = \frac{1}{k^{2}} Σ_{i,j} \grad{y_{n,c,i,j}} \text{ over the windows that see it}",
+        r"\grad{x_{n,c,u,v}} = \frac{1}{k^{2}} Σ_{i,j} \grad{y_{n,c,i,j}} \text{ over its windows}",
     ),
     "adaptive_avg_pool2d": (
         r"y_{i,j} = \text{the mean of window } (i, j)\text{, the windows sharing the image evenly}",

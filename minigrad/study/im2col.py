@@ -90,7 +90,10 @@ def _short(value: float) -> str:
     value = value or 0.0  # not -0
     if not np.isfinite(value):
         return "−∞" if value < 0 else "∞"
-    return f"{value:.0f}".replace("-", "−") if value == round(value) else f"{value:.1f}".replace("-", "−")
+    if value == round(value):
+        return f"{value:.0f}".replace("-", "−")
+    words = f"{value:.1f}" if abs(value) >= 0.1 else f"{value:.2f}".replace("0.", ".")  # as short, and not 0.0
+    return words.replace("-", "−")
 
 
 def _shade(geometry: Geometry, value: float | None) -> float:
@@ -108,6 +111,10 @@ def _planes(geometry: Geometry) -> int:
     return min(geometry.channels, 2)
 
 
+def _pair(pair: Pair) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]} x {pair[1]}"
+
+
 def _cell(geometry: Geometry) -> float:
     """The side of a pixel of the image."""
     rows, columns = [n + 2 * p for n, p in zip(geometry.input_shape[2:], geometry.padding, strict=True)]
@@ -122,9 +129,11 @@ def _image(drawing: _Drawing, geometry: Geometry, place: Pair) -> float:
     channels = geometry.input_shape[1]
     more = f", the first {planes} shown" if planes < channels else ""
     drawing.text(0, 16, "the image", 14, font_weight="600")
-    padded = f", {pad_h if pad_h == pad_w else f'{pad_h} x {pad_w}'} of padding" if pad_h or pad_w else ""
+    padded = f", padding {_pair(geometry.padding)}" if pad_h or pad_w else ""
+    dilated = f", dilation {_pair(geometry.dilation)}" if geometry.dilation != (1, 1) else ""
     count = f"{channels} channel{'s' if channels > 1 else ''}"
-    drawing.text(0, 33, f"{count} of {height} x {width}{padded}{more}", 11.5, opacity=".75")
+    words = f"{count} of {height} x {width}{padded}, stride s = {_pair(geometry.stride)}{dilated}{more}"
+    drawing.text(0, 33, words, 11.5, opacity=".75")
     for plane in range(planes):
         left = plane * (columns * cell + 14)
         if geometry.x is not None and rows * columns <= 400:  # beyond that a cell is too small for a number
@@ -209,9 +218,9 @@ def _products(drawing: _Drawing, geometry: Geometry, place: Pair, top: float) ->
             total = sum([p for p in products if p is not None])
             bias = 0.0 if geometry.bias is None else float(geometry.bias[0])
             result = total + bias
-            words = f"their sum {_short(total)}" + (
-                f" + bias {bias:.2f} = {result:.2f}" if geometry.bias is not None else ""
-            )
+            words = f"their sum {_short(total)}"
+            if geometry.bias is not None:
+                words += f" + bias {bias:.2f} = {result:.2f}".replace("-", "−")
             drawing.text(0, y + cell + 24, words, 13.5, font_weight="600")
     elif geometry.x is not None:
         known = [value for value in values if value is not None]
@@ -222,7 +231,7 @@ def _products(drawing: _Drawing, geometry: Geometry, place: Pair, top: float) ->
         drawing.text(
             0, y + cell + 24, f"{'largest' if winner is not None else 'mean'}: {result:.2f}", 13.5, font_weight="600"
         )
-    return max(y + cell + 30, _output(drawing, geometry, place, top, result, len(shown) * cell + 100))
+    return max(y + cell + 30, _output(drawing, geometry, place, top, result, max(len(shown) * cell + 100, 150)))
 
 
 def _weights(geometry: Geometry) -> Sequence[float]:
