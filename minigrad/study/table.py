@@ -11,7 +11,7 @@ WIDTH = 120  # columns
 
 TITLES = ("", "operation", "module", "shape", "mean", "std", "norm", "zeros", "ms", "memory", "line")
 WORDS = (1, 2, 10)  # the columns that may be cut short; the others are numbers
-SECTIONS = {"forward": "FORWARD: the outputs", "backward": "BACKWARD: the gradients of these outputs"}
+WHAT = {"forward": "the outputs", "backward": "the gradients of these outputs"}  # that the numbers are of
 
 
 def table(records: Sequence[Record]) -> str:
@@ -21,11 +21,14 @@ def table(records: Sequence[Record]) -> str:
     while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
         widest = max(WORDS, key=lambda column: widths[column])
         widths[widest] -= 1
-    lines, section = [_line(TITLES, widths)], ""
+    lines, before = [_line(TITLES, widths)], ""
     for record, row in zip(records, rows[1:], strict=True):
-        if record.kind != section:
-            lines += [""] * bool(section) + [SECTIONS[record.kind]]
-            section = record.kind
+        section = f"{record.kind.upper()}: {WHAT[record.kind]}"
+        if record.within is not None:  # forward that ran again for a checkpoint, gradients of gradients
+            section += f", within [{record.within}]"
+        if section != before:
+            lines += [""] * bool(before) + [section]
+            before = section
         lines.append(_line(row, widths))
     return "\n".join([*lines, "", _total(records)])
 
@@ -116,10 +119,11 @@ def description(record: Record) -> str:
 
 
 def _value(value: Value, label: str) -> str:
-    origin = f" = {value.name}" if value.name else f" from [{value.maker}]" if value.maker is not None else ""
-    if value.role == "output" or value.role == "grad":
-        origin = f" = {value.name}" if value.name and value.role == "output" else ""
-    text = f"{label}{origin}: {shape_text(value.shape)} {value.dtype}"
+    """ "weight: features.0.weight, 6 x 1 x 5 x 5 float32, mean ..."."""
+    origin = f"from [{value.maker}], " if value.maker is not None and value.role != "output" else ""
+    if value.name and value.role != "grad":
+        origin = f"{value.name}, "
+    text = f"{label}: {origin}{shape_text(value.shape)} {value.dtype}"
     if value.statistics is None:
         return text
     mean, std, norm, zeros = _columns(value.statistics)
