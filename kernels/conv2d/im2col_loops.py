@@ -36,7 +36,7 @@ def pack(weight, strides, taps, groups, outputs, packed):
                 for c in range(first, min(channels, first + RUN)):
                     start = g * strides[0] + (b * width + j) * strides[1] + c * strides[2] + taps[t]
                     to = (t * channels + c) * width + j
-                    for i in range(RUN):
+                    for i in range(min(RUN, width - j)):
                         block[to + i] = weight[start + i * strides[1]] if j + i < inside else 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layouts import assert_same_on_one_thread
+from layouts import assert_same_on_one_thread, channels_last
 
 from minigrad.kernels.conv2d import cpu, reference
 
@@ -174,7 +174,8 @@ def test_nan_and_infinity_survive():
 
 def test_results_do_not_depend_on_the_number_of_threads():
     case = make_case(40, 3, 5, (12, 12), (5, 5), (1, 1), (2, 2), (1, 1), 1, np.float32)
-    assert_same_on_one_thread(lambda: results(cpu, case))
+    for algorithm in ("direct", "im2col"):
+        assert_same_on_one_thread(lambda: results(cpu, case, algorithm=algorithm))  # noqa: B023
 
 
 @settings(max_examples=20, deadline=None)
@@ -182,11 +183,11 @@ def test_results_do_not_depend_on_the_number_of_threads():
     st.integers(1, 40), st.integers(1, 40), st.integers(1, 11), st.integers(1, 11),
     st.sampled_from([0, 1, 3]), st.tuples(st.integers(0, 2), st.integers(0, 2)), st.booleans(),
 )  # fmt: skip
-def test_winograd(channels, out_channels, height, width, batch, padding, channels_last):
+def test_winograd(channels, out_channels, height, width, batch, padding, last):
     size = max(height, 3 - 2 * padding[0]), max(width, 3 - 2 * padding[1])
     case = make_case(batch, channels, out_channels, size, (3, 3), (1, 1), padding, (1, 1), 1, np.float32)
-    if channels_last:
-        case.x, case.dy = (a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2) for a in (case.x, case.dy))
+    if last:
+        case.x, case.dy = channels_last(case.x), channels_last(case.dy)
     got = results(cpu, case, algorithm="winograd")
     exact = Case(*(a.astype(np.float64) for a in (case.x, case.weight, case.bias, case.dy)), case.geometry)
     for a, expected in zip(got, results(reference, exact), strict=True):
@@ -196,33 +197,59 @@ def test_winograd(channels, out_channels, height, width, batch, padding, channel
         assert np.array_equal(a, b), "two runs differ"
 
 
-@pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
-@pytest.mark.parametrize("batch", [0, 1, 4])
-def test_pointwise(batch, stride, channels_last):
-    case = make_case(batch, 9, 10, (6, 7), (1, 1), stride, (0, 0), (1, 1), 1, np.float32)
-    if channels_last:
-        case.x, case.dy = (a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2) for a in (case.x, case.dy))
-    got = results(cpu, case, algorithm="pointwise")
+@settings(max_examples=60, deadline=None)
+@given(cases(max_channels=40), st.booleans())
+def test_im2col(case, last):
+    if last:
+        case.x, case.dy = channels_last(case.x), channels_last(case.dy)
+    assert_algorithm(case, "im2col")
+
+
+@settings(max_examples=30, deadline=None)
+@given(cases(), st.booleans(), st.integers(1, 80))
+def test_depthwise(case, last, channels):
+    group_in, group_out = case.weight.shape[1], case.weight.shape[0] // case.geometry[3]
+    repeat = lambda a, per_group: np.resize(a, (len(a), channels, *a.shape[2:]))  # noqa: E731
+    case.x, case.dy = repeat(case.x, group_in), repeat(case.dy, group_out)
+    case.weight, case.bias = np.resize(case.weight, (channels, 1, *case.kernel_size)), np.resize(case.bias, channels)
+    case.geometry = (*case.geometry[:3], channels)
+    if last:
+        case.x, case.dy = channels_last(case.x), channels_last(case.dy)
+    assert_algorithm(case, "depthwise")
+
+
+def assert_algorithm(case, algorithm):
+    """Forward and both gradients are the reference's, and two runs are equal to the last bit."""
+    got = results(cpu, case, algorithm=algorithm)
     for a, expected in zip(got, results(reference, case), strict=True):
-        assert_close(a, expected, 1e-5)
+        assert a.dtype == case.x.dtype
+        assert_close(a, expected, TOLERANCE[case.x.dtype.type])
+    for a, b in zip(got, results(cpu, case, algorithm=algorithm), strict=True):
+        assert np.array_equal(a, b), "two runs differ"
 
 
 @pytest.mark.parametrize(
-    ("weight_shape", "dtype", "padding", "expected"),
+    ("weight_shape", "kind", "padding", "groups", "expected"),
     [
-        ((6, 1, 5, 5), np.float32, (2, 2), "direct"),
-        ((16, 6, 5, 5), np.float32, (0, 0), "direct"),
-        ((64, 64, 3, 3), np.float32, (1, 1), "winograd"),
-        ((64, 64, 3, 3), np.float64, (1, 1), "direct"),
-        ((64, 3, 3, 3), np.float32, (1, 1), "direct"),
-        ((64, 64, 1, 1), np.float32, (0, 0), "pointwise"),
-        ((64, 64, 1, 1), np.float32, (1, 1), "direct"),
+        ((6, 1, 5, 5), np.float32, 2, 1, "direct"),
+        ((16, 6, 5, 5), np.float32, 0, 1, "direct"),
+        ((64, 64, 3, 3), np.float32, 1, 1, "winograd"),
+        ((64, 64, 3, 3), np.float64, 1, 1, "im2col"),
+        ((64, 3, 3, 3), np.float32, 1, 1, "im2col"),
+        ((64, 64, 1, 1), np.float32, 0, 1, "im2col"),
+        ((64, 1, 3, 3), np.float32, 1, 64, "depthwise"),
+        ((64, 32, 3, 3), np.float32, 1, 2, "im2col"),
     ],
 )
-def test_algorithm(weight_shape, dtype, padding, expected):
-    chosen = cpu.choose_algorithm(np.dtype(dtype), weight_shape, (8, 8), (1, 1), padding, (1, 1), 1)
-    assert chosen == expected
+def test_algorithm(weight_shape, kind, padding, groups, expected):
+    geometry = (1, 1), (padding, padding), (1, 1), groups
+    assert cpu.choose_algorithm(np.dtype(kind), 8, weight_shape, (8, 8), *geometry) == expected
+
+
+def test_algorithm_that_does_not_fit_is_refused():
+    case = make_case(1, 4, 4, (8, 8), (3, 3), (2, 2), (1, 1), (1, 1), 1, np.float32)
+    with pytest.raises(ValueError, match="algorithm='winograd' does not compute .*; use 'im2col', 'direct'"):
+        cpu.forward(case.x, case.weight, None, *case.geometry, "winograd")
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])

@@ -1,0 +1,166 @@
+"""Depthwise convolution (a kernel for each channel, groups == channels), vectorised over the channels; channels last.
+
+    y[n, oh, ow, c] = bias[c] + sum over kh, kw of w[kh, kw, c] x[n, oh stride + kh dilation - padding, ow ..., c]
+
+A pixel is multiplied K times for one number written, so memory sets the limit, not the multipliers: a task takes a
+row of outputs and 64 channels at a time, keeps the row's sums in the first-level cache and goes through the taps;
+what it reads of x is read again for the next row, from the second-level cache. The input gradient gathers in the same
+way, each tap from the pixels of dy that used it. The weight gradient keeps one sum for each tap and channel, and adds
+up parts of the batch that depend on the shapes alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from ..jit import jit
+
+BLOCK = 64  # channels at a time: four vectors of float32
+PARTS = 16  # of the batch, whose weight gradients are summed apart
+_unsigned = np.uintp  # unsigned indices spare the compiler the test for negative ones, which stops vectorising
+
+
+@jit
+def _span(taps, tap, stride, padding, dilation, size, count):
+    """First and last + 1 of the outputs whose tap lies inside the image, along one axis."""
+    shift = tap * dilation - padding
+    first = max(0, -(shift // stride))
+    last = min(count, (size - 1 - shift) // stride + 1)
+    return first, max(first, last)
+
+
+@jit(fastmath={"contract"})
+def _multiply_add(y, to, x, start, w, tap, count):
+    """y += w x for `count` channels."""
+    to, start, tap = _unsigned(to), _unsigned(start), _unsigned(tap)
+    for c in range(_unsigned(count)):
+        y[to + c] += w[tap + c] * x[start + c]
+
+
+@jit(parallel=True)
+def _forward(x, x_shape, weight, bias, y, y_shape, kernel, stride, padding, dilation):
+    _, channels, height, width = x_shape
+    batch, _, out_h, out_w = y_shape
+    for task in prange(batch * out_h):
+        n, oh = task // out_h, task % out_h
+        for first in range(0, channels, BLOCK):
+            count = min(BLOCK, channels - first)
+            for ow in range(out_w):
+                to = (task * out_w + ow) * channels + first
+                for c in range(count):
+                    y[to + c] = bias[first + c]
+            for kh in range(kernel[0]):
+                h = oh * stride[0] + kh * dilation[0] - padding[0]
+                if h < 0 or h >= height:
+                    continue
+                for kw in range(kernel[1]):
+                    begin, end = _span(kernel[1], kw, stride[1], padding[1], dilation[1], width, out_w)
+                    shift = kw * dilation[1] - padding[1]
+                    tap = (kh * kernel[1] + kw) * channels + first
+                    for ow in range(begin, end):
+                        start = ((n * height + h) * width + ow * stride[1] + shift) * channels + first
+                        _multiply_add(y, (task * out_w + ow) * channels + first, x, start, weight, tap, count)
+
+
+@jit(parallel=True)
+def _input_gradient(dy, y_shape, weight, dx, x_shape, kernel, stride, padding, dilation):
+    _, channels, height, width = x_shape
+    batch, _, out_h, out_w = y_shape
+    for task in prange(batch * height):
+        n, h = task // height, task % height
+        for first in range(0, channels, BLOCK):
+            count = min(BLOCK, channels - first)
+            for w in range(width):
+                to = (task * width + w) * channels + first
+                for c in range(count):
+                    dx[to + c] = 0
+            for kh in range(kernel[0]):
+                reach = h + padding[0] - kh * dilation[0]
+                oh = reach // stride[0]
+                if reach % stride[0] or oh < 0 or oh >= out_h:
+                    continue
+                for kw in range(kernel[1]):
+                    begin, end = _span(kernel[1], kw, stride[1], padding[1], dilation[1], width, out_w)
+                    shift = kw * dilation[1] - padding[1]
+                    tap = (kh * kernel[1] + kw) * channels + first
+                    for ow in range(begin, end):
+                        start = ((n * out_h + oh) * out_w + ow) * channels + first
+                        to = (task * width + ow * stride[1] + shift) * channels + first
+                        _multiply_add(dx, to, dy, start, weight, tap, count)
+
+
+@jit(parallel=True)
+def _weight_gradient(dy, y_shape, x, x_shape, partial, kernel, stride, padding, dilation):
+    """partial (parts, KH, KW, C), zeros: each part receives the sum over its rows of outputs."""
+    _, channels, height, width = x_shape
+    batch, _, out_h, out_w = y_shape
+    parts, rows = len(partial), batch * out_h
+    for part in prange(parts):
+        sums = partial[part].reshape(kernel[0] * kernel[1] * channels)
+        for row in range(rows * part // parts, rows * (part + 1) // parts):
+            n, oh = row // out_h, row % out_h
+            for first in range(0, channels, BLOCK):
+                count = min(BLOCK, channels - first)
+                for kh in range(kernel[0]):
+                    h = oh * stride[0] + kh * dilation[0] - padding[0]
+                    if h < 0 or h >= height:
+                        continue
+                    for kw in range(kernel[1]):
+                        begin, end = _span(kernel[1], kw, stride[1], padding[1], dilation[1], width, out_w)
+                        shift = kw * dilation[1] - padding[1]
+                        tap = (kh * kernel[1] + kw) * channels + first
+                        for ow in range(begin, end):
+                            start = ((n * height + h) * width + ow * stride[1] + shift) * channels + first
+                            _multiply_add(sums, tap, x, start, dy, (row * out_w + ow) * channels + first, count)
+
+
+def _flat(array):
+    """The array as one axis in the order (N, H, W, C), writable."""
+    nhwc = array.transpose(0, 2, 3, 1)
+    return np.require(nhwc, requirements=["C", "A", "W"]).reshape(array.size)
+
+
+def _into(array):
+    """Memory in the order (N, H, W, C) to be written, `array`'s own if it lies so."""
+    nhwc = array.transpose(0, 2, 3, 1)
+    return nhwc if nhwc.flags.c_contiguous else np.empty(nhwc.shape, array.dtype)
+
+
+def _give(memory, array):
+    if not np.shares_memory(memory, array):
+        array[...] = memory.transpose(0, 3, 1, 2)
+
+
+def _taps(weight):
+    """(C, 1, KH, KW) as (KH, KW, C)."""
+    return np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0)).reshape(weight.size)
+
+
+def forward(x, weight, bias, y, stride, padding, dilation):
+    """Write the convolution of x with weight (C, 1, KH, KW) into y."""
+    bias = np.zeros(len(weight), y.dtype) if bias is None else np.require(bias, requirements=["C", "A", "W"])
+    memory = _into(y)
+    target = memory.reshape(y.size)
+    _forward(
+        _flat(x), x.shape, _taps(weight), bias, target, y.shape, weight.shape[2:], stride, padding, dilation
+    )  # fmt: skip
+    _give(memory, y)
+
+
+def input_gradient(dy, weight, dx, stride, padding, dilation):
+    """Write the gradient of x into dx."""
+    memory = _into(dx)
+    target = memory.reshape(dx.size)
+    _input_gradient(
+        _flat(dy), dy.shape, _taps(weight), target, dx.shape, weight.shape[2:], stride, padding, dilation
+    )  # fmt: skip
+    _give(memory, dx)
+
+
+def weight_gradient(dy, x, dweight, stride, padding, dilation):
+    """Write the gradient of the weight into dweight (C-contiguous)."""
+    kernel = dweight.shape[2:]
+    partial = np.zeros((min(PARTS, max(1, len(dy))), *kernel, len(dweight)), dy.dtype)
+    _weight_gradient(_flat(dy), dy.shape, _flat(x), x.shape, partial, kernel, stride, padding, dilation)
+    dweight[:, 0] = partial.sum(axis=0).transpose(2, 0, 1)
