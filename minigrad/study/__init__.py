@@ -7,6 +7,7 @@ from minigrad.study.explanation import Explanation
 from minigrad.study.gradient_flow import plot_gradient_flow
 from minigrad.study.graph import Graph, graph
 from minigrad.study.layers import plot_activations, plot_feature_maps, plot_filters
+from minigrad.study.stepper import step
 from minigrad.study.trace import Trace, trace
 from minigrad.study.training import plot_training
 
@@ -23,6 +24,7 @@ __all__ = [
     "plot_gradient_flow",
     "plot_training",
     "saliency",
+    "step",
     "trace",
     "Trace",
 ]

@@ -239,7 +239,7 @@ def _straighten(x: list[float], layers: list[list[int]], chains: list[list[int]]
         for place in (max([x[item] for item in points]), min([x[item] for item in points])):
             lowest = [x[left] + widths[left] + GAP_LINE for item in points if (left := room[item][0]) is not None]
             highest = [x[right] - GAP_LINE for item in points if (right := room[item][1]) is not None]
-            if max(lowest, default=place) <= place <= min(highest, default=place):
+            if max(lowest, default=place) - 0.01 <= place <= min(highest, default=place) + 0.01:
                 for item in points:
                     x[item] = place
                 break

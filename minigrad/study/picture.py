@@ -67,8 +67,8 @@ def _legend(tape: Tape, box: Box) -> list[tuple[str, str, float]]:
     families = {tape.entries[index].family for index in box.members if tape.entries[index].operation}
     key = [(name, words) for name, words in FAMILIES.items() if name in families]
     widths = [(name, words, text_width(words, SMALL) + 30) for name, words in key]
-    if any([entry.gradient_norm is not None for entry in tape.entries]):
-        words = "∇ norm of the gradient"
+    if any([entry.gradient for entry in tape.entries]):
+        words = "∇ gradient (of a tensor: its norm)"
         widths.append(("gradient", words, text_width(words, SMALL) + 16))
     return widths
 
@@ -122,7 +122,9 @@ class _Artist:
             labelled = set()
             for edge, tensor, route in zip(edges, tensors, layout.routes, strict=True):
                 points = [(x + a, y + b) for a, b in route]
-                with drawing.group(edge=f"{tensor[0]}"):
+                target = items[edge.target] if edge.target < len(items) else None
+                marks = {"to": str(target)} if isinstance(target, int) else {}
+                with drawing.group(edge=str(tensor[0]), **marks):
                     drawing.line(points, stroke="line", arrow=edge.target not in leaving.values())
                 if edge.source < len(items) and tensor not in labelled and edge.target not in leaving.values():
                     labelled.add(tensor)
@@ -149,14 +151,13 @@ class _Artist:
     def card(self, entry: Entry, around: str) -> _Piece:
         """An operation: a band in its family's colour, its name, its variable's and its module's; chips beside."""
         chips = [self.chip(self.entries[source]) for source in self._chips(entry.index)]
+        title, label = entry.title or entry.operation, "" if entry.title else entry.label
         below = entry.path[-1] if entry.path and entry.path[-1] != around else ""
-        norm = _norm(entry.gradient_norm)
-        first = text_width(entry.operation, TITLE, bold=True) + (
-            text_width(entry.label, TITLE) + 10 if entry.label else 0
-        )
-        second = text_width(below, SMALL) + (text_width(norm, SMALL) + (10 if below else 0) if norm else 0)
-        width = max(first, second, 44.0) + 26
-        height = HIGH if below or norm else LOW
+        second = [text for text in (entry.value, below, entry.gradient) if text]
+        title_width = text_width(title, TITLE, bold=True) + (text_width(label, TITLE) + 10 if label else 0)
+        second_width = sum([text_width(text, SMALL) + 10 for text in second]) - 10
+        width = max(title_width, second_width, 44.0) + 26
+        height = HIGH if second else LOW
         stack = len(chips) * (CHIP + BETWEEN) - BETWEEN if chips else 0.0
         tall = max(height, stack)
         aside = max([chip.width for chip in chips], default=0.0) + TO_CHIPS if chips else 0.0
@@ -171,40 +172,45 @@ class _Artist:
             with drawing.group(_tooltip(entry), entry=str(entry.index)):
                 drawing.rect(x, top, width, height, fill="card", stroke="frame")
                 drawing.rect(x + 5, top + 6, 4, height - 12, fill=entry.family, corner=2.0)
-                base = top + (19.5 if below or norm else height / 2 + 4.5)
-                drawing.text(x + 16, base, entry.operation, TITLE, fill="ink", bold=True)
-                if entry.label:
-                    drawing.text(x + width - 9, base, entry.label, TITLE, fill="quiet", anchor="end")
-                if below:
-                    drawing.text(x + 16, top + 35.5, below, SMALL, fill="quiet")
-                if norm:
-                    anchor, place = ("end", x + width - 9) if below else ("start", x + 16)
-                    drawing.text(place, top + 35.5, norm, SMALL, fill="gradient", anchor=anchor)
+                base = top + (19.5 if second else height / 2 + 4.5)
+                drawing.text(x + 16, base, title, TITLE, fill="ink", bold=True)
+                drawing.text(x + width - 9, base, label, TITLE, fill="quiet", anchor="end")
+                drawing.text(x + 16, top + 35.5, below, SMALL, fill="quiet")
+                with drawing.group(value=str(entry.index)):
+                    drawing.text(x + 16, top + 35.5, entry.value, SMALL, fill="ink")
+                with drawing.group(gradient=str(entry.index)):
+                    anchor, place = ("end", x + width - 9) if len(second) > 1 else ("start", x + 16)
+                    drawing.text(place, top + 35.5, entry.gradient, SMALL, fill="gradient", anchor=anchor)
 
         return _Piece(width + aside, tall, width / 2, paint)
 
     def chip(self, entry: Entry) -> _Piece:
         """A parameter, small: its own name, its shape, the norm of its gradient."""
         name = entry.label.rpartition(".")[2] or "parameter"
-        words = [(name, "ink"), (shape_text(entry.shapes[0]), "quiet"), (_norm(entry.gradient_norm), "gradient")]
-        return self._strip(entry, [(text, color) for text, color in words if text], CHIP)
+        return self._strip(entry, name, [(shape_text(entry.shapes[0]), "quiet")], CHIP)
 
     def leaf(self, entry: Entry) -> _Piece:
         """A tensor that no operation made and that is no parameter of one operation only."""
-        words = [(entry.label or ("parameter" if entry.is_parameter else "leaf"), "ink")]
-        words += [(_norm(entry.gradient_norm), "gradient")] if entry.gradient_norm is not None else []
-        return self._strip(entry, words, CHIP + 6)
+        name = entry.label or entry.title or ("parameter" if entry.is_parameter else "leaf")
+        return self._strip(entry, name, [(f"= {entry.value}", "ink")] if entry.value else [], CHIP + 6)
 
-    def _strip(self, entry: Entry, words: list[tuple[str, str]], height: float) -> _Piece:
-        width = sum([text_width(text, SMALL) + 8 for text, _ in words]) + 10
+    def _strip(self, entry: Entry, name: str, words: list[tuple[str, str]], height: float) -> _Piece:
+        """A pill: the name, `words` in their colours, and the gradient."""
+        size = TITLE if height > CHIP else SMALL
+        start = text_width(name, size, bold=True) + 8
+        widths = [text_width(text, size) + 8 for text, _ in [*words, (entry.gradient, "")] if text]
+        width = start + sum(widths) + (18 if entry.gradient else 10)  # room for the stepper's count in the corner
 
         def paint(drawing: Drawing, x: float, y: float) -> None:
             with drawing.group(_tooltip(entry), entry=str(entry.index)):
                 drawing.rect(x, y, width, height, fill="paper", stroke="frame", corner=height / 2)
-                place = x + 9
-                for text, color in words:
-                    drawing.text(place, y + height / 2 + 4, text, SMALL, fill=color, bold=color == "ink")
-                    place += text_width(text, SMALL) + 8
+                base, place = y + height / 2 + 4, x + 9 + start
+                drawing.text(x + 9, base, name, size, fill="ink", bold=True)
+                for (text, color), its_width in zip(words, widths, strict=False):
+                    drawing.text(place, base, text, size, fill=color)
+                    place += its_width
+                with drawing.group(gradient=str(entry.index)):
+                    drawing.text(place, base, entry.gradient, size, fill="gradient")
 
         return _Piece(width, height, width / 2, paint)
 
@@ -216,7 +222,7 @@ class _Artist:
         norms = [norm for source in parameters if (norm := self.entries[source].gradient_norm) is not None]
         kind = self.tape.modules.get(box.path, "")
         facts = f"{len(operations)} operations" + (f", {count:,} parameters" if count else "")
-        norm = _norm(hypot(*norms)) if norms else ""
+        norm = f"∇ {hypot(*norms):.3g}" if norms else ""
         first = text_width(box.path, TITLE, bold=True) + (text_width(kind, SMALL) + 10)
         width = max(first, text_width(facts, SMALL) + (text_width(norm, SMALL) + 12 if norm else 0)) + 26
         families = [self.entries[index].family for index in operations]
@@ -271,10 +277,6 @@ class _Artist:
 
 def _members(item: int | Box) -> list[int]:
     return [item] if isinstance(item, int) else item.members
-
-
-def _norm(norm: float | None) -> str:
-    return "" if norm is None else f"∇ {norm:.3g}"
 
 
 def _tooltip(entry: Entry) -> str:

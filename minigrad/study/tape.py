@@ -9,6 +9,7 @@ from typing import Any
 
 from minigrad.autograd.function import AccumulateGrad, Node, gradient_edge
 from minigrad.nn import Module, Parameter
+from minigrad.study.pixels import short
 from minigrad.study.recording import scopes
 from minigrad.study.records import statistics_of
 from minigrad.tensor import Tensor
@@ -65,6 +66,14 @@ class Entry:
     is_parameter: bool = False
     requires_grad: bool = True
     gradient_norm: float | None = None  # of the gradient of its first output, once backward has run
+    title: str = ""  # what a picture calls it, if not by its operation
+    value: str = ""  # its value in a few characters, in pictures that show values
+    gradient_text: str = ""  # its gradient in a few characters, in pictures that show more than the norm
+
+    @property
+    def gradient(self) -> str:
+        """What a picture shows of its gradient."""
+        return self.gradient_text or ("" if self.gradient_norm is None else f"∇ {self.gradient_norm:.3g}")
 
 
 @dataclass
@@ -97,7 +106,7 @@ def read_tape(caller: str, tensor: Any, model: Module | None, frame: FrameType |
             f"{caller}: this tensor of shape {list(tensor.shape)} has no graph: {reason}; "
             "pass the result of operations on tensors with requires_grad=True, computed outside no_grad"
         )
-    nodes, entries = _walk(gradient_edge(tensor)[0])
+    nodes, entries = walk(gradient_edge(tensor)[0])
     variables = {**frame.f_globals, **frame.f_locals} if frame is not None else {}
     if model is None:
         leaves = {id(node.variable) for node in nodes if isinstance(node, AccumulateGrad)}
@@ -114,7 +123,7 @@ def read_tape(caller: str, tensor: Any, model: Module | None, frame: FrameType |
     return Tape(entries, modules)
 
 
-def _walk(root: Node) -> tuple[list[Node], list[Entry]]:
+def walk(root: Node) -> tuple[list[Node], list[Entry]]:
     """Depth first without recursion: a node is listed when all that it was computed from is."""
     index: dict[Node, int] = {}
     entries: list[Entry] = []
@@ -138,6 +147,8 @@ def _walk(root: Node) -> tuple[list[Node], list[Entry]]:
         if gradients and gradients[0] is not None:
             statistics = statistics_of(gradients[0].array)
             entry.gradient_norm = statistics.norm if statistics is not None else None
+            if gradients[0].numel() == 1:
+                entry.gradient_text = f"∇ {short(gradients[0].numpy())}"
         index[node] = entry.index
         entries.append(entry)
         for source, _ in entry.sources:
