@@ -11,7 +11,7 @@ from minigrad.autograd import no_grad
 from minigrad.nn import Dropout, Dropout2d, Module
 from minigrad.nn import functional as F
 from minigrad.nn.normalization import _BatchNorm
-from minigrad.study.rehearsal import Rehearsal, out_of_range
+from minigrad.study.rehearsal import Activation, Rehearsal, out_of_range
 from minigrad.study.report import Finding
 from minigrad.tensor import Tensor
 
@@ -110,16 +110,16 @@ def check_zeroed(step: Rehearsal) -> Iterator[Finding]:
     if not any(gradient.any() for gradient in left.values()):
         return
     both = [
-        (left[name].astype(np.float64), new) for name, new in step.gradients.items() if new is not None and name in left
+        (left[name].ravel(), new.ravel()) for name, new in step.gradients.items() if new is not None and name in left
     ]
-    fresh = sum(float((new * new).sum()) for _, new in both)
-    times = sum(float((old * new).sum()) for old, new in both) / fresh if fresh else 0.0
+    fresh = sum(float(np.vdot(new, new)) for _, new in both)
+    times = sum(float(np.vdot(old, new)) for old, new in both) / fresh if fresh else 0.0
     advice = "Call optimizer.zero_grad() before every backward."
     if times > ADDED_UP:
         seen = f"gradients of about {times:.0f} batches have been added up"
         yield Finding("warning", "not zeroed", _places(left), seen, advice)
     else:
-        seen = "a gradient is here already, and backward will add to it"
+        seen = "a gradient of an earlier step is still here, and backward adds to it"
         yield Finding("note", "not zeroed", _places(left), seen, advice)
 
 
@@ -222,13 +222,7 @@ def check_gradients(step: Rehearsal) -> Iterator[Finding]:
 
 def check_units(step: Rehearsal) -> Iterator[Finding]:
     """ReLUs that are zero for the whole batch, sigmoids and tanhs at their limits."""
-    # Before training a unit is off for a whole small batch, of inputs that are much alike, with probability 1/2 at
-    # most; so n/2 of n units, give or take four standard deviations of sqrt(n)/2.
-    dead = [
-        unit
-        for unit in step.activations
-        if unit.operation == "ReLU" and unit.dead > min(unit.units / 2 + 2 * math.sqrt(unit.units), unit.units - 1)
-    ]
+    dead = [unit for unit in step.activations if unit.operation == "ReLU" and (unit.buried or _mostly_off(unit))]
     if dead:
         worst = max(dead, key=lambda unit: unit.dead / unit.units)
         seen = f"{worst.dead} of {worst.units} units of this ReLU are zero for the whole batch"
@@ -242,20 +236,30 @@ def check_units(step: Rehearsal) -> Iterator[Finding]:
         yield Finding("warning", "saturated", _places([unit.path or "model" for unit in flat]), seen, advice)
 
 
+def _mostly_off(unit: Activation) -> bool:
+    """More units are off than chance explains.
+
+    Before training a unit is off for a whole small batch, of inputs that are much alike, with probability 1/2 at
+    most: so n/2 of n units, give or take four standard deviations of sqrt(n)/2.
+    """
+    return unit.dead > min(unit.units / 2 + 2 * math.sqrt(unit.units), unit.units - 1)
+
+
 def check_scales(step: Rehearsal) -> Iterator[Finding]:
     """Weights that are all equal, or far larger or smaller than any initialisation that keeps signals alive."""
     equal, scales = [], {}
     for name, parameter in step.parameters.items():
-        weight = parameter.detach().cpu().array.astype(np.float64)
+        weight = parameter.detach().cpu().array
         if weight.ndim < 2 or weight.size < 2 or not np.isfinite(weight).all():
             continue
-        if weight.std() == 0:
+        if weight.min() == weight.max():
             if name != step.head or weight.any():  # a head of zeros is a choice: it starts at a loss of log(classes)
                 equal.append(name)
             continue
         places = math.prod(weight.shape[2:])
         fans = weight.shape[1] * places, weight.shape[0] * places
-        scales[name] = weight.std() * math.sqrt(min(fans)), weight.std() * math.sqrt(max(fans))
+        deviation = float(weight.std())
+        scales[name] = deviation * math.sqrt(min(fans)), deviation * math.sqrt(max(fans))
     if equal:
         advice = "Initialise weights at random: units that start equal get equal gradients, and stay equal."
         yield Finding("error", "scale", _places(equal), "all weights are equal", advice)
@@ -276,9 +280,9 @@ def _places(names: Sequence[str] | dict) -> str:
 
 
 def _size(array: np.ndarray) -> float:
-    """The root mean square of the elements."""
-    with np.errstate(over="ignore"):  # infinite is large enough
-        return math.sqrt(np.square(array.astype(np.float64)).mean())
+    """The root mean square of the elements, without overflow or underflow in their precision."""
+    largest = np.abs(array).max()
+    return float(largest) * math.sqrt(np.square(array / largest).mean(dtype=np.float64)) if largest else 0.0
 
 
 def _many(number: float) -> str:

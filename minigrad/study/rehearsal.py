@@ -19,18 +19,23 @@ from minigrad.tensor import Tensor
 from minigrad.vision.models.googlenet import GoogLeNetOutputs, auxiliary_loss
 
 SQUASHING = {"Sigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0)}  # operations with limits, and these
+FAR_BELOW = 10.0  # zero, in typical sizes of a layer's units: out of reach for a unit by chance
 SATURATED = 0.02  # of the way between the limits; nearer, the slope is below a tenth of its greatest
 
 
 @dataclass
 class Activation:
-    """What one ReLU, sigmoid or tanh put out: of its `units` (channels) how many were zero throughout the batch,
-    and of its values which share is saturated."""
+    """What one ReLU, sigmoid or tanh put out.
+
+    Of its `units` (channels) how many were `dead`, zero throughout the batch, and `buried`, with inputs far below zero
+    besides; of its values which share is saturated.
+    """
 
     path: str
     operation: str
     units: int
     dead: int
+    buried: int
     saturated: float
     is_output: bool
 
@@ -80,7 +85,7 @@ def rehearse(
             return step
         if not isinstance(step.loss, Tensor) or step.loss.numel() != 1:
             raise ValueError("check: the loss must be a tensor of one element; reduce it with .mean()")
-        _read_tape(step, owner.paths)
+        _read_tape(step, owner)
         _take_gradients(step)
     return step
 
@@ -106,6 +111,8 @@ class _Owner:
 
     def __init__(self) -> None:
         self.paths: dict[Node, str] = {}
+        # Mean and root mean square of each unit, where a layer with weights put it out.
+        self.levels: dict[Node, tuple[np.ndarray, np.ndarray]] = {}
         self.broken: str | None = None
         self._starts: list[set[Node | None]] = []
 
@@ -134,6 +141,10 @@ class _Owner:
             if node is not None and node not in starts and node not in self.paths:
                 self.paths[node] = path
                 stack.extend(source for source, _ in node.edges)
+        if module._parameters and len(tensors) == 1 and tensors[0].ndim > 1 and tensors[0].grad_fn is not None:
+            y = tensors[0].detach()
+            others = [axis for axis in range(y.ndim) if axis != 1]
+            self.levels[tensors[0].grad_fn] = y.mean(others).cpu().array, y.square().mean(others).sqrt().cpu().array
         if self.broken is None and not all(bool(tensor.isfinite().all()) for tensor in tensors):
             self.broken = path or type(module).__name__
 
@@ -142,7 +153,7 @@ def _is_float(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point()
 
 
-def _read_tape(step: Rehearsal, paths: dict[Node, str]) -> None:
+def _read_tape(step: Rehearsal, owner: _Owner) -> None:
     """Note what the saved values tell, before the gradients' pass frees them; walk from the loss to the leaves."""
     assert step.loss is not None
     outputs = step.outputs if isinstance(step.outputs, tuple) else (step.outputs,)
@@ -161,10 +172,10 @@ def _read_tape(step: Rehearsal, paths: dict[Node, str]) -> None:
             if name is not None:
                 step.head = step.head or name
                 users[name] = consumers.get(node, [])
-        elif node not in paths and kind in ("SoftmaxCrossEntropy", "LogSoftmax"):
+        elif node not in owner.paths and kind in ("SoftmaxCrossEntropy", "LogSoftmax"):
             step.cross_entropy = True
         elif kind == "ReLU" or kind in SQUASHING:
-            step.activations.append(_activation(node, kind, paths.get(node, ""), node in ends))
+            step.activations.append(_activation(node, kind, owner, node in ends))
     for name, nodes in users.items():
         after = [type(later).__name__ for node in nodes for later in consumers.get(node, [])]
         if after and all(kind.startswith("BatchNorm") for kind in after):
@@ -186,16 +197,19 @@ def _breadth_first(root: Node | None) -> Iterator[Node]:
         layer = following
 
 
-def _activation(node: Any, kind: str, path: str, is_output: bool) -> Activation:
+def _activation(node: Any, kind: str, owner: _Owner, is_output: bool) -> Activation:
     y = node.saved_tensors[0].detach().cpu().array
     others = tuple(axis for axis in range(y.ndim) if axis != 1)
     off = (y == 0).all(others) if y.ndim > 1 else y == 0
+    means, sizes = owner.levels.get(node.edges[0][0], (np.zeros(1), np.zeros(1)))
+    below = means < -FAR_BELOW * np.median(sizes)
     saturated = 0.0
     if kind in SQUASHING:
         low, high = SQUASHING[kind]
         margin = SATURATED * (high - low)
         saturated = float(np.mean((y < low + margin) | (y > high - margin)))
-    return Activation(path, kind, off.size, int(off.sum()), saturated, is_output)
+    path, dead, buried = owner.paths.get(node, ""), int(off.sum()), int((off & below).sum())
+    return Activation(path, kind, off.size, dead, buried, saturated, is_output)
 
 
 def _take_gradients(step: Rehearsal) -> None:
@@ -204,4 +218,4 @@ def _take_gradients(step: Rehearsal) -> None:
         return
     taken = grad(step.loss, list(trained.values()), allow_unused=True)
     for name, gradient in zip(trained, taken, strict=True):
-        step.gradients[name] = None if gradient is None else gradient.cpu().array.astype(np.float64)
+        step.gradients[name] = None if gradient is None else gradient.cpu().array

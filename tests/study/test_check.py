@@ -117,6 +117,14 @@ def test_dead_functional_relu_and_partly_dead_layer():
     assert found(study.check(model, images())) == {("warning", "dead ReLU", "model")}
 
 
+def test_a_few_dead_units():
+    model = models.lenet5()
+    model.classifier[1].bias.data[:5] = -100
+    model.features[0].bias.data[2] = -100
+    report = study.check(model, images())
+    assert found(report) == {("warning", "dead ReLU", "classifier.2 and 1 more")}
+
+
 def test_vanishing_gradients():
     report = study.check(mlp(nn.Sigmoid, depth=8), rows())
     assert ("warning", "vanishing", "linear0.weight and 3 more") in found(report)
