@@ -74,7 +74,7 @@ def test_stored_outputs_are_whole_small_and_of_no_machine(path):
             assert output["output_type"] != "error" and output.get("name") != "stderr", f"cell {index}: {output}"
             for kind, data in output.get("data", {}).items():
                 pictures += kind.startswith("image/")
-                assert len("".join(data)) < 140_000, f"cell {index}: {kind} is too large for a repository"
+                assert len("".join(data)) < 160_000, f"cell {index}: {kind} is too large for a repository"
         assert not re.search(r"/(home|root|work|tmp|opt|Users)/", json.dumps(cell["outputs"])), f"cell {index}: a path"
     assert pictures >= 4
 

@@ -83,21 +83,14 @@ def heatmaps(panels: Mapping[str, Any], numbers: bool = True, size: float = 2.6,
 
 def _heatmap(axis: Any, matrix: np.ndarray, limit: float, numbers: bool) -> None:
     palette = mpl.colors.LinearSegmentedColormap.from_list("signed", ["#d55e00", "#ffffff", "#0072b2"])
-    height, width = matrix.shape
-    if numbers:
-        axis.pcolormesh(matrix, cmap=palette, vmin=-limit, vmax=limit, edgecolors="#dddddd", linewidth=0.4)
-        axis.set_xlim(0, width)
-        axis.set_ylim(height, 0)
-        axis.set_aspect("equal")
-    else:
-        axis.imshow(matrix, cmap=palette, vmin=-limit, vmax=limit, interpolation="nearest")
+    axis.imshow(matrix, cmap=palette, vmin=-limit, vmax=limit, interpolation="nearest")
     axis.set_xticks([])
     axis.set_yticks([])
-    axis.spines[:].set_visible(not numbers)
+    axis.spines[:].set_visible(True)
     if numbers:
         for (row, column), entry in np.ndenumerate(matrix):
             color = "white" if abs(entry) > 0.6 * limit else "#333333"
-            axis.text(column + 0.5, row + 0.5, f"{entry:g}", ha="center", va="center", fontsize=8.5, color=color)
+            axis.text(column, row, f"{entry:g}", ha="center", va="center", fontsize=8.5, color=color)
 
 
 def _label(axis: Any, xlabel: str, ylabel: str, title: str) -> None:

@@ -89,7 +89,7 @@ def draw_im2col(x: Any, kernel: int, columns: Any, marked: Sequence[int]) -> Pic
 
 
 def _cell(axis: Any, x: float, y: float, entry: float | None, color: str, faint: bool = False) -> None:
-    axis.add_patch(Rectangle((x, y), 1, 1, facecolor=color, edgecolor="#b5b5b5", linewidth=0.8))
+    axis.add_patch(Rectangle((x, y), 1, 1, facecolor=color, edgecolor="#b5b5b5", linewidth=0.8, clip_on=False))
     if entry is not None:
         color = "#aaaaaa" if faint else "#333333"
         axis.text(x + 0.5, y + 0.52, number(entry), ha="center", va="center", fontsize=8.5, color=color)
