@@ -182,6 +182,7 @@ def test_checkpointed_operations_belong_to_the_step_that_reran_them():
     rerun = [record for record in t.forward if record.within is not None]
     assert [record.name for record in rerun if t[record.within].name == "Checkpoint"] == [r.name for r in rerun]
     assert {"Linear", "Tanh", "Dropout", "Mul"} <= {record.name for record in rerun}
+    assert f"FORWARD: the outputs, within [{rerun[-1].within}]" in str(t)
     linear = next(record for record in rerun if record.name == "Linear")
     assert linear.module == "0" and len(linear.steps) == 1
 
