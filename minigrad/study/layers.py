@@ -120,8 +120,8 @@ def plot_activations(model: Module, x: Tensor, layers: Sequence[str | Module] | 
     """How the values of each layer are distributed, and how their scale changes with depth; returns a Figure.
 
     `x` is a batch as the model takes it; `layers` are paths or modules (None: all layers that compute, or if these
-    are too many, those with weights). On the left histograms in units of each layer's standard deviation, zeros left
-    out; on the right that deviation. The model runs in the mode that it is in, and is left as it was.
+    are too many, those with weights). On the left histograms in units of each layer's root mean square, zeros left
+    out; on the right the standard deviations. The model runs in the mode that it is in, and is left as it was.
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010), figure 2.
     """
     known = _computing(model) if layers is None else chosen("plot_activations", model, layers)
@@ -133,7 +133,7 @@ def plot_activations(model: Module, x: Tensor, layers: Sequence[str | Module] | 
         values = output.detach().cpu().array.ravel().astype(np.float64)
         values = values[np.isfinite(values)]
         deviation, zeros = float(values.std()), float(np.mean(values == 0))
-        edges = np.linspace(-UNITS, UNITS, UNITS * 16 + 1) * (deviation or 1)
+        edges = np.linspace(-UNITS, UNITS, UNITS * 16 + 1) * (np.sqrt(np.square(values).mean()) or 1)
         rows.append((f"{name}  {type(layer).__name__}", np.histogram(values[values != 0], edges)[0], deviation, zeros))
 
     with borrowed(model), watched(known, see):
@@ -146,7 +146,7 @@ def plot_activations(model: Module, x: Tensor, layers: Sequence[str | Module] | 
     return _ridges(rows, f"Activations of {type(model).__name__} in {mode} mode")
 
 
-UNITS = 4  # standard deviations to each side: 99.99% of a normal distribution
+UNITS = 4  # root mean squares to each side: 99.99% of a normal distribution
 
 
 def _computing(model: Module) -> dict[str, Module]:
@@ -178,7 +178,7 @@ def _ridges(rows: list[tuple[str, np.ndarray, float, float]], title: str) -> Fig
     shapes.set_yticks(range(len(rows)), [label for label, *_ in rows], fontsize=9.5)
     shapes.set_ylim(len(rows) - 0.6, -1.1)
     shapes.set_xlim(-UNITS, UNITS)
-    shapes.set_xlabel("value / standard deviation of the layer")
+    shapes.set_xlabel("value / root mean square of the layer")
     scales.set_xlabel("standard deviation")
     scales.grid(axis="x", alpha=0.25)
     for axis in (shapes, scales):

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from minigrad.autograd import no_grad
-from minigrad.nn import Dropout, Dropout2d, Module
+from minigrad.nn import BatchNorm1d, BatchNorm2d, Dropout, Dropout2d, Module
 from minigrad.nn import functional as F
-from minigrad.nn.normalization import _BatchNorm
 from minigrad.study.rehearsal import Activation, Rehearsal, out_of_range
 from minigrad.study.report import Finding
 from minigrad.tensor import Tensor
@@ -79,7 +78,7 @@ def check_mode(step: Rehearsal) -> Iterator[Finding]:
     if minded and not step.model.training:
         kinds = " and ".join(sorted({type(module).__name__ for _, module in minded}))
         advice = "Call model.train() before training, and again after every evaluation."
-        yield Finding("warning", "mode", "model", f"evaluation mode: {kinds} work as in testing", advice)
+        yield Finding("warning", "mode", "model", f"evaluation mode, which switches {kinds} to testing", advice)
     elif resting:
         advice = "Call model.train(), unless these layers are frozen on purpose."
         yield Finding("note", "mode", _places(resting), "evaluation mode in a model that trains", advice)
@@ -87,7 +86,7 @@ def check_mode(step: Rehearsal) -> Iterator[Finding]:
 
 def _minds_mode(module: Module) -> bool:
     return (isinstance(module, Dropout | Dropout2d) and module.p > 0) or (
-        isinstance(module, _BatchNorm) and module.track_running_stats
+        isinstance(module, BatchNorm1d | BatchNorm2d) and module.track_running_stats
     )
 
 

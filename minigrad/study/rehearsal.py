@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,9 +117,8 @@ class _Owner:
         self.broken: str | None = None
         self._starts: list[set[Node | None]] = []
 
-    def watching(self, model: Module):
-        from contextlib import ExitStack
-
+    def watching(self, model: Module) -> ExitStack:
+        """Watch every module of `model`, as a context manager."""
         stack = ExitStack()
         for path, module in model.named_modules():
             stack.callback(module.register_forward_pre_hook(self._enter).remove)
