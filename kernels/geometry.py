@@ -20,8 +20,21 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
 
 
 def is_channels_last(array: np.ndarray) -> bool:
-    """Whether (N, C, H, W) lies in memory as (N, H, W, C), and only so."""
-    return array.transpose(0, 2, 3, 1).flags.c_contiguous and not array.flags.c_contiguous
+    """Whether (N, C, H, W) lies in memory as (N, H, W, C).
+
+    One pixel, or one channel, lies both ways; then the strides tell which way it came.
+    """
+    if not array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        return False
+    return not array.flags.c_contiguous or array.strides[3] > array.strides[1]
+
+
+def flat_and_strides(array: np.ndarray) -> tuple[np.ndarray, tuple, tuple]:
+    """(N, C, H, W) as one axis, its shape, and its strides in elements; a copy if neither order is contiguous."""
+    nhwc = array.transpose(0, 2, 3, 1)
+    if not (array.flags.writeable and array.dtype.isnative and nhwc.flags.c_contiguous):
+        nhwc = array = np.require(array, requirements=["C", "A", "W"])
+    return nhwc.reshape(array.size), array.shape, tuple(stride // array.itemsize for stride in array.strides)
 
 
 def planes(x: np.ndarray) -> np.ndarray:

@@ -11,10 +11,8 @@ from .reference import flat_index
 
 __all__ = ["backward", "flat_index", "forward"]
 
-# Channels a task of the channels-last backward covers: a few vectors, and enough tasks when the batch is 1.
-_CHANNELS = 64
-
-NANOSECONDS = 0.5  # an element of the input takes one thread, with 2x2 windows
+# What a tap of a window takes one thread, in nanoseconds.
+PLANES, PIXELS = 0.5, 0.2
 
 
 def forward(
@@ -27,29 +25,24 @@ def forward(
     n, c, height, width = x.shape
     out_h = output_size(height, kernel_size[0], stride[0], padding[0], dilation[0], ceil_mode)
     out_w = output_size(width, kernel_size[1], stride[1], padding[1], dilation[1], ceil_mode)
-    index_type = np.min_scalar_type(kernel_size[0] * kernel_size[1] - 1)
+    taps = kernel_size[0] * kernel_size[1]
+    index_type = np.min_scalar_type(taps - 1)
     if is_channels_last(x):
         y = np.empty((n, out_h, out_w, c), x.dtype)
         index = np.empty(y.shape, index_type)
-        _forward_pixels(x.transpose(0, 2, 3, 1), y, index, *kernel_size, *stride, *padding, *dilation)
+        with team(PIXELS * taps * y.size):
+            _forward_pixels(x.transpose(0, 2, 3, 1), y, index, *kernel_size, *stride, *padding, *dilation)
         return y.transpose(0, 3, 1, 2), index.transpose(0, 3, 1, 2)
     x = np.ascontiguousarray(x)
     y = np.empty((n, c, out_h, out_w), x.dtype)
     index = np.empty(y.shape, index_type)
-    if _halves(x.shape, y.shape, kernel_size, stride, padding, dilation):
-        with team(NANOSECONDS * x.size):
+    planes = (n * c, out_h, out_w)
+    with team(PLANES * taps * y.size):
+        if _halves(x.shape, y.shape, kernel_size, stride, padding, dilation):
             _forward_halving(x.reshape(-1), y.reshape(-1, out_w), index.reshape(-1, out_w))
-    else:
-        planes = (n * c, out_h, out_w)
-        _forward_planes(
-            x.reshape(n * c, height, width),
-            y.reshape(planes),
-            index.reshape(planes),
-            *kernel_size,
-            *stride,
-            *padding,
-            *dilation,
-        )
+        else:
+            windows = (*kernel_size, *stride, *padding, *dilation)
+            _forward_planes(x.reshape(n * c, height, width), y.reshape(planes), index.reshape(planes), *windows)
     return y, index
 
 
@@ -67,26 +60,29 @@ def backward(
     The result lies in memory as index does.
     """
     n, c, height, width = input_shape
+    taps = kernel_size[0] * kernel_size[1]
     if is_channels_last(index):
         dx = np.empty((n, height, width, c), dy.dtype)
         dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1))
         index = index.transpose(0, 2, 3, 1)
-        _backward_pixels(dy, index, dx, *kernel_size, *stride, *padding, *dilation)
+        with team(PIXELS * taps * dy.size):
+            _backward_pixels(dy, index, dx, *kernel_size, *stride, *padding, *dilation)
         return dx.transpose(0, 3, 1, 2)
     dy, index = np.ascontiguousarray(dy), np.ascontiguousarray(index)
     dx = np.empty(input_shape, dy.dtype)
     if dy.dtype == np.float32 and _halves(input_shape, dy.shape, kernel_size, stride, padding, dilation):
         out_w = dy.shape[3]
         pairs = dx.reshape(-1).view(np.uint64).reshape(-1, 2, out_w)
-        with team(NANOSECONDS * dx.size):
+        with team(PLANES * dx.size):
             _backward_halving(dy.view(np.uint32).reshape(-1, out_w), index.reshape(-1, out_w), pairs)
     else:
-        taps = np.arange(kernel_size[0] * kernel_size[1])
-        rows = taps // kernel_size[1] * dilation[0] - padding[0]
-        columns = taps % kernel_size[1] * dilation[1] - padding[1]
+        numbers = np.arange(taps)
+        rows = numbers // kernel_size[1] * dilation[0] - padding[0]
+        columns = numbers % kernel_size[1] * dilation[1] - padding[1]
         planes = (n * c, *dy.shape[2:])
         dx_planes = dx.reshape(n * c, height, width)
-        _backward_planes(dy.reshape(planes), index.reshape(planes), dx_planes, rows, columns, *stride)
+        with team(PLANES * dx.size):
+            _backward_planes(dy.reshape(planes), index.reshape(planes), dx_planes, rows, columns, *stride)
     return dx
 
 
@@ -235,61 +231,152 @@ def _backward_planes(dy, index, dx, rows, columns, stride_h, stride_w):
                     dx[plane, row, column] += dy[plane, i, j]
 
 
+# The loops over a pixel's channels take whole images, flat, and places in them. Views of the pixels would be counted
+# by Numba, one by one and by both threads; a signed place might count from the end, and the loop not become a
+# vector loop.
+_place = np.uint64
+
+
+@jit
+def _compete_one(x, at, best, where, target, channels, tap):
+    """Let the pixel of x `at` compete with the best so far, channel by channel; `where` says which tap that was."""
+    for c in range(channels):
+        champion, home = best[target + c], where[target + c]
+        rival = x[at + c]
+        takes = (rival > champion) | (rival != rival)
+        best[target + c] = rival if takes else champion
+        where[target + c] = tap if takes else home
+
+
+@jit
+def _compete_two(x, at, step, best, where, target, channels, tap1, tap2):
+    """The same for two pixels, `step` apart, in one pass."""
+    for c in range(channels):
+        champion, home = best[target + c], where[target + c]
+        rival = x[at + c]
+        takes = (rival > champion) | (rival != rival)
+        champion, home = rival if takes else champion, tap1 if takes else home
+        rival = x[at + step + c]
+        takes = (rival > champion) | (rival != rival)
+        best[target + c] = rival if takes else champion
+        where[target + c] = tap2 if takes else home
+
+
+@jit
+def _compete_three(x, at, step, best, where, target, channels, tap1, tap2, tap3):
+    for c in range(channels):
+        champion, home = best[target + c], where[target + c]
+        rival = x[at + c]
+        takes = (rival > champion) | (rival != rival)
+        champion, home = rival if takes else champion, tap1 if takes else home
+        rival = x[at + step + c]
+        takes = (rival > champion) | (rival != rival)
+        champion, home = rival if takes else champion, tap2 if takes else home
+        rival = x[at + step + step + c]
+        takes = (rival > champion) | (rival != rival)
+        best[target + c] = rival if takes else champion
+        where[target + c] = tap3 if takes else home
+
+
+@jit
+def _taps_inside(start, size, kernel, dilation):
+    """Of the taps of a window that begins at `start`: the first that sees the image, and the one after the last."""
+    return (max(0, -start) + dilation - 1) // dilation, min(kernel, (size - 1 - start) // dilation + 1)
+
+
 @jit(parallel=True)
 def _forward_pixels(x, y, index, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w):
-    """x (N, H, W, C), y and index (N, OH, OW, C): all channels of a window together."""
+    """x (N, H, W, C), y and index (N, OH, OW, C): all channels of a window together, up to three taps a pass."""
     n, height, width, channels = x.shape
     out_h, out_w = y.shape[1:3]
+    source, best, where = x.reshape(-1), y.reshape(-1), index.reshape(-1)
+    tap = index.dtype.type
+    count, step = _place(channels), _place(dilation_w * channels)
     for task in prange(n * out_h):
-        image = task // out_h
-        row = task % out_h
+        image, row = task // out_h, task % out_h
+        top = row * stride_h - pad_h
+        first_i, last_i = _taps_inside(top, height, kernel_h, dilation_h)
         for column in range(out_w):
-            best = y[image, row, column]
-            where = index[image, row, column]
-            untouched = True
-            for c in range(channels):
-                best[c] = -np.inf
-                where[c] = 0
-            for i in range(kernel_h):
-                h = row * stride_h - pad_h + i * dilation_h
-                if h < 0 or h >= height:
-                    continue
-                for j in range(kernel_w):
-                    w = column * stride_w - pad_w + j * dilation_w
-                    if w < 0 or w >= width:
-                        continue
-                    place = index.dtype.type(i * kernel_w + j)
-                    if untouched:
-                        for c in range(channels):
-                            where[c] = place
-                        untouched = False
-                    _compare_row(x[image, h, w], 1, best, where, place)
+            left = column * stride_w - pad_w
+            first_j, last_j = _taps_inside(left, width, kernel_w, dilation_w)
+            target = _place((task * out_w + column) * channels)
+            # Where all is -inf, the first element that exists is the one chosen.
+            first = tap(min(first_i, kernel_h - 1) * kernel_w + min(first_j, kernel_w - 1))
+            for c in range(count):
+                best[target + c] = -np.inf
+                where[target + c] = first
+            for i in range(first_i, last_i):
+                line = (image * height + top + i * dilation_h) * width + left
+                for j in range(first_j, last_j, 3):
+                    at = _place((line + j * dilation_w) * channels)
+                    k = i * kernel_w + j
+                    if last_j - j >= 3:
+                        _compete_three(source, at, step, best, where, target, count, tap(k), tap(k + 1), tap(k + 2))
+                    elif last_j - j == 2:
+                        _compete_two(source, at, step, best, where, target, count, tap(k), tap(k + 1))
+                    else:
+                        _compete_one(source, at, best, where, target, count, tap(k))
+
+
+@jit
+def _windows_around(element, windows, kernel, stride, padding, dilation, found, taps):
+    """How many windows see an element of an axis; which, in `found`, and with which tap, in `taps`."""
+    count = 0
+    for tap in range(kernel - 1, -1, -1):
+        start = element + padding - tap * dilation
+        if start >= 0 and start % stride == 0 and start // stride < windows:
+            found[count] = start // stride
+            taps[count] = tap
+            count += 1
+    return count
+
+
+@jit
+def _put(dy, index, at, tap, dx, target, channels):
+    """To the pixel of dx at `target`: dy of the window `at`, where `tap` won it."""
+    for c in range(channels):
+        dx[target + c] = dy[at + c] if index[at + c] == tap else dy.dtype.type(0)
+
+
+@jit
+def _add(dy, index, at, tap, dx, target, channels):
+    for c in range(channels):
+        dx[target + c] += dy[at + c] if index[at + c] == tap else dy.dtype.type(0)
 
 
 @jit(parallel=True)
 def _backward_pixels(dy, index, dx, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w):
-    """dy and index (N, OH, OW, C), dx (N, H, W, C): tap by tap: a vector loop over the channels."""
+    """dy and index (N, OH, OW, C), dx (N, H, W, C): every pixel collects from the windows that see it.
+
+    So each is written once, by one thread, whether windows overlap or leave gaps.
+    """
     n, height, width, channels = dx.shape
     out_h, out_w = dy.shape[1:3]
-    groups = (channels + _CHANNELS - 1) // _CHANNELS
-    for task in prange(n * groups):
-        image = task // groups
-        start = task % groups * _CHANNELS
-        stop = min(channels, start + _CHANNELS)
-        dx[image, :, :, start:stop] = 0
-        for row in range(out_h):
-            for column in range(out_w):
-                grad = dy[image, row, column, start:stop]
-                where = index[image, row, column, start:stop]
-                for i in range(kernel_h):
-                    h = row * stride_h - pad_h + i * dilation_h
-                    if h < 0 or h >= height:
-                        continue
-                    for j in range(kernel_w):
-                        w = column * stride_w - pad_w + j * dilation_w
-                        if w < 0 or w >= width:
-                            continue
-                        place = index.dtype.type(i * kernel_w + j)
-                        target = dx[image, h, w, start:stop]
-                        for c in range(stop - start):
-                            target[c] += grad[c] if where[c] == place else np.float32(0)
+    grads, winners, result = dy.reshape(-1), index.reshape(-1), dx.reshape(-1)
+    tap = index.dtype.type
+    size = _place(channels)
+    columns = np.empty((width, kernel_w), np.int64)
+    column_taps = np.empty((width, kernel_w), np.int64)
+    counts = np.empty(width, np.int64)
+    for w in range(width):
+        counts[w] = _windows_around(w, out_w, kernel_w, stride_w, pad_w, dilation_w, columns[w], column_taps[w])
+    for task in prange(n * height):
+        image, h = task // height, task % height
+        rows = np.empty(kernel_h, np.int64)
+        row_taps = np.empty(kernel_h, np.int64)
+        count = _windows_around(h, out_h, kernel_h, stride_h, pad_h, dilation_h, rows, row_taps)
+        for w in range(width):
+            pixel = _place((task * width + w) * channels)
+            if count * counts[w] == 0:
+                for c in range(size):
+                    result[pixel + c] = 0
+            for i in range(count):
+                line = (image * out_h + rows[i]) * out_w
+                first = row_taps[i] * kernel_w
+                for j in range(counts[w]):
+                    at = _place((line + columns[w, j]) * channels)
+                    won = tap(first + column_taps[w, j])
+                    if i + j == 0:
+                        _put(grads, winners, at, won, result, pixel, size)
+                    else:
+                        _add(grads, winners, at, won, result, pixel, size)

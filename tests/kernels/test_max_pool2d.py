@@ -50,6 +50,10 @@ def values(shape, dtype, seed, kind):
 @settings(max_examples=80, deadline=None)
 @example(2, 3, ((28, 28), HALVING, False), np.float32, "contiguous", "special", 0)
 @example(2, 3, ((9, 7), HALVING, True), np.float32, "contiguous", "negative", 0)
+@example(2, 40, ((9, 8), ((3, 3), (2, 2), (1, 1), (1, 1)), True), np.float32, "channels_last", "special", 0)
+@example(1, 40, ((7, 7), ((3, 3), (1, 1), (1, 1), (1, 1)), False), np.float64, "channels_last", "ties", 0)
+@example(1, 40, ((8, 8), HALVING, False), np.float32, "channels_last", "normal", 0)
+@example(1, 40, ((9, 9), ((4, 2), (3, 3), (2, 0), (2, 1)), True), np.float32, "channels_last", "special", 0)
 @given(
     st.integers(0, 3),
     st.integers(1, 5),
@@ -145,8 +149,10 @@ def test_gradient_of_nan_and_infinity_passes(pool):
     assert np.count_nonzero(dx) == 4
 
 
-def test_channels_last_memory_stays_channels_last():
-    x = channels_last(np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32))
+@pytest.mark.parametrize("size", [8, 2])
+def test_channels_last_memory_stays_channels_last(size):
+    """A single pixel remembers by its strides that it was channels-last."""
+    x = channels_last(np.random.default_rng(0).standard_normal((2, 3, size, size)).astype(np.float32))
     y, index = cpu.forward(x, *HALVING, False)
     dx = cpu.backward(np.ones(y.shape, np.float32), index, x.shape, *HALVING)
     assert y.strides[1] == dx.strides[1] == 4 and index.strides[1] == 1
