@@ -293,3 +293,15 @@ def test_winograd_of_many_channels_in_blocks(channels, out_channels):
     ]
     for got, want in pairs:
         assert np.abs(got - want).max() < 1e-4 * np.abs(want).max()
+
+
+@pytest.mark.parametrize("lay", [np.ascontiguousarray, channels_last])
+@pytest.mark.parametrize(("batch", "channels", "out_channels"), [(0, 3, 2), (1, 5, 40), (6, 33, 7)])
+def test_two_by_two(batch, channels, out_channels, lay):
+    one = (1, 1)
+    case = make_case(batch, channels, out_channels, (2, 2), (3, 3), one, one, one, 1, np.float32)
+    case.x, case.dy = lay(case.x), lay(case.dy)
+    exact = Case(*(a.astype(np.float64) for a in (case.x, case.weight, case.bias, case.dy)), case.geometry)
+    for a, expected in zip(results(cpu, case, algorithm="two_by_two"), results(reference, exact), strict=True):
+        assert a.dtype == np.float32
+        assert_close(a, expected, 1e-5)
