@@ -27,7 +27,7 @@ def plot_filters(model_or_weight: Module | Tensor) -> Figure:
     Of a model, its first convolution: the one whose input has colours. Filters over three channels are drawn in
     colour (grey is 0), over one in blue and red (white is 0), over more as a table of outputs and inputs.
     """
-    from minigrad.study.slide import Slide, bare
+    from minigrad.study.slide import GREY, Slide, bare
 
     name = "filters"
     weight: Any = model_or_weight
@@ -60,7 +60,7 @@ def plot_filters(model_or_weight: Module | Tensor) -> Figure:
     axis = figure.subplots()
     if tiles.shape[1] == 3:
         axis.imshow(np.nan_to_num(mosaic / (2 * largest) + 0.5, nan=1.0))
-        axis.set_xlabel(f"grey is 0, full colour ±{largest:.2g}", color="#5a5a5a")
+        axis.set_xlabel(f"grey is 0, full colour ±{largest:.2g}", color=GREY)
     else:
         image = axis.imshow(mosaic[..., 0], cmap="RdBu_r", vmin=-largest, vmax=largest)
         bar = figure.colorbar(image, ax=axis, fraction=0.04, pad=0.02)
@@ -76,7 +76,7 @@ def plot_feature_maps(model: Module, x: Tensor, layers: Sequence[str | Module] |
     size that maps have on their way. Shown are the channels that vary most, each on its own scale. The model runs in
     evaluation mode and is left as it was.
     """
-    from minigrad.study.slide import Slide, bare, draw_picture
+    from minigrad.study.slide import GREY, Slide, bare, draw_picture
 
     batch = pictures("plot_feature_maps", x, most=1)
     known = leaves(model) if layers is None else chosen("plot_feature_maps", model, layers)
@@ -103,13 +103,13 @@ def plot_feature_maps(model: Module, x: Tensor, layers: Sequence[str | Module] |
         axis.set_visible(False)
     axes[0, 0].set_visible(True)
     draw_picture(axes[0, 0], batch.cpu().array[0])
-    axes[0, 0].set_title("input", fontsize=9, color="#5a5a5a")
+    axes[0, 0].set_title("input", fontsize=9, color=GREY)
     for row, (name, found) in zip(axes, maps.items(), strict=True):
         strongest = np.argsort(-found.std((1, 2)), kind="stable")[:MAPS_IN_A_ROW]
         for axis, channel in zip(row[1:], strongest, strict=False):
             axis.set_visible(True)
             axis.imshow(found[channel], cmap="viridis")
-            axis.set_title(str(channel), fontsize=8, color="#5a5a5a", pad=2)
+            axis.set_title(str(channel), fontsize=8, color=GREY, pad=2)
         row[1].set_ylabel(
             f"{name}\n{' × '.join(map(str, found.shape))}", rotation=0, ha="right", va="center", fontsize=9
         )
