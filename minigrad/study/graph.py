@@ -47,6 +47,9 @@ class Graph:
     def _repr_svg_(self) -> str:
         return draw(self._tape, self._root).svg()
 
+    def __repr__(self) -> str:
+        return f"<Graph of {self._root.cards()} cards>"
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture, by the suffix of `path`: .svg, .png, .pdf, or .html, where folded modules open."""
         path = Path(path)

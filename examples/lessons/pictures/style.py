@@ -44,6 +44,9 @@ class Picture:
     def _repr_svg_(self) -> str:
         return self.svg
 
+    def __repr__(self) -> str:
+        return "<Picture>"  # a notebook stores it beside the picture, and an address would change at every run
+
 
 def _lean(svg: str) -> str:
     """The same picture in a third of the bytes: no metadata, hundredths of a point, each style told once."""
