@@ -13,7 +13,6 @@ from minigrad.study.narration import Narrator, Step
 from minigrad.study.pixels import number_text
 from minigrad.study.story import Story, story_of_trace
 from minigrad.study.trace import trace
-from minigrad.tensor import Tensor
 
 PROGRAM = """\
 a = mg.tensor(2.0, requires_grad=True)
@@ -28,8 +27,9 @@ NUDGE = 0.001
 
 NOTES = {
     ("forward", "c"): [
-        "The numbers that were multiplied are kept because the derivative of a product needs them: if a grows by 1, "
-        "c grows by b."
+        "The derivative of a product needs its factors: if a grows by 1, c grows by b.",
+        "!The <b>tape</b> is nothing but these nodes: what was computed, from what, and what backward will need. In "
+        "the source below, <code>ctx</code> is the node: what forward saves in it, backward finds again.",
     ],
     ("forward", "e"): [
         "!Here <b>c</b> is used for the second time: once to make d, and once directly. From c two routes lead to L."
@@ -60,13 +60,14 @@ NOTES = {
 }  # fmt: skip
 
 
-def recursion(node: Node, gradient: Tensor, once: bool, grads: dict[Node, float], runs: dict[Node, int]) -> None:
-    """Not how to do it: go on to the parents as soon as a gradient has arrived."""
+def recursion(node, gradient, once, grads, runs):
+    """Not how to do it: go on as soon as a gradient arrives."""
     grads[node] = grads.get(node, 0.0) + gradient.item()
     if isinstance(node, AccumulateGrad) or (once and node in runs):
         return
     runs[node] = runs.get(node, 0) + 1
-    for (parent, _), sent in zip(node.edges, node.run([gradient]), strict=True):
+    gradients = node.run([gradient])
+    for (parent, _), sent in zip(node.edges, gradients, strict=True):
         recursion(parent, sent, once, grads, runs)
 
 
@@ -87,7 +88,7 @@ def lesson_story() -> Story:
 def lesson_steps(story: Story) -> tuple[Narrator, list[Step]]:
     """The whole lesson: the question, the walk, a check of the answer, what recursion would have done."""
     narrator = Narrator(story, NOTES)
-    return narrator, [_question(), *narrator.tell(), _check(story), _recursion(), _summary()]
+    return narrator, [_question(), *narrator.tell(), _check(story), _why_not_recursion(), _summary()]
 
 
 def _question() -> Step:
@@ -133,7 +134,7 @@ def _check(story: Story) -> Step:
     return Step("end", "Is it true?", words)
 
 
-def _recursion() -> Step:
+def _why_not_recursion() -> Step:
     """What the rule "go on at once" gives, computed on the real nodes."""
     variables = run_program_without_backward()
     rows = []
@@ -150,8 +151,8 @@ def _recursion() -> Step:
         "<tr><td><b>after all that used it</b></td><td>1 ×</td><td>120</td><td>52</td><td><b>right</b></td></tr>"
     )
     words = [
-        "Without the waiting counts, backward would be five lines: a function that passes its gradient on and calls "
-        "itself. Where every value is used once, it is right. On our graph it gives:",
+        "Without the waiting counts, backward would be the few lines below: a function that sends the gradient on and "
+        "calls itself. Where every value is used once, that is right. On our graph it gives:",
         "<table><tr><th>a node runs</th><th>c ran</th><th>a.grad</th><th>b.grad</th><th></th></tr>"
         f"{''.join(rows)}</table>",
         "Run at each arrival, c sends on each part of its gradient separately, and everything before c runs twice too. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.function import AccumulateGrad
 from minigrad.study.formulas import FORMULAS
 from minigrad.study.highlight import highlight
 from minigrad.study.pixels import number_text, picture_of, short
@@ -43,6 +45,7 @@ class Step:
     groups: list[dict[str, Any]] = field(default_factory=list)
     formulas: list[str] = field(default_factory=list)
     code: str = ""  # the operation whose source is shown
+    symbols: str = ""  # which values the letters of the formulas stand for
     program: str = ""  # other source, as HTML
     line: str = ""  # where in the user's code the operation stands
     changes: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -134,19 +137,28 @@ class Narrator:
         return self._known[key]
 
     def _code(self, index: int) -> str:
-        """Have the source of an operation at hand, and say under which name."""
-        entry, cls = self.entries[index], self.facts[index].cls
+        """Have the source of an operation, or of a leaf's end of the tape, at hand, and say under which name."""
+        cls = self.facts[index].cls if self.entries[index].operation else AccumulateGrad
         if cls is None:
             return ""
-        if entry.operation not in self.codes:
+        if cls.__name__ not in self.codes:
             forward, backward = sources_of(cls)
-            file = f"{cls.__module__.replace('.', '/')}.py"
-            self.codes[entry.operation] = {
+            own = cls.__module__.startswith("minigrad.")
+            self.codes[cls.__name__] = {
                 "forward": highlight(forward),
                 "backward": highlight(backward),
-                "file": file if cls.__module__.startswith("minigrad.") else "",
+                "file": f"{cls.__module__.replace('.', '/')}.py" if own else "",
             }
-        return entry.operation if any(self.codes[entry.operation].values()) else ""
+        return cls.__name__ if self.codes[cls.__name__]["forward"] or self.codes[cls.__name__]["backward"] else ""
+
+    def _symbols(self, index: int) -> str:
+        """Which values the letters of the operation's formula are here; "" where they are not the arguments' names."""
+        entry, facts = self.entries[index], self.facts[index]
+        result, _, right = FORMULAS.get(entry.operation, ("",))[0].partition(" = ")
+        if not result.isalpha() or not set(re.findall(r"[a-z]+", right)).issuperset(facts.roles):
+            return ""
+        pairs = [(role, self.names[source]) for role, (source, _) in zip(facts.roles, entry.sources, strict=True)]
+        return ", ".join([f"{letter} is {name}" for letter, name in [*pairs, (result, self.names[index])]])
 
     # Steps
 
@@ -189,6 +201,7 @@ class Narrator:
             groups,
             [mathml(formula) for formula in FORMULAS.get(entry.operation, ())],
             self._code(index),
+            self._symbols(index),
             line=f"{facts.line}  {facts.line.text}" if facts.line is not None and facts.line.text else "",
             changes={index: {"value": True}},
         )
@@ -204,7 +217,8 @@ class Narrator:
         kept = [of_role.get(role, "its output" if role == "output" else role) for role in facts.saved]
         if not kept:
             return words + ", and keeps no values: its derivative does not depend on them."
-        return words + f", and keeps {_listed(kept)} for the way back: the derivative needs it."
+        them = "it" if len(kept) == 1 else "them"
+        return words + f", and keeps {_listed(kept)} for the way back: the derivative needs {them}."
 
     def _turn(self) -> Step:
         root = self.story.runs[0].entry
@@ -215,7 +229,8 @@ class Narrator:
             f"Forward is done: <b>{name}{value}</b>. Now we walk the same graph against the arrows. At every node we "
             f"want one thing, its <b>gradient</b>: the derivative of {name} with respect to the value there.",
             f"We know one gradient already: {name} with respect to itself is 1. The chain rule gives the others: "
-            "what a node sends back = its own gradient × its local derivative.",
+            "what a node sends back to an input is its own gradient × its <b>local derivative</b>, that of its output "
+            "with respect to this input.",
             "The number in a circle is how many gradients a node still <b>waits</b> for: one for each use of its "
             "value. It may run when the count is 0, and not before.",
             *self.notes.get(("turn", ""), []),
@@ -282,8 +297,8 @@ class Narrator:
             words.append("No node is ready and none waits: backward is done.")
         formulas = [mathml(formula) for formula in FORMULAS.get(entry.operation, ())]
         edges = [(sent.target, index) for sent in run.sent]
-        code = self._code(index)
-        return Step("backward", title, words, index, sub, edges, groups, formulas, code, changes=changes)
+        code, symbols = self._code(index), self._symbols(index)
+        return Step("backward", title, words, index, sub, edges, groups, formulas, code, symbols, changes=changes)
 
     def _why_now(self, index: int, contributions: list) -> str:
         name = f"<b>{escape(self.names[index])}</b>"
@@ -324,10 +339,9 @@ class Narrator:
             left = changes[target]["waiting"]
             name = f"<b>{escape(self.names[target])}</b>"
             if left:
-                late = [self.names[user] for user in self.entries[target].users if user not in done]
-                waits.append(
-                    f"{name} must wait: it was also used by {_listed(list(dict.fromkeys(late)))}, not run yet."
-                )
+                late = dict.fromkeys([self.names[user] for user in self.entries[target].users if user not in done])
+                has = "has" if len(late) == 1 else "have"
+                waits.append(f"{name} must wait: {_listed(list(late))} used it too, and {has} not run yet.")
             elif self.entries[target].operation:
                 waits.append(f"{name} has everything it waited for, and is ready.")
         words = []

@@ -52,7 +52,7 @@ function heatMap(maps) {
   const square = Math.max(1, Math.round(Math.sqrt(count * height / width * 2.2)));
   const columns = Math.min(count, fitting, maps.columns <= fitting ? maps.columns || square : square);
   const rows = Math.ceil(count / columns);
-  const gap = count > 1 ? 1 : 0;
+  const gap = count > 1 && width > 2 && height > 2 ? 1 : 0;
   const canvas = make("canvas", { width: columns * (width + gap) - gap, height: rows * (height + gap) - gap });
   const scale = Math.max(1, Math.min(12, Math.floor(available / canvas.width), Math.floor(220 / canvas.height)));
   canvas.style.width = `${canvas.width * scale}px`;
@@ -173,10 +173,10 @@ function badge(card, its) {
 }
 
 function fitGraph() {
-  // Small graphs are enlarged, wide ones made to fit; tall ones scroll.
+  // Small graphs are enlarged, wide ones made to fit as long as they can be read; tall ones scroll.
   const view = $("graph"), [width, height] = ["width", "height"].map(name => +svg.getAttribute(name));
   const room = [view.clientWidth - 24, view.clientHeight - 24];
-  svg.style.width = `${width * Math.min(room[0] / width, Math.max(1, Math.min(1.7, room[1] / height)))}px`;
+  svg.style.width = `${width * Math.max(0.7, Math.min(room[0] / width, Math.max(1, Math.min(1.7, room[1] / height))))}px`;
 }
 
 function showCard(index) {
@@ -197,7 +197,8 @@ function paintFormulas(step) {
   const sets = [["forward", lines.slice(0, 1)], ["backward", lines.slice(1)]];
   area.replaceChildren(...sets.filter(([, some]) => some.length).map(([name, some]) =>
     make("div", { className: `set ${name === step.phase ? "now" : ""}` }, make("h3", { textContent: name }),
-      make("div", { className: "lines", innerHTML: some.join("") }))));
+      make("div", { className: "lines", innerHTML: some.join("") }))),
+    ...(step.symbols ? [make("div", { className: "note-line", textContent: `Here ${step.symbols}.` })] : []));
 }
 
 function paintCode(step) {

@@ -76,7 +76,7 @@ def test_the_lesson_tells_the_numbers_of_the_engine():
     ]
     backward = {step.title: plain(step.words) for step in steps if step.phase == "backward"}
     assert list(backward) == ["L = e × a", "e = c + d", "d = c²", "c = a × b", "b", "a"]
-    assert "c must wait: it was also used by d, not run yet" in backward["e = c + d"]
+    assert "c must wait: d used it too, and has not run yet" in backward["e = c + d"]
     assert "all 2 gradients have arrived, from e and d. They are added. 2 + 24 = 26." in backward["c = a × b"]
     assert "to a: 26 × 3 = 78 and to b: 26 × 2 = 52" in backward["c = a × b"]
     assert "42 + 78 = 120" in backward["a"]
