@@ -36,9 +36,6 @@ def _spread(reduced: Tensor, shape: tuple[int, ...], dims: tuple[int, ...]) -> T
     return reduced.reshape(kept_shape(shape, dims)).expand(shape)
 
 
-# Terms added in one go. NumPy adds along leading dimensions one by one, and long sums of float32 lose digits;
-# sums of block sums keep them, and a matrix product with ones is several times faster besides.
-BLOCK = 128
 SMALL = 1 << 14  # elements below which NumPy's own sum is as good and as fast
 
 
@@ -58,7 +55,7 @@ def sum_array(a, dims: tuple[int, ...], keepdim: bool = False):
     for reduced, run in _runs([(d in dims, a.shape[d]) for d in reversed(in_memory)]):
         before //= run
         if reduced:
-            total = _sum_middle(total.reshape(before, run, after))
+            total = implementation("reduction", total).sum_middle(total.reshape(before, run, after))
         else:
             after *= run
     kept_order = [shape[d] for d in in_memory]
@@ -74,27 +71,6 @@ def _runs(items: list[tuple[bool, int]]) -> list[tuple[bool, int]]:
             size *= runs.pop()[1]
         runs.append((mark, size))
     return runs
-
-
-def _sum_middle(a: np.ndarray) -> np.ndarray:
-    """(p, n, q) to (p, q): blocks by matrix products with ones, until one is left."""
-    p, n, q = a.shape
-    matmul = implementation("matmul", a).matmul
-    while n > 1:
-        # Along contiguous rows BLAS keeps 16 and more running sums, so that longer ones are as good.
-        block = min(n, 8 * BLOCK if q == 1 else BLOCK)
-        whole = n // block * block
-        ones = np.ones(block, a.dtype)
-        if q == 1:
-            sums = matmul(a[:, :whole].reshape(p, whole // block, block), ones)
-        else:
-            sums = matmul(ones[None], a[:, :whole].reshape(p, whole // block, block, q))
-        if whole < n:
-            rest = matmul(np.ones((1, n - whole), a.dtype), a[:, whole:])
-            sums = np.concatenate([sums.reshape(p, -1, q), rest], axis=1)
-        a = sums.reshape(p, -1, q)
-        n = a.shape[1]
-    return a[:, 0]
 
 
 class Sum(Function):
