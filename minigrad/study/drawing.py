@@ -113,7 +113,7 @@ class Drawing:
         for order, shape in enumerate(self.shapes):
             fill = COLORS[shape.fill][0] if shape.fill else "none"
             edge = COLORS[shape.stroke][0] if shape.stroke else "none"
-            common = {"facecolor": fill, "edgecolor": edge, "linewidth": 0.9, "zorder": order}
+            common: dict[str, Any] = {"facecolor": fill, "edgecolor": edge, "linewidth": 0.9, "zorder": order}
             if shape.kind == "rect":
                 (x, y), (width, height) = shape.points
                 rounding = min(shape.corner, width / 2, height / 2)

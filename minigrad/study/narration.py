@@ -323,13 +323,12 @@ class Narrator:
         own = short(run.incoming)
         sums, waits = [], []
         for sent in run.sent:
-            target = self.names[sent.target]
             if sent.value is not None:
                 arrived.setdefault(sent.target, []).append((run.entry, sent.value))
                 text = short(sent.value)
-                if own and text and run.incoming.item() != 0:
+                if own and text and run.incoming is not None and run.incoming.item() != 0:
                     local = number_text(sent.value.item() / run.incoming.item())
-                    sums.append(f"to {escape(target)}: {own} × {_in_sum(local)} = <b>{text}</b>")
+                    sums.append(f"to {escape(self.names[sent.target])}: {own} × {_in_sum(local)} = <b>{text}</b>")
             change = changes.setdefault(sent.target, {})
             change["waiting"], change["state"] = sent.remaining, "waiting" if sent.remaining else "ready"
             so_far = [array for _, array in arrived.get(sent.target, [])]

@@ -82,7 +82,7 @@ class _Artist:
         items = box.items
         home = {index: place for place, item in enumerate(items) for index in _members(item)}
         pieces = [self.piece(item, box.path) for item in items]
-        links: dict[tuple[int | Output, int, Output], int] = {}  # (from, to, tensor) -> how many lines
+        links: dict[tuple[int, int, Output], int] = {}  # (from, to, tensor) -> how many lines
         entering: dict[Output, int] = {}
         for index in home:
             for source in self.entries[index].sources:
@@ -179,8 +179,8 @@ class _Artist:
                 with drawing.group(value=str(entry.index)):
                     drawing.text(x + 16, top + 35.5, entry.value, SMALL, fill="ink")
                 with drawing.group(gradient=str(entry.index)):
-                    anchor, place = ("end", x + width - 9) if len(second) > 1 else ("start", x + 16)
-                    drawing.text(place, top + 35.5, entry.gradient, SMALL, fill="gradient", anchor=anchor)
+                    anchor, edge = ("end", x + width - 9) if len(second) > 1 else ("start", x + 16)
+                    drawing.text(edge, top + 35.5, entry.gradient, SMALL, fill="gradient", anchor=anchor)
 
         return _Piece(width + aside, tall, width / 2, paint)
 
@@ -219,12 +219,13 @@ class _Artist:
         operations = [index for index in box.members if self.entries[index].operation]
         parameters = {source for index in operations for source in self._chips(index)}
         count = sum([prod(self.entries[source].shapes[0]) for source in parameters])
-        norms = [norm for source in parameters if (norm := self.entries[source].gradient_norm) is not None]
+        known = [self.entries[source].gradient_norm for source in parameters]
+        norms = [norm for norm in known if norm is not None]
         kind = self.tape.modules.get(box.path, "")
         facts = f"{len(operations)} operations" + (f", {count:,} parameters" if count else "")
-        norm = f"∇ {hypot(*norms):.3g}" if norms else ""
+        gradient = f"∇ {hypot(*norms):.3g}" if norms else ""
         first = text_width(box.path, TITLE, bold=True) + (text_width(kind, SMALL) + 10)
-        width = max(first, text_width(facts, SMALL) + (text_width(norm, SMALL) + 12 if norm else 0)) + 26
+        width = max(first, text_width(facts, SMALL) + (text_width(gradient, SMALL) + 12 if gradient else 0)) + 26
         families = [self.entries[index].family for index in operations]
         bands = [name for name in FAMILIES if name in families]
 
@@ -238,7 +239,7 @@ class _Artist:
                 drawing.text(x + 16, y + 19.5, box.path, TITLE, fill="ink", bold=True)
                 drawing.text(x + width - 9, y + 19.5, kind, SMALL, fill="quiet", anchor="end")
                 drawing.text(x + 16, y + 35.5, facts, SMALL, fill="quiet")
-                drawing.text(x + width - 9, y + 35.5, norm, SMALL, fill="gradient", anchor="end")
+                drawing.text(x + width - 9, y + 35.5, gradient, SMALL, fill="gradient", anchor="end")
 
         return _Piece(width + STACK, HIGH + STACK, width / 2, paint)
 

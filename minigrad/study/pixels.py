@@ -91,9 +91,10 @@ def _maps(array: np.ndarray) -> tuple[np.ndarray, str]:
     step = max(1, math.ceil(max(height, width) / SIDE), math.ceil(math.sqrt(height * width / POINTS)))
     if step > 1:
         notes.append(f"each point is the mean of {step}×{step}")
-        padded = np.full((len(maps), -(-height // step) * step, -(-width // step) * step), np.nan)
-        padded[:, :height, :width] = maps
-        blocks = padded.reshape(len(maps), padded.shape[1] // step, step, padded.shape[2] // step, step)
+        rows, columns = -(-height // step), -(-width // step)
+        filled = np.full((len(maps), rows * step, columns * step), np.nan)
+        filled[:, :height, :width] = maps
+        blocks = filled.reshape(len(maps), rows, step, columns, step)
         counted = np.isfinite(blocks).sum((2, 4))
         maps = np.nansum(blocks, (2, 4)) / np.where(counted, counted, np.nan)
     most = max(1, POINTS // (maps.shape[1] * maps.shape[2]))

@@ -154,9 +154,8 @@ def story_of_tensor(loss: Any, frame: FrameType) -> Story:
     node_of = {steps[0].index: nodes[-1]}
     while pending:
         step, node = pending.pop()
-        for outgoing, (parent, _) in zip(
-            step.outgoing, [edge for edge in node.edges if edge[0] is not None], strict=True
-        ):
+        parents = [parent for parent, _ in node.edges if parent is not None]
+        for outgoing, parent in zip(step.outgoing, parents, strict=True):
             if outgoing.step is not None and outgoing.step not in node_of:
                 node_of[outgoing.step] = parent
                 pending.append((by_index[outgoing.step], parent))
@@ -238,13 +237,15 @@ def _run_backward(loss: Tensor, nodes: list[Node]) -> list[Step]:
     return [step for step in record if isinstance(step, Step) and step.within is None]
 
 
-def _known_values(nodes: list[Node], loss: Tensor, variables: Mapping[str, Any]) -> dict[tuple[Node, int], np.ndarray]:
+def _known_values(
+    nodes: list[Node], loss: Tensor, variables: Mapping[str, Any]
+) -> dict[tuple[Node | None, int], np.ndarray]:
     """The outputs of nodes as far as something still holds them: leaves, variables, what was saved for backward.
 
     What is left is computed again where all inputs of one of minigrad's own operations are known.
     """
     held = [loss, *[value for value in variables.values() if isinstance(value, Tensor)]]
-    known: dict[tuple[Node, int], Any] = {}
+    known: dict[tuple[Node | None, int], Any] = {}
     for node in nodes:
         if isinstance(node, AccumulateGrad):
             known[node, 0] = node.variable.array

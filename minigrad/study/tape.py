@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from minigrad.autograd.function import AccumulateGrad, Node, gradient_edge
+from minigrad.autograd.function import AccumulateGrad, Node
 from minigrad.nn import Module, Parameter
 from minigrad.study.pixels import short
 from minigrad.study.recording import scopes
@@ -100,13 +100,14 @@ def read_tape(caller: str, tensor: Any, model: Module | None, frame: FrameType |
         raise TypeError(f"{caller}: expected a Tensor, such as a loss, but got {type(tensor).__name__}")
     if model is not None and not isinstance(model, Module):
         raise TypeError(f"{caller}: model must be a Module, but got {type(model).__name__}")
-    if tensor._node is None:
+    root = tensor._node
+    if root is None:
         reason = "it is a leaf" if tensor.requires_grad else "nothing that it was computed from requires grad"
         raise RuntimeError(
             f"{caller}: this tensor of shape {list(tensor.shape)} has no graph: {reason}; "
             "pass the result of operations on tensors with requires_grad=True, computed outside no_grad"
         )
-    nodes, entries = walk(gradient_edge(tensor)[0])
+    nodes, entries = walk(root)
     variables = {**frame.f_globals, **frame.f_locals} if frame is not None else {}
     if model is None:
         leaves = {id(node.variable) for node in nodes if isinstance(node, AccumulateGrad)}
@@ -137,7 +138,8 @@ def walk(root: Node) -> tuple[list[Node], list[Entry]]:
             stack.extend([(source, False) for source, _ in reversed(node.edges) if source is not None])
             continue
         entry = Entry(len(entries), shapes=[shape for shape, _, _ in node.outputs])
-        gradients = [tensor.grad for slot in (node.retained or {}) if (tensor := node.retained[slot]()) is not None]
+        held = [reference() for reference in (node.retained or {}).values()]
+        gradients = [tensor.grad for tensor in held if tensor is not None]
         if isinstance(node, AccumulateGrad):
             entry.is_parameter = isinstance(node.variable, Parameter)
             gradients = [node.variable.grad]
