@@ -15,6 +15,8 @@ from ..geometry import Pair, is_channels_last, output_size
 from . import depthwise, direct, im2col, two_by_two, winograd
 
 CHANNELS_LAST = 32  # two vectors of 16 float32 (AVX-512) side by side in a pixel
+FEW_PIXELS = 200  # one image of 14 x 14: im2col turns the weights in a fifth of the time that it multiplies
+MANY_WEIGHTS = 2**16  # of fewer, turning takes less than starting the threads
 
 
 def fits(
@@ -47,14 +49,19 @@ def choose_algorithm(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    gradient: bool = False,
 ) -> str:
-    """The fastest of those that fit. float32 alone is rounded as Winograd does; float64 is asked for where exactness
-    matters (gradient checks).
+    """The fastest of those that fit, forward or for the two gradients. float32 alone is rounded as Winograd does;
+    float64 is asked for where exactness matters (gradient checks).
 
-    Milliseconds forward, two cores, AVX-512                     direct   im2col   winograd   depthwise
-    256 x   1 ->   6, 28 x 28, 5 x 5  (LeNet)                      0.67     2.62
-    256 x   6 ->  16, 14 x 14, 5 x 5  (LeNet)                      0.76     0.98
-      8 x   3 ->  64, 224 x 224, 7 x 7, stride 2                            6.6
+    Milliseconds forward, float32, two cores with AVX-512             direct   im2col   winograd
+    256 images,   1 ->    6 channels, 28 x 28, 5 x 5 kernel (LeNet)     0.6      2.6
+    256           6 ->   16,          10 x 10, 5 x 5        (LeNet)     0.6      1.0
+      1           3 ->   64,          55 x 55, 11 x 11, stride 4        2.5      0.5
+      1         512 -> 2048,           7 x 7,  1 x 1                    0.6      0.9
+      1         512 ->  512,           7 x 7,  3 x 3                    1.1      2.0        2.1
+      1         512 ->  512,          28 x 28, 3 x 3                     16       14        7.1
+      1        2048 ->  512,           7 x 7,  1 x 1                    0.9      0.9
     """
     out_channels, group_in, *_ = weight_shape
     group_out = out_channels // groups
@@ -64,6 +71,9 @@ def choose_algorithm(
     wide = min(out_channels, group_in) >= 24  # the transforms run along the channels
     if fit["two_by_two"] and wide:
         return "two_by_two"  # 9 products, where winograd takes 36 and im2col 36
+    pixels = batch * out_size[0] * out_size[1]
+    if not gradient and pixels <= FEW_PIXELS and out_channels >= group_in and np.prod(weight_shape) >= MANY_WEIGHTS:
+        return "direct"  # reads the weights once, as they lie; the others turn them first, longer than they multiply
     tiles = batch * -(-out_size[0] // 4) * -(-out_size[1] // 4)
     # A smaller output fills half a tile at most; fewer tiles do not pay for the kernels' transform.
     if fit["winograd"] and wide and min(out_size) >= 3 and tiles >= 4:
@@ -73,9 +83,9 @@ def choose_algorithm(
     return "im2col"
 
 
-def _algorithm(asked: str | None, dtype, batch, weight_shape, out_size, *geometry) -> str:
+def _algorithm(asked: str | None, gradient: bool, dtype, batch, weight_shape, out_size, *geometry) -> str:
     if asked is None:
-        return choose_algorithm(dtype, batch, weight_shape, out_size, *geometry)
+        return choose_algorithm(dtype, batch, weight_shape, out_size, *geometry, gradient)
     fit = fits(dtype, weight_shape, out_size, *geometry)
     if not fit.get(asked):
         fitting = ", ".join(repr(name) for name, can in fit.items() if can)
@@ -100,7 +110,7 @@ def forward(
     """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None."""
     out_size = tuple(map(output_size, x.shape[2:], weight.shape[2:], stride, padding, dilation))
     geometry = stride, padding, dilation, groups
-    algorithm = _algorithm(algorithm, x.dtype, len(x), weight.shape, out_size, *geometry)
+    algorithm = _algorithm(algorithm, False, x.dtype, len(x), weight.shape, out_size, *geometry)
     y = _empty((len(x), len(weight), *out_size), x)
     if algorithm == "winograd":
         winograd.forward(x, weight, bias, y, padding)
@@ -127,7 +137,7 @@ def input_gradient(
 ) -> np.ndarray:
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
     geometry = stride, padding, dilation, groups
-    algorithm = _algorithm(algorithm, dy.dtype, len(dy), weight.shape, dy.shape[2:], *geometry)
+    algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), weight.shape, dy.shape[2:], *geometry)
     dx = _empty(input_shape, dy)
     if algorithm == "winograd":
         winograd.input_gradient(dy, weight, dx, padding)
@@ -155,7 +165,7 @@ def weight_gradient(
     """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x."""
     dweight = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
     geometry = stride, padding, dilation, groups
-    algorithm = _algorithm(algorithm, dy.dtype, len(dy), dweight.shape, dy.shape[2:], *geometry)
+    algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), dweight.shape, dy.shape[2:], *geometry)
     if algorithm == "winograd":
         winograd.weight_gradient(dy, x, dweight, padding)
     elif algorithm == "two_by_two":

@@ -15,8 +15,8 @@ for all pixels of the block, p = (oh, ow, n), which lie side by side in memory,
     input gradient    spread[c, kw, kh + p] += weight[o, c, kh, kw] * dy[o, p]
     weight gradient   dweight[o, c, kh, kw] += sum over p of dy[o, p] * spread[c, kw, kh + p]
 
-and the three products are one picture: 4 rows times 4 rows with the 16 weights held in registers, and a long
-loop over p that the compiler turns into fused multiply-adds on whole vectors.
+The first two are tile products (`tile.py`) whose vectors run over p; the weights are read once, as they lie. The
+last holds 4 x 4 sums in registers through a long loop over p.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from functools import lru_cache
 import numpy as np
 from numba import get_num_threads
 
+from ..geometry import flat_and_strides
 from . import direct_loops
 
 BLOCK = 16  # images to a block: they fill a vector register whatever the width
@@ -33,14 +34,13 @@ BLOCK = 16  # images to a block: they fill a vector register whatever the width
 
 @lru_cache(maxsize=256)
 def _tap_offsets(group_in: int, kernel: tuple, height: int, stride: int, padding: int, dilation: int):
-    """Where each tap (c, kw, kh) starts in `spread`, in rows; filled to a multiple of 4 with zeros' row."""
+    """Where each tap (c, kh, kw) begins in `spread`, in rows, and where each kh does in a plane of it."""
     kernel_h, kernel_w = kernel
     slots = -(-(height + 2 * padding) // stride)
     u = np.arange(kernel_h) * dilation
     rows = u % stride * slots + u // stride
-    planes = np.arange(group_in * kernel_w) * (slots * stride)
-    offsets = (planes[:, None] + rows).ravel()
-    return np.append(offsets, np.full(-len(offsets) % 4, len(planes) * slots * stride)), rows
+    planes = np.arange(group_in * kernel_w).reshape(group_in, 1, kernel_w) * (slots * stride)
+    return (planes + rows[:, None]).ravel(), rows
 
 
 def _plain(array):
@@ -62,32 +62,29 @@ def forward(x, weight, bias, y, stride, padding, dilation, groups):
     """Write the convolution of x into y."""
     out_channels, group_in, kernel_h, kernel_w = weight.shape
     offsets, _ = _tap_offsets(group_in, (kernel_h, kernel_w), x.shape[2], stride[0], padding[0], dilation[0])
-    table = np.zeros((groups, out_channels // groups, len(offsets)), x.dtype)
-    depth = group_in * kernel_w * kernel_h
-    table[:, :, :depth] = weight.transpose(0, 1, 3, 2).reshape(groups, out_channels // groups, depth)
     bias = np.zeros(out_channels, x.dtype) if bias is None else _plain(bias)
-    target = y if y.flags.c_contiguous else np.empty(y.shape, y.dtype)
     block = _block(len(x))
     splits = _splits(-(-len(x) // block) * groups, out_channels // groups)
-    geometry = kernel_w, stride, padding, dilation, block
-    direct_loops.forward(_plain(x), table, bias, offsets, target, *geometry, splits)
-    if target is not y:
-        y[...] = target
+    stride_n, stride_c, _, stride_p = (step // y.itemsize for step in y.strides)
+    target = y if y.flags.c_contiguous else y.transpose(0, 2, 3, 1)
+    direct_loops.forward(
+        *flat_and_strides(x), _plain(weight).reshape(weight.size), groups, bias, offsets, target.reshape(y.size),
+        y.shape, (stride_n, stride_c, stride_p), kernel_w, stride, padding, dilation, block, splits,
+    )  # fmt: skip
 
 
 def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     """Write the gradient of x into dx."""
     out_channels, group_in, kernel_h, kernel_w = weight.shape
-    group_out = out_channels // groups
     _, rows = _tap_offsets(group_in, (kernel_h, kernel_w), dx.shape[2], stride[0], padding[0], dilation[0])
-    table = np.zeros((kernel_h, groups, group_in * kernel_w, group_out + -group_out % 4), dy.dtype)
-    by_group = weight.reshape(groups, group_out, group_in, kernel_h, kernel_w).transpose(3, 0, 2, 4, 1)
-    table[..., :group_out] = by_group.reshape(kernel_h, groups, group_in * kernel_w, group_out)
     target = dx if dx.flags.c_contiguous else np.empty(dx.shape, dx.dtype)
     block = _block(len(dy))
     splits = _splits(-(-len(dy) // block) * groups, group_in)
-    geometry = kernel_w, stride, padding, dilation, block
-    direct_loops.input_gradient(_plain(dy), table, rows, target, *geometry, splits)
+    shape = groups, out_channels // groups, group_in, kernel_h, kernel_w
+    direct_loops.input_gradient(
+        _plain(dy), _plain(weight).reshape(weight.size), shape, rows, target, kernel_w, stride, padding, dilation,
+        block, splits,
+    )  # fmt: skip
     if target is not dx:
         dx[...] = target
 
@@ -96,12 +93,12 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     """Write the gradient of the weight into dweight (C-contiguous)."""
     out_channels, group_in, kernel_h, kernel_w = dweight.shape
     offsets, _ = _tap_offsets(group_in, (kernel_h, kernel_w), x.shape[2], stride[0], padding[0], dilation[0])
+    filled = np.append(offsets, np.full(-len(offsets) % 4, offsets[0]))
     block = _block(len(x))
     # The sums over the batch are cut into parts that depend on the shapes alone, so every run adds in the
     # same order.
     parts = min(16, -(-len(x) // block), max(2, 2**22 // max(dweight.size, 1)))
-    partial = np.zeros((parts, groups, out_channels // groups, len(offsets)), x.dtype)
+    partial = np.zeros((parts, groups, out_channels // groups, len(filled)), x.dtype)
     geometry = kernel_w, stride, padding, dilation, block
-    direct_loops.weight_gradient(_plain(dy), _plain(x), offsets, partial, *geometry)
-    total = partial.sum(axis=0)[..., : group_in * kernel_h * kernel_w]
-    dweight[...] = total.reshape(out_channels, group_in, kernel_w, kernel_h).transpose(0, 1, 3, 2)
+    direct_loops.weight_gradient(_plain(dy), *flat_and_strides(x), filled, partial, *geometry)
+    dweight[...] = partial.sum(axis=0)[..., : len(offsets)].reshape(dweight.shape)

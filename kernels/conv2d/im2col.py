@@ -22,21 +22,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..geometry import flat_and_strides
 from ..tile import VECTOR_BYTES, WIDEST, workspace
 from . import im2col_loops as loops
 
 PIXELS = 192  # to a task: enough to use a block of weights often while it is in cache
+FEW_PIXELS = 64  # at least, if there are as many: rather cut the outputs
 CACHE = 2**20  # bytes: half of a core's second-level cache, for what a task reads again and again
-TASKS = 8  # at least, if there is enough work: so two to four threads share it evenly
-
-
-def _flat(array):
-    """The array, contiguous, as one axis, and its strides (N, C, H, W) in elements."""
-    nhwc = array.transpose(0, 2, 3, 1)
-    if not (array.flags.writeable and array.dtype.isnative and nhwc.flags.c_contiguous):
-        array = np.require(array, requirements=["C", "A", "W"])
-        nhwc = array
-    return nhwc.reshape(array.size), tuple(stride // array.itemsize for stride in array.strides)
+TASKS = 16  # at least, if there is enough work: so two to four threads share it evenly
 
 
 def _channels_last(array):
@@ -59,7 +52,7 @@ def _run(y_shape, step, channels, itemsize, blocks, heavy):
     batch, _, height, width = y_shape
     pixels = CACHE // (2 * itemsize * max(1, channels) * step[0] * step[1])
     if not heavy:
-        pixels = min(pixels, PIXELS, -(-batch * height * width // TASKS))
+        pixels = min(pixels, PIXELS, max(FEW_PIXELS, batch * height * width // TASKS))
     images = max(1, min(batch, pixels // max(1, height * width)))
     rows = height if images > 1 else max(1, min(height, pixels // max(1, width)))
     images, rows = _even(batch, images), _even(height, rows)
@@ -106,11 +99,10 @@ def _convolve(x, weight, strides, taps_h, taps_w, taps, bias, step, y, first, sp
         return
     inside = _inside(x, taps_h, taps_w, step, *pixels.shape[2:])
     run, splits = _run(pixels.shape, step, channels, y.itemsize, blocks, depth * outputs * y.itemsize > CACHE)
-    x_flat, x_strides = _flat(x)
     stride_n, _, stride_h, stride_w = (stride // y.itemsize for stride in pixels.strides)
     base = (first[0] * y.shape[3] + first[1]) * y.shape[1]
     loops.forward(
-        x_flat, x.shape, x_strides, step, taps_h, taps_w, inside, packed, bias, y.transpose(0, 2, 3, 1).reshape(y.size),
+        *flat_and_strides(x), step, taps_h, taps_w, inside, packed, bias, y.transpose(0, 2, 3, 1).reshape(y.size),
         base, pixels.shape, (stride_n, stride_h, stride_w), run, splits, vectors,
     )  # fmt: skip
 
@@ -181,10 +173,9 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     parts = min(bands, max(2, min(TASKS, 4 * CACHE // dweight.nbytes) // 2 * 2))
     splits = min(blocks, -(-TASKS // (parts * groups)))
     partial = workspace((parts, groups, blocks, depth, vectors * VECTOR_BYTES // dy.itemsize), dy.dtype)
-    x_flat, x_strides = _flat(x)
-    dy_flat, (stride_n, _, stride_h, stride_w) = _flat(_channels_last(dy))
+    dy_flat, _, (stride_n, _, stride_h, stride_w) = flat_and_strides(_channels_last(dy))
     loops.weight_gradient(
-        x_flat, x.shape, x_strides, stride, taps_h, taps_w, dy_flat, dy.shape,
+        *flat_and_strides(x), stride, taps_h, taps_w, dy_flat, dy.shape,
         (stride_n, stride_h, stride_w), run, splits, vectors, partial,
     )  # fmt: skip
     loops.unpack(partial, outputs, kernel_h * kernel_w, dweight.reshape(out_channels, channels, kernel_h * kernel_w))

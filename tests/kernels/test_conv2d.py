@@ -198,11 +198,11 @@ def test_winograd(channels, out_channels, height, width, batch, padding, last):
 
 
 @settings(max_examples=60, deadline=None)
-@given(cases(max_channels=40), st.booleans())
-def test_im2col(case, last):
+@given(cases(max_channels=40), st.booleans(), st.sampled_from(["im2col", "direct"]))
+def test_im2col_and_direct(case, last, algorithm):
     if last:
         case.x, case.dy = channels_last(case.x), channels_last(case.dy)
-    assert_algorithm(case, "im2col")
+    assert_algorithm(case, algorithm)
 
 
 @settings(max_examples=30, deadline=None)
@@ -244,6 +244,12 @@ def assert_algorithm(case, algorithm):
 def test_algorithm(weight_shape, kind, padding, groups, expected):
     geometry = (1, 1), (padding, padding), (1, 1), groups
     assert cpu.choose_algorithm(np.dtype(kind), 8, weight_shape, (8, 8), *geometry) == expected
+
+
+def test_algorithm_for_few_pixels():
+    geometry = np.dtype(np.float32), 1, (512, 512, 1, 1), (7, 7), (1, 1), (0, 0), (1, 1), 1
+    assert cpu.choose_algorithm(*geometry) == "direct"
+    assert cpu.choose_algorithm(*geometry, gradient=True) == "im2col"
 
 
 def test_algorithm_that_does_not_fit_is_refused():
