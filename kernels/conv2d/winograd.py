@@ -35,10 +35,9 @@ from . import winograd_loops
 from .winograd_loops import LANES, Cuts
 
 # OpenBLAS multiplies small matrices (rows * columns * depth up to 10**6) without first copying them into another
-# order, at 120 to 145 GFLOP/s a core instead of 70, and best where the 36 of them fit in the second-level cache:
-# 96 x 128 times 128 x 64 is the largest that does all this.
-TILES, INPUTS, OUTPUTS = 96, 128, 64
-V_SIZE = 8192  # tiles times channels of V that fit in that cache beside the other pieces, when V stays
+# order, at 120 to 145 GFLOP/s a core instead of 70. Of those, 48 x 128 times 128 x 64 makes pieces that the
+# second-level cache (2 MB) holds beside each other.
+TILES, INPUTS, OUTPUTS = 48, 128, 64
 PARTS = 16  # into which the weight gradient's sum over the tiles is cut: one for each of so many threads,
 PARTS_SIZE = 2**24  # as long as all of dU fit in this many numbers (64 MiB)
 
@@ -55,7 +54,7 @@ def _image(array):
 
 class _Scratch(threading.local):
     """Memory for transformed pieces, kept from call to call: getting it from the system anew takes as long as
-    filling it three times. NumPy asks for huge pages from 4 MiB on, and those make the products a fifth faster.
+    filling it three times. NumPy asks for huge pages from 4 MiB on: fewer translations of addresses.
     """
 
     def __init__(self):
@@ -97,7 +96,7 @@ def _convolve(x, kernels, bias, y, padding):
     by_tiles = tiles >= 2 * out_channels  # measured: where both operands are of a size, rather store V
     inputs, rows = _split(channels, INPUTS, LANES)
     outputs, columns = _split(out_channels, OUTPUTS if by_tiles else min(OUTPUTS, -(-out_channels // 2)), LANES)
-    groups, group = _split(tiles, max(32, min(TILES, V_SIZE // channels)) if by_tiles else TILES)
+    groups, group = _split(tiles, TILES)
     cuts = Cuts(tiles, down, across, groups, group, inputs, rows, outputs, columns)
     padded_bias = np.zeros(outputs * columns, np.float32)
     if bias is not None:

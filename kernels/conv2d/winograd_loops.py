@@ -34,9 +34,9 @@ class Cuts(NamedTuple):
     groups: int  # in groups
     group: int  # of so many (the last may be smaller)
     inputs: int  # blocks of input channels
-    rows: int  # of so many
+    rows: int  # of so many, the rows of U
     outputs: int  # blocks of output channels
-    columns: int  # of so many
+    columns: int  # of so many, the columns of U
 
 
 @intrinsic
@@ -55,16 +55,6 @@ def _move(typing_context, target, to, source, start):
         return context.get_dummy_value()
 
     return types.void(target, types.intp, source, types.intp), generate
-
-
-@jit
-def _get_3(x, at, step):
-    return x[at], x[at + step], x[at + 2 * step]
-
-
-@jit
-def _get_4(x, at, step):
-    return x[at], x[at + step], x[at + 2 * step], x[at + 3 * step]
 
 
 @jit
@@ -136,10 +126,10 @@ def _transform_input(t):
 def _transform_gradient(t):
     """Replace the 4x4 pixels of t (in rows of 6) by Z."""
     for p in range(LANES):
-        a = _gradient_1d(*_get_4(t, p, ROW))
-        b = _gradient_1d(*_get_4(t, p + LANES, ROW))
-        c = _gradient_1d(*_get_4(t, p + 2 * LANES, ROW))
-        d = _gradient_1d(*_get_4(t, p + 3 * LANES, ROW))
+        a = _gradient_1d(*_get_6(t, p, ROW)[:4])
+        b = _gradient_1d(*_get_6(t, p + LANES, ROW)[:4])
+        c = _gradient_1d(*_get_6(t, p + 2 * LANES, ROW)[:4])
+        d = _gradient_1d(*_get_6(t, p + 3 * LANES, ROW)[:4])
         _put_6(t, p, _gradient_1d(a[0], b[0], c[0], d[0]))
         _put_6(t, p + ROW, _gradient_1d(a[1], b[1], c[1], d[1]))
         _put_6(t, p + 2 * ROW, _gradient_1d(a[2], b[2], c[2], d[2]))
@@ -152,9 +142,9 @@ def _transform_gradient(t):
 def _transform_kernel(t):
     """Replace the 3x3 taps of t (in rows of 6) by U."""
     for p in range(LANES):
-        a = _kernel_1d(*_get_3(t, p, ROW))
-        b = _kernel_1d(*_get_3(t, p + LANES, ROW))
-        c = _kernel_1d(*_get_3(t, p + 2 * LANES, ROW))
+        a = _kernel_1d(*_get_6(t, p, ROW)[:3])
+        b = _kernel_1d(*_get_6(t, p + LANES, ROW)[:3])
+        c = _kernel_1d(*_get_6(t, p + 2 * LANES, ROW)[:3])
         _put_6(t, p, _kernel_1d(a[0], b[0], c[0]))
         _put_6(t, p + ROW, _kernel_1d(a[1], b[1], c[1]))
         _put_6(t, p + 2 * ROW, _kernel_1d(a[2], b[2], c[2]))
@@ -267,7 +257,10 @@ def _transform_tiles(image, cuts, padding, size, g, v):
 
 @jit
 def _transform_kernels(kernels, b, q, u):
-    """u[:, c, o] = U of the kernel from channel c of block q to output o of block b; 0 beyond the last."""
+    """u[:, c, o] = U of the kernel from channel c of block q to output o of block b; 0 beyond the last.
+
+    Tap i of the kernel from channel c to output o is taps[first_tap + o * stride_o + c * stride_c + i * stride_tap].
+    """
     taps, out_channels, channels, first_tap, stride_o, stride_c, stride_tap = kernels
     _, rows, columns = u.shape
     flat = u.reshape(u.size)
@@ -339,7 +332,7 @@ def _multiply(v, u, count, m, product, fresh):
     for k in range(36):
         np.dot(v[k][:count], u[k], (m[k] if fresh else product)[:count])
         if not fresh:
-            _add(m[k], product)
+            _add(m[k][:count], product[:count])
 
 
 @jit
@@ -392,10 +385,8 @@ def gradient_by_tiles(x, dy, dweight, shape, padding, cuts, v, z, du, product):
                 _transform_tiles(dy, cuts, (0, 0), 4, g, z[worker])
                 for b in range(cuts.outputs):
                     for q in range(cuts.inputs):
-                        total = du[part, b, q]
-                        _multiply_transposed(
-                            z[worker, b], v[worker, q], _count(cuts, g), total, product[worker], g == part
-                        )
+                        zb, vq, total = z[worker, b], v[worker, q], du[part, b, q]
+                        _multiply_transposed(zb, vq, _count(cuts, g), total, product[worker], g == part)
     for cell in prange(cuts.outputs * cuts.inputs):
         b, q = cell // cuts.inputs, cell % cuts.inputs
         for part in range(1, parts):
