@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from layouts import assert_same_on_one_thread
 
 from minigrad.kernels.matmul import cpu, reference
 
@@ -18,14 +19,33 @@ from minigrad.kernels.matmul import cpu, reference
         ((1, 5), (6, 5, 2)),
         ((0, 5), (5, 2)),
         ((2, 0), (0, 3)),
+        ((1, 700), (700, 601)),
+        ((5, 613), (613, 705)),
+        ((8, 400_000), (400_000, 1)),
     ],
 )
-def test_product_equals_einsum_in_double(first, second, dtype):
+@pytest.mark.parametrize("transposed", [False, True])
+def test_product_equals_einsum_in_double(first, second, transposed, dtype):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal(first).astype(dtype), rng.standard_normal(second).astype(dtype)
+    if transposed and len(second) == 2:
+        b = np.asfortranarray(b)
     columns = "k" if len(second) == 1 else "...kj"
     want = np.einsum(f"...ik,{columns}->...i{columns[4:]}", a.astype(np.float64), b.astype(np.float64))
     for module in (cpu, reference):
         got = module.matmul(a, b)
         assert got.dtype == dtype and got.shape == want.shape
-        np.testing.assert_allclose(got, want, rtol=0, atol=1000 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(got, want, rtol=0, atol=(1000 + first[-1]) * np.finfo(dtype).eps)
+
+
+def test_few_rows_do_not_depend_on_the_thread_count():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((3, 700)), rng.standard_normal((700, 700))
+    assert_same_on_one_thread(lambda: [cpu.matmul(a, b), cpu.matmul(a, b.T)])
+
+
+def test_nan_of_the_rows_beyond_the_blocks_shows():
+    b = np.zeros((701, 601), np.float32)
+    b[700, 600] = np.nan
+    y = cpu.matmul(np.ones((2, 701), np.float32), b)
+    assert np.isnan(y[:, 600]).all() and (y[:, :600] == 0).all()
