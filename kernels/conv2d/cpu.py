@@ -85,7 +85,7 @@ def choose_algorithm(
 
 def _algorithm(asked: str | None, gradient: bool, dtype, batch, weight_shape, out_size, *geometry) -> str:
     if asked is None:
-        return choose_algorithm(dtype, batch, weight_shape, out_size, *geometry, gradient)
+        return choose_algorithm(dtype, batch, weight_shape, out_size, *geometry, gradient=gradient)
     fit = fits(dtype, weight_shape, out_size, *geometry)
     if not fit.get(asked):
         fitting = ", ".join(repr(name) for name, can in fit.items() if can)
