@@ -311,3 +311,10 @@ def test_two_by_two(batch, channels, out_channels, lay):
     for a, expected in zip(results(cpu, case, algorithm="two_by_two"), results(reference, exact), strict=True):
         assert a.dtype == np.float32
         assert_close(a, expected, 1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 40])
+def test_winograd_on_one_thread(batch):
+    """Few tiles and many take the work in different orders; neither depends on who does it."""
+    case = make_case(batch, 150, 40, (8, 8), (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
+    assert_same_on_one_thread(lambda: results(cpu, case, algorithm="winograd"))
