@@ -27,6 +27,7 @@ import numpy as np
 from numba import prange
 
 from ..jit import jit
+from ..matmul.cpu import matmul
 
 
 @jit
@@ -99,17 +100,17 @@ def _kernels(weight):
 
 def forward(x, weight, bias, y):
     """Write the convolution of x (N, C, 2, 2) with weight (O, C, 3, 3) into y (N, O, 2, 2)."""
-    _gather(_spread(x, V) @ _kernels(weight).transpose(0, 2, 1), Z, y)
+    _gather(matmul(_spread(x, V), _kernels(weight).transpose(0, 2, 1)), Z, y)
     if bias is not None:
         y += bias[:, None, None]
 
 
 def input_gradient(dy, weight, dx):
     """Write the gradient of x into dx."""
-    _gather(_spread(dy, Z) @ _kernels(weight), V, dx)
+    _gather(matmul(_spread(dy, Z), _kernels(weight)), V, dx)
 
 
 def weight_gradient(dy, x, dweight):
     """Write the gradient of the weight into dweight (C-contiguous)."""
-    du = _spread(dy, Z).transpose(0, 2, 1) @ _spread(x, V)
+    du = matmul(_spread(dy, Z).transpose(0, 2, 1), _spread(x, V))
     _transform_back(du, dweight.reshape(len(dweight), 9 * x.shape[1]))

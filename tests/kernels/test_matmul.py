@@ -17,6 +17,7 @@ from minigrad.kernels.matmul import cpu, reference
         ((300, 200), (200, 300)),
         ((4, 3, 5), (5,)),
         ((1, 5), (6, 5, 2)),
+        ((9, 8, 5), (9, 5, 7)),
         ((0, 5), (5, 2)),
         ((2, 0), (0, 3)),
         ((1, 700), (700, 601)),
@@ -25,7 +26,10 @@ from minigrad.kernels.matmul import cpu, reference
     ],
 )
 @pytest.mark.parametrize("transposed", [False, True])
-def test_product_equals_einsum_in_double(first, second, transposed, dtype):
+@pytest.mark.parametrize("shared", [False, True])
+def test_product_equals_einsum_in_double(first, second, transposed, shared, dtype, monkeypatch):
+    if shared:
+        monkeypatch.setattr(cpu, "WORTH_SHARING", 0)
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal(first).astype(dtype), rng.standard_normal(second).astype(dtype)
     if transposed and len(second) == 2:
@@ -49,3 +53,10 @@ def test_nan_of_the_rows_beyond_the_blocks_shows():
     b[700, 600] = np.nan
     y = cpu.matmul(np.ones((2, 701), np.float32), b)
     assert np.isnan(y[:, 600]).all() and (y[:, :600] == 0).all()
+
+
+def test_overflow_in_a_worker_is_silent(monkeypatch):
+    monkeypatch.setattr(cpu, "WORTH_SHARING", 0)
+    large = np.full((64, 64), 1e30, np.float32)
+    with np.errstate(all="ignore"):
+        assert np.isinf(cpu.matmul(large, large)).all()
