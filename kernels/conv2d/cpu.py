@@ -49,6 +49,7 @@ def choose_algorithm(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    *,
     gradient: bool = False,
 ) -> str:
     """The fastest of those that fit, forward or for the two gradients. float32 alone is rounded as Winograd does;
