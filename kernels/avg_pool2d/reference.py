@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ..geometry import Pair, output_size
@@ -70,12 +72,13 @@ def backward(
     return dx
 
 
+@cache
 def window_edges(
     size: int, windows: int, kernel: int, stride: int, padding: int, count_include_pad: bool
 ) -> np.ndarray:
     """For each window along an axis: its first element, the one after its last, and how many it counts.
 
-    Returns int64 (windows, 3).
+    Returns int64 (windows, 3), computed once for each geometry.
     """
     first = np.arange(windows) * stride - padding
     last = np.minimum(first + kernel, size + padding)

@@ -60,6 +60,7 @@ def _forward(x, size, alpha, beta, k, y, scale):
             target = y[image, c, first:last]
             for i in range(last - first):
                 energy[i] = k + alpha * energy[i]
+            for i in range(last - first):
                 target[i] = source[i] * _negative_power(energy[i], beta)
 
 
@@ -76,15 +77,17 @@ def _backward(dy, x, scale, size, factor, beta, dx):
         # How the loss changes with each scale, up to the constant factor.
         slope = np.empty((channels, width), x.dtype)
         for c in range(channels):
+            grad, source = dy[image, c, first:last], x[image, c, first:last]
+            base, result = scale[image, c, first:last], dx[image, c, first:last]
             for i in range(width):
-                base = scale[image, c, first + i]
-                power = _negative_power(base, beta)
-                slope[c, i] = dy[image, c, first + i] * x[image, c, first + i] * power / base
-                dx[image, c, first + i] = dy[image, c, first + i] * power
+                result[i] = grad[i] * _negative_power(base[i], beta)
+            for i in range(width):
+                slope[c, i] = source[i] * result[i] / base[i]
         for c in range(channels):
             through = np.zeros(width, x.dtype)
             for near in range(max(0, c - (size - 1) // 2), min(channels, c + size // 2 + 1)):
                 for i in range(width):
                     through[i] += slope[near, i]
+            source, result = x[image, c, first:last], dx[image, c, first:last]
             for i in range(width):
-                dx[image, c, first + i] -= factor * x[image, c, first + i] * through[i]
+                result[i] -= factor * source[i] * through[i]
