@@ -29,6 +29,11 @@ def is_channels_last(array: np.ndarray) -> bool:
     return not array.flags.c_contiguous or array.strides[3] > array.strides[1]
 
 
+def is_dense(array: np.ndarray) -> bool:
+    """Whether an array lies in memory without gaps, in row-major order or channels-last."""
+    return array.flags.c_contiguous or (array.ndim == 4 and is_channels_last(array))
+
+
 def flat_and_strides(array: np.ndarray) -> tuple[np.ndarray, tuple, tuple]:
     """(N, C, H, W) as one axis, its shape, and its strides in elements; a copy if neither order is contiguous."""
     nhwc = array.transpose(0, 2, 3, 1)

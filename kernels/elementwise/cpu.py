@@ -29,9 +29,12 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     return dx
 
 
-def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """x + y, of one shape and dtype; the sum lies in memory as x does."""
-    total = np.empty_like(x)
+def add(x: np.ndarray, y: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """x + y, of one shape and dtype, written into `out` if given (dense, and x itself if you like).
+
+    Otherwise the sum lies in memory as x does.
+    """
+    total = np.empty_like(x) if out is None else out
     with team(NANOSECONDS * x.size):
         _add(_in_order_of(total, x), _in_order_of(total, y), total.ravel("K"))
     return total

@@ -12,6 +12,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.kernels.dispatch import implementation
+from minigrad.kernels.geometry import is_dense
 from minigrad.ops.arguments import broadcast_shapes, check_number, check_tensor, operands
 from minigrad.ops.pointwise import log
 from minigrad.tensor import Tensor
@@ -45,15 +46,19 @@ class Add(Function):
     """x + y"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx, x, y, inplace):
         a, b = array_of(x), array_of(y)
+        if inplace:
+            implementation("elementwise", a).add(a, b, out=a)
+            ctx.mark_dirty(x)
+            return x
         if isinstance(x, Tensor) and isinstance(y, Tensor) and _worth_a_kernel(a, b):
             return Tensor(implementation("elementwise", a).add(a, b))
         return Tensor(a + b)
 
     @staticmethod
     def backward(ctx, grad_output):
-        return grad_output, grad_output
+        return grad_output, grad_output, None
 
 
 class Sub(Function):
@@ -212,7 +217,14 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input + alpha * other, broadcast."""
     if alpha != 1:
         check_number("add", "alpha", alpha)
-    return Add.apply(*operands("add", input, other if alpha == 1 else mul(other, alpha)))
+    return Add.apply(*operands("add", input, other if alpha == 1 else mul(other, alpha)), False)
+
+
+def adds_in_place(input: Tensor, other: Any) -> bool:
+    """Whether the kernel can add `other` to the array of `input` where it lies."""
+    if not isinstance(other, Tensor) or input._base is not None or not is_dense(input.array):
+        return False
+    return type(input.array) is type(other.array) and _worth_a_kernel(input.array, other.array)
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad import autograd, dtypes
 from minigrad.autograd.hooks import register_hook, retain_grad
-from minigrad.autograd.inplace import write
+from minigrad.autograd.inplace import check_writable, write
 from minigrad.display import tensor_html
 from minigrad.ops import (
     activation,
@@ -66,6 +66,7 @@ def bind() -> None:
         setattr(Tensor, f"__r{operator}__", _reflected(function))
     for name in IN_PLACE:
         setattr(Tensor, f"{name}_", _in_place(getattr(Tensor, name), name))
+    Tensor.add_ = _add_straight(Tensor.add_)
     for operator, name in AUGMENTED.items():
         setattr(Tensor, f"__i{operator}__", _operator(getattr(Tensor, f"{name}_")))
     for name, dtype in CASTS.items():
@@ -157,6 +158,19 @@ def _in_place(function, name: str):
     method.__name__ = f"{name}_"
     method.__doc__ = f"As `{name}`, in place."
     return method
+
+
+def _add_straight(generic):
+    """``x.add_(y)`` of large tensors without the second array that `_in_place` writes from."""
+
+    def add_(self, other, *, alpha=1):
+        if alpha == 1 and elementwise.adds_in_place(self, other):
+            check_writable(self)
+            return elementwise.Add.apply(self, other, True)
+        return generic(self, other, alpha=alpha)
+
+    add_.__doc__ = generic.__doc__
+    return add_
 
 
 def _where(self: Tensor, condition: Tensor, other) -> Tensor:

@@ -15,7 +15,7 @@ from minigrad.autograd import Function
 from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
-from minigrad.kernels.geometry import is_channels_last
+from minigrad.kernels.geometry import is_dense
 from minigrad.ops.arguments import check_number, check_tensor, floating
 from minigrad.tensor import Tensor
 
@@ -184,8 +184,7 @@ def relu_(input: Tensor) -> Tensor:
     """As `relu`, in place: backward needs the result only, so nothing is kept of what was overwritten."""
     check_tensor("relu_", "input", input)
     check_writable(input)
-    array: Any = input.array
-    if input._base is None and (array.flags.c_contiguous or (array.ndim == 4 and is_channels_last(array))):
+    if input._base is None and is_dense(input.array):
         return ReLU.apply(input, True)
     return write(input, relu(input._alias()), computed=True)
 

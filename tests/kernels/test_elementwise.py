@@ -78,6 +78,22 @@ def test_in_place(elementwise):
     x = np.array([[-1, 2], [3, -4]], np.float32).T
     assert elementwise.relu(x, out=x) is x
     np.testing.assert_array_equal(x, [[0, 3], [2, 0]])
+    assert elementwise.add(x, x, out=x) is x
+    np.testing.assert_array_equal(x, [[0, 6], [4, 0]])
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_large_tensors_are_added_in_place(step):
+    values = np.random.default_rng(0).standard_normal((2, 1 << 17), np.float32)
+    base, y = mg.tensor(values[0], requires_grad=True), mg.tensor(values[1, ::step], requires_grad=True)
+    x = base * 2 if step == 1 else (base * 2)[::step]
+    alias, expected = x.detach(), x.detach().numpy() + y.detach().numpy()
+    address = x.data_ptr()
+    x += y
+    assert x.data_ptr() == address
+    np.testing.assert_array_equal(alias.numpy(), expected)
+    (x * x).sum().backward()
+    np.testing.assert_allclose(y.grad.numpy(), 2 * expected, rtol=1e-6)
 
 
 def test_large_sums_of_tensors_run_the_kernel():
