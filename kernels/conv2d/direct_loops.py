@@ -355,7 +355,7 @@ def _weight_gradient_task(
                 _unsigned(offsets[t + 2] * row_length + shift),
                 _unsigned(offsets[t + 3] * row_length + shift),
             )
-            o = 0
+            o = np.int64(0)  # of a type: with the literal 0 the products would be compiled twice
             while o < group_out:
                 y0 = _unsigned(o * plane + shift)
                 if group_out - o >= 4:

@@ -11,6 +11,7 @@ from numba import prange
 
 from ..jit import REASSOCIATE, jit, team
 
+SMALL = 1 << 10  # elements that NumPy adds before a kernel has been called
 NANOSECONDS = 0.15  # an element takes one thread
 RECTANGLE = 1 << 15  # elements of a task: 128 KiB of float32
 COLUMNS = 2048  # of a rectangle at most, so that their running sums stay in the first-level cache
@@ -21,6 +22,8 @@ LINE = 1024  # elements of a line: they vectorise, so that there are 16 and more
 def sum_middle(a: np.ndarray) -> np.ndarray:
     """(P, N, Q) summed over N: (P, Q). `a` is contiguous, float32 or float64."""
     p, n, q = a.shape
+    if a.size <= SMALL:
+        return a.sum(1, np.float64).astype(a.dtype)
     columns = max(1, min(q, COLUMNS))
     rows = RECTANGLE // columns
     partial = np.zeros((p, -(-n // rows), q), np.float64)
