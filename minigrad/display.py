@@ -92,7 +92,7 @@ def _tables(array: np.ndarray) -> str:
     def cell(value: float) -> str:
         # A tint by sign and size, faint enough for the text over it.
         strength = 0.45 * abs(value) / largest if largest and np.isfinite(value) else 0.0
-        tint = f"rgba({BLUE if value > 0 else ORANGE},{strength:.2f})" if strength else "none"
+        tint = f"rgba({ORANGE if value > 0 else BLUE},{strength:.2f})" if strength else "none"
         return f'<td style="{CELL.format("right", tint)}">{escape(values.value(value).strip())}</td>'
 
     def label(index: int) -> str:

@@ -139,7 +139,8 @@ def _draw(title: str, batch: np.ndarray, maps: np.ndarray, classes: list[int], o
         )
         bare(above)
         bare(below)
-    scale = figure.colorbar(axes[-1, -1].images[-1], ax=axes[1] if count > 1 else axes[-1], fraction=0.05, pad=0.02)
+    # Beside its picture, and not in a strip of its own, which would push one row out of line with the other.
+    scale = figure.colorbar(axes[-1, -1].images[-1], cax=axes[-1, -1].inset_axes((1.04, 0, 0.06, 1)))
     scale.set_ticks([0, 1], labels=["none", "most"])
     scale.outline.set_visible(False)
     return figure

@@ -77,7 +77,7 @@ class Drawing:
         self.shapes.append(Shape("path", points, **style))
 
     def text(self, x: float, y: float, text: str, size: float, **style: Any) -> None:
-        """Text on the baseline y; `anchor` says which part of it is at x."""
+        """Text on the baseline y; `anchor` says which part of it is at x, and `stroke` is the colour of its halo."""
         if text:
             self.shapes.append(Shape("text", ((x, y),), text=text, size=size, **style))
 
@@ -103,6 +103,7 @@ class Drawing:
         from matplotlib.figure import Figure
         from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
         from matplotlib.path import Path
+        from matplotlib.patheffects import withStroke
 
         # A pixel of the drawing is 1/96 inch, as in CSS; Matplotlib counts points of 1/72 inch.
         figure = Figure(figsize=(self.width / 96, self.height / 96), facecolor=COLORS["paper"][0])
@@ -130,14 +131,15 @@ class Drawing:
                 align = {"start": "left", "middle": "center", "end": "right"}[shape.anchor]
                 axes.text(
                     x, y, shape.text, size=shape.size * 0.72, weight=weight, ha=align, color=fill, zorder=order,
-                    parse_math=False,
+                    parse_math=False, path_effects=[withStroke(linewidth=3, foreground=edge)] if shape.stroke else [],
                 )  # fmt: skip
         figure.savefig(path, dpi=dpi)
 
 
 def css(toggle: bool = False) -> str:
     """The colours as CSS, dark where the reader prefers it; with `toggle` data-theme on the page's root decides."""
-    rules = [f".mg text{{font-family:{FONT}}}.mg .n{{fill:none}}.mg [data-open]{{cursor:pointer}}", _rules("", 0)]
+    text = f".mg text{{font-family:{FONT};paint-order:stroke;stroke-width:4}}"
+    rules = [f"{text}.mg .n{{fill:none}}.mg [data-open]{{cursor:pointer}}", _rules("", 0)]
     dark = _rules(":root:not([data-theme=light]) " if toggle else "", 1)
     rules.append(f"@media (prefers-color-scheme:dark){{{dark}}}")
     if toggle:

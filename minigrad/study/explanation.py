@@ -194,7 +194,8 @@ _STYLE = """
 .minigrad-explain pre.signature { background: none; padding: 0; color: var(--quiet); white-space: pre-wrap; }
 .minigrad-explain .summary { max-width: 75ch; margin: 12px 0 0; }
 .minigrad-explain .formulas { display: flex; flex-wrap: wrap; gap: 14px; }
-.minigrad-explain .formulas > div { background: var(--soft); border-radius: 8px; padding: 14px 20px; flex: 1 1 360px; }
+.minigrad-explain .formulas > div { background: var(--soft); border-radius: 8px; padding: 14px 20px; flex: 1 1 auto;
+  box-sizing: border-box; max-width: 100%; }
 .minigrad-explain .formulas > div:empty { display: none; }
 .minigrad-explain .formulas span { font-size: 12px; color: var(--quiet); }
 .minigrad-explain .formulas > div { overflow: auto hidden; }

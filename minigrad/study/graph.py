@@ -12,6 +12,7 @@ from minigrad.study.drawing import css
 from minigrad.study.folding import Box, fold, is_chip
 from minigrad.study.picture import draw
 from minigrad.study.tape import Tape, read_tape
+from minigrad.study.trace import Trace
 
 MOST_SHOWN = 1000  # cards in one picture: more cannot be read, and take seconds to lay out
 
@@ -25,6 +26,8 @@ def graph(loss: Any, model: Module | None = None, depth: int | None = None) -> G
     up among the variables of the caller. Gradient norms are shown where there is a `.grad`: in the leaves after
     backward, and in tensors with `retain_grad()`.
     """
+    if isinstance(loss, Trace):
+        raise TypeError("graph: draw the loss itself, graph(loss); a trace is for study.step")
     tape = read_tape("graph", loss, model, sys._getframe(1))
     if depth is not None and (not isinstance(depth, int) or depth < 0):
         raise ValueError(f"graph: depth must be an int from 0, or None, but got {depth!r}")

@@ -28,13 +28,13 @@ NUDGE = 0.001
 NOTES = {
     ("forward", "c"): [
         "The derivative of a product needs its factors: if a grows by 1, c grows by b.",
-        "!The <b>tape</b> is nothing but these nodes: what was computed, from what, and what backward will need. In "
-        "the source below, <code>ctx</code> is the node: what forward saves in it, backward finds again.",
+        "!Below is the formula, and the code that has just run: <code>ctx</code> is the node, and what forward saves "
+        "in it, backward finds again. What is pale is for the way back; we come to it.",
     ],
     ("forward", "e"): [
         "!Here <b>c</b> is used for the second time: once to make d, and once directly. From c two routes lead to L."
     ],
-    ("forward", "L"): ["And <b>a</b> is used for the second time. Leaves can be used again just as well."],
+    ("forward", "L"): ["And <b>a</b> is used for the second time. An input can be used again just as well."],
     ("turn", ""): [
         "!c waits for 2, because d and e both used it. a waits for 2 as well, for c and L. L waits for nothing: we "
         "begin there."
@@ -55,7 +55,7 @@ NOTES = {
     ],
     ("backward", "a"): [
         "It is <i>added</i> to a.grad and does not replace it. A second backward would add once more: this is why a "
-        "training loop calls <code>optimizer.zero_grad()</code> before each step."
+        "program that trains a network calls <code>optimizer.zero_grad()</code> before each step."
     ],
 }  # fmt: skip
 
@@ -64,11 +64,12 @@ def recursion(node, gradient, once, grads, runs):
     """Not how to do it: go on as soon as a gradient arrives."""
     grads[node] = grads.get(node, 0.0) + gradient.item()
     if isinstance(node, AccumulateGrad) or (once and node in runs):
-        return
+        return  # at a leaf; and where a node may run only once, every other time
     runs[node] = runs.get(node, 0) + 1
     gradients = node.run([gradient])
     for (parent, _), sent in zip(node.edges, gradients, strict=True):
-        recursion(parent, sent, once, grads, runs)
+        if parent is not None:
+            recursion(parent, sent, once, grads, runs)
 
 
 def run_program() -> dict[str, Any]:
@@ -93,14 +94,17 @@ def lesson_steps(story: Story) -> tuple[Narrator, list[Step]]:
 
 def _question() -> Step:
     words = [
-        "Here is a program of four operations, and beside it the graph of what it computes. A card is an operation; an "
-        "arrow is a value that one operation made and another one uses.",
+        "Here is a program, and beside it the graph of what it computes: two inputs and four operations. A card is an "
+        "operation; an arrow is a value that one operation made and another one uses.",
         "If a were a little larger than 2, how much larger would L be? The answer is a derivative, ∂L/∂a. It is called "
         "the <b>gradient</b> of a and is kept in <code>a.grad</code>. A network learns so: it finds the gradient of "
-        "every weight, and moves every weight a little against it.",
-        "Backpropagation finds all gradients in one walk back through the graph. We take that walk, one operation at a "
-        "time, with the numbers that the program really computes. Keep an eye on <b>c</b>: it is used twice.",
-        "Go on with the button below or with the → key.",
+        "each of its weights, the numbers that it may change, and moves each a little against it.",
+        "<b>Backpropagation</b> finds all gradients in one walk back through the graph. To have a graph to walk, every "
+        "operation leaves a <b>node</b> when it runs: a note of what was computed, and from what. All nodes together "
+        "are the <b>tape</b>. In the program, <code>requires_grad=True</code> says of which inputs we want the "
+        "gradient, and <code>L.backward()</code> is the walk.",
+        "We go along, forward first and then back, one operation at a time, with the numbers that the program really "
+        "computes. Keep an eye on <b>c</b>: it is used twice. Go on with the button below or with the → key.",
     ]
     return Step("start", "How much does L change if a or b does?", words, program=highlight(PROGRAM))
 

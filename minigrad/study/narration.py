@@ -231,8 +231,9 @@ class Narrator:
             f"We know one gradient already: {name} with respect to itself is 1. The chain rule gives the others: "
             "what a node sends back to an input is its own gradient × its <b>local derivative</b>, that of its output "
             "with respect to this input.",
-            "The number in a circle is how many gradients a node still <b>waits</b> for: one for each use of its "
-            "value. It may run when the count is 0, and not before.",
+            "A node that does this <b>runs</b>. The number in a circle is how many gradients it still <b>waits</b> "
+            "for: one for each use of its value. It may run when the count is 0, and not before. On the cards, ∇ is "
+            "the gradient that has arrived so far.",
             *self.notes.get(("turn", ""), []),
         ]
         changes: dict[int, dict[str, Any]] = {
@@ -286,8 +287,8 @@ class Narrator:
             groups.append({"title": "values from forward", "items": used})
         else:
             words.append(
-                f"No operation made {escape(name)}, so the walk ends here: what arrived is added to "
-                f"<code>{escape(name)}.grad</code>."
+                f"No operation made {escape(name)}: it is a <b>leaf</b>. The walk ends here, in a node called "
+                f"<code>AccumulateGrad</code>, which adds what arrived to <code>{escape(name)}.grad</code>."
             )
             if run.accumulated is not None:
                 item = {"name": f"{name}.grad", "value": self._value(run.accumulated), "tone": "gradient"}
@@ -308,13 +309,14 @@ class Narrator:
         if len(contributions) == 1:
             return f"{name} was used once, by {senders}, and that has run: the gradient of {name} is complete."
         count = {2: "twice", 3: "three times", 4: "four times"}.get(len(contributions), f"{len(contributions)} times")
+        every = "both" if len(contributions) == 2 else f"all {len(contributions)}"
         adding = ""
         texts = [short(array) for _, array in contributions]
         if all(texts):
             total = short(sum([array for _, array in contributions]))
             adding = f" {' + '.join([_in_sum(text) for text in texts])} = <b>{total}</b>."
         return (
-            f"{name} was used {count}, and all {len(contributions)} gradients have arrived, from {senders}. "
+            f"{name} was used {count}, and {every} gradients have arrived, from {senders}. "
             f"They are <b>added</b>.{adding}"
         )
 

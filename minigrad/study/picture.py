@@ -118,23 +118,23 @@ class _Artist:
 
         aside = {tensor for tensor, route in zip(tensors, layout.routes, strict=True) if route[1][0] > route[0][0] + 1}
 
+        paper = "box" if box.path else "paper"
+
         def paint(drawing: Drawing, x: float, y: float) -> None:
-            labelled = set()
+            labels: dict[Output, tuple[float, float, str, str]] = {}  # drawn last: no line goes through them
             for edge, tensor, route in zip(edges, tensors, layout.routes, strict=True):
                 points = [(x + a, y + b) for a, b in route]
                 target = items[edge.target] if edge.target < len(items) else None
                 marks = {"to": str(target)} if isinstance(target, int) else {}
                 with drawing.group(edge=str(tensor[0]), **marks):
                     drawing.line(points, stroke="line", arrow=edge.target not in leaving.values())
-                if edge.source < len(items) and tensor not in labelled and edge.target not in leaving.values():
-                    labelled.add(tensor)
-                    shape = self.entries[tensor[0]].shapes[tensor[1]]
-                    if shape:
-                        anchor, place = ("end", -6.0) if tensor in aside else ("start", 6.0)
-                        place += points[0][0]
-                        drawing.text(
-                            place, points[0][1] + 14, shape_text(shape), SMALL - 1, fill="quiet", anchor=anchor
-                        )
+                shape = self.entries[tensor[0]].shapes[tensor[1]]
+                if shape and edge.source < len(items) and edge.target not in leaving.values():
+                    anchor, place = ("end", -6.0) if tensor in aside else ("start", 6.0)
+                    left, top = points[0]
+                    labels.setdefault(tensor, (left + place, top + 14, shape_text(shape), anchor))
+            for left, top, words, anchor in labels.values():
+                drawing.text(left, top, words, SMALL - 1, fill="quiet", stroke=paper, anchor=anchor)
             for piece, left, top in zip(pieces, layout.x, layout.y, strict=False):
                 piece.paint(drawing, x + left, y + top)
 
@@ -257,10 +257,10 @@ class _Artist:
         def paint(drawing: Drawing, x: float, y: float) -> None:
             with drawing.group(module=box.path):
                 drawing.rect(x, y, width, height, fill="box", stroke="frame", corner=10.0)
+            paint_inside(drawing, x + left, y + above)
             drawing.text(x + PADDING, y + 18, box.path, TITLE, fill="ink", bold=True)
             place = x + PADDING + text_width(box.path, TITLE, bold=True) + 5
-            drawing.text(place, y + 18, kind, SMALL, fill="quiet")
-            paint_inside(drawing, x + left, y + above)
+            drawing.text(place, y + 18, kind, SMALL, fill="quiet", stroke="box")
 
         return _Piece(
             width,

@@ -44,9 +44,13 @@ class Source:
 
     @classmethod
     def of_frame(cls, frame: Any) -> Source:
-        """The line that a frame is at."""
+        """The line that a frame is at; of a notebook's cell the "file" is its number, such as In[3]."""
         file, line = frame.f_code.co_filename, frame.f_lineno
-        return cls(file, line, linecache.getline(file, line, frame.f_globals).strip())
+        text = linecache.getline(file, line, frame.f_globals).strip()
+        if "get_ipython" in frame.f_globals:
+            cell = frame.f_globals["get_ipython"]().compile.format_code_name(file)  # ("Cell", "In[3]"), None for a file
+            file = cell[1] if cell else file
+        return cls(file, line, text)
 
     def __str__(self) -> str:
         return f"{PurePath(self.file).name}:{self.line}"

@@ -38,6 +38,9 @@ def step(computation: Any = None, path: str | os.PathLike[str] = "stepper.html")
 
     RuntimeError for a tensor without a graph or with a freed one, ValueError for more than 1,000 operations.
     """
+    if isinstance(computation, str | os.PathLike):
+        path = os.fspath(computation)
+        raise TypeError(f"step: expected a trace or a loss before the path; the lesson is step(path={path!r})")
     if computation is None:
         title, narrator, steps = "Backpropagation, step by step", *lesson_steps(lesson_story())
     else:

@@ -10,8 +10,6 @@ import numpy as np
 
 from minigrad.tensor import Tensor
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5a5a5a"  # Okabe and Ito's colours, told apart by everyone
-
 
 def plot_training(
     path: str | os.PathLike[str],
@@ -27,22 +25,20 @@ def plot_training(
     `history` has a dict an epoch with "loss", "accuracy" and "test_accuracy"; `probabilities` (N, C) are the
     classes' for the test set, `targets` (N,) their labels and `images` (N, H, W) their pictures.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from minigrad.study.slide import Slide
 
-    figure = Figure(figsize=(13, 7.6), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    if title:
-        figure.suptitle(title, fontsize=14, x=0.01, ha="left", weight="bold")
+    figure = Slide(title, 13, 7.6)
     (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.9, 1])
     ((curves, matrix),) = above.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.05])
     _curves(curves.subplots(2, 1, sharex=True), history)
     _confusion(matrix.subplots(), probabilities.array.argmax(1), targets.array, classes)
     _mistakes(below, probabilities.array, targets.array, images.array, classes)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path)
 
 
 def _curves(axes: Sequence[Any], history: Sequence[dict[str, float]]) -> None:
+    from minigrad.study.slide import BLUE, ORANGE
+
     epochs = np.arange(1, len(history) + 1)
     loss, accuracy = axes
     loss.plot(epochs, [row["loss"] for row in history], color=BLUE, marker="o", markersize=3)
@@ -60,6 +56,8 @@ def _curves(axes: Sequence[Any], history: Sequence[dict[str, float]]) -> None:
 
 
 def _confusion(axis: Any, predicted: np.ndarray, targets: np.ndarray, classes: Sequence[str]) -> None:
+    from minigrad.study.slide import GREY
+
     counts = np.zeros((len(classes), len(classes)), int)
     np.add.at(counts, (targets, predicted), 1)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -77,6 +75,8 @@ def _confusion(axis: Any, predicted: np.ndarray, targets: np.ndarray, classes: S
 
 
 def _mistakes(figure: Any, probabilities: np.ndarray, targets: np.ndarray, images: np.ndarray, classes) -> None:
+    from minigrad.study.slide import GREY
+
     predicted, confidence = probabilities.argmax(1), probabilities.max(1)
     wrong = np.flatnonzero(predicted != targets)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:10]

@@ -77,7 +77,7 @@ def test_the_lesson_tells_the_numbers_of_the_engine():
     backward = {step.title: plain(step.words) for step in steps if step.phase == "backward"}
     assert list(backward) == ["L = e × a", "e = c + d", "d = c²", "c = a × b", "b", "a"]
     assert "c must wait: d used it too, and has not run yet" in backward["e = c + d"]
-    assert "all 2 gradients have arrived, from e and d. They are added. 2 + 24 = 26." in backward["c = a × b"]
+    assert "both gradients have arrived, from e and d. They are added. 2 + 24 = 26." in backward["c = a × b"]
     assert "to a: 26 × 3 = 78 and to b: 26 × 2 = 52" in backward["c = a × b"]
     assert "42 + 78 = 120" in backward["a"]
     check, recursion = (plain(step.words) for step in steps if step.phase == "end" and "table" in "".join(step.words))
@@ -179,7 +179,9 @@ def test_names_and_source_cannot_break_the_page(tmp_path):
 def test_what_cannot_be_stepped_through_is_refused_in_a_sentence(tmp_path):
     path = tmp_path / "page.html"
     x = mg.ones(3, requires_grad=True)
-    with pytest.raises(TypeError, match="step: expected a Tensor, such as a loss, but got str"):
+    with pytest.raises(
+        TypeError, match="step: expected a trace or a loss before the path; the lesson is step.path=.page.html"
+    ):
         study.step("page.html")
     with pytest.raises(RuntimeError, match=r"step: this tensor of shape \[3\] has no graph: it is a leaf"):
         study.step(x, path)
