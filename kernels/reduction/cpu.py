@@ -45,9 +45,10 @@ def _sum_lines(a, length, partial):
         end = min(a.shape[1], (chunk + 1) * length)
         total = 0.0
         for start in range(chunk * length, end, LINE):
+            piece = a[i, start : min(start + LINE, end)]
             run = a.dtype.type(0)
-            for k in range(start, min(start + LINE, end)):
-                run += a[i, k]
+            for k in range(len(piece)):
+                run += piece[k]
             total += run
         partial[i, chunk] = total
 
