@@ -102,18 +102,18 @@ def children_counts(roots: Sequence[Edge], targets: Sequence[Edge] | None) -> di
 
 def nodes_before(nodes: Sequence[Node], targets: Sequence[Edge]) -> set[Node]:
     """Those of `nodes` from which an edge leads, directly or through others, to one of `targets`, and these."""
-    children: dict[Node | None, list[Node]] = {node: [] for node in nodes}
+    children: dict[Node, list[Node]] = {node: [] for node in nodes}
     for node in nodes:
         for parent, _ in node.edges:
             if parent is not None:
                 children[parent].append(node)
     found: set[Node] = set()
-    stack = [node for node, _ in targets if node in children]
+    stack = [target for target, _ in targets if target is not None and target in children]
     while stack:
-        node = stack.pop()
-        if node not in found:
-            found.add(node)
-            stack.extend(children[node])
+        reached = stack.pop()
+        if reached not in found:
+            found.add(reached)
+            stack.extend(children[reached])
     return found
 
 

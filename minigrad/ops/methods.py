@@ -66,7 +66,7 @@ def bind() -> None:
         setattr(Tensor, f"__r{operator}__", _reflected(function))
     for name in IN_PLACE:
         setattr(Tensor, f"{name}_", _in_place(getattr(Tensor, name), name))
-    Tensor.add_ = _add_straight(Tensor.add_)
+    setattr(Tensor, "add_", _add_straight(getattr(Tensor, "add_")))  # noqa: B009, B010
     for operator, name in AUGMENTED.items():
         setattr(Tensor, f"__i{operator}__", _operator(getattr(Tensor, f"{name}_")))
     for name, dtype in CASTS.items():
