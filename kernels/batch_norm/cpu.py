@@ -118,7 +118,7 @@ def _backward(by_rows, dy, x, weight, mean, invstd, bias, relu, y, gated):
 
 def _arranged(x: np.ndarray) -> tuple[bool, np.ndarray]:
     """Whether x's channels lie side by side in memory, and x, copied if it lies neither so nor contiguous."""
-    if np.moveaxis(x, 1, -1).flags.c_contiguous and (x.ndim == 2 or not x.flags.c_contiguous):
+    if _channels_to_end(x).flags.c_contiguous and (x.ndim == 2 or not x.flags.c_contiguous):
         return True, x
     x = np.ascontiguousarray(x)
     return x.ndim == 2, x
@@ -136,7 +136,11 @@ def _like(array: np.ndarray | None, x: np.ndarray) -> np.ndarray:
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
-    return np.moveaxis(x, 1, -1).reshape(x.size // max(1, x.shape[1]), x.shape[1])
+    return _channels_to_end(x).reshape(x.size // max(1, x.shape[1]), x.shape[1])
+
+
+def _channels_to_end(x: np.ndarray) -> np.ndarray:
+    return x.transpose(0, *range(2, x.ndim), 1)  # np.moveaxis takes 5 us
 
 
 def _affine(weight: np.ndarray | None, bias: np.ndarray | None, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
