@@ -17,7 +17,7 @@ def test_snippet(snippet, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     np.random.seed(0)
     exec(compile(snippet, "README.md", "exec"), {"__name__": "readme"})
-    promised = re.findall(r"^print\(.*\)\s+# (.*)$", snippet, re.M)
+    promised = re.findall(r"^print\(.*\) +# (.*)$", snippet, re.M)
     assert capsys.readouterr().out.splitlines()[: len(promised)] == promised
 
 

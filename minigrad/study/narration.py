@@ -155,10 +155,13 @@ class Narrator:
         """Which values the letters of the operation's formula are here; "" where they are not the arguments' names."""
         entry, facts = self.entries[index], self.facts[index]
         result, _, right = FORMULAS.get(entry.operation, ("",))[0].partition(" = ")
-        if not result.isalpha() or not set(re.findall(r"[a-z]+", right)).issuperset(facts.roles):
+        letters = set(re.findall(r"[a-z]+", right))
+        if not result.isalpha() or not letters.issuperset(facts.roles):
             return ""
         pairs = [(role, self.names[source]) for role, (source, _) in zip(facts.roles, entry.sources, strict=True)]
-        return ", ".join([f"{letter} is {name}" for letter, name in [*pairs, (result, self.names[index])]])
+        pairs += [(role, text) for role, text in facts.arguments.items() if role in letters]
+        pairs.append((result, self.names[index]))
+        return ", ".join([f"{letter} is {name}" for letter, name in pairs if letter != name])
 
     # Steps
 
