@@ -136,6 +136,8 @@ def test_save_writes_svg_png_pdf_and_html(tmp_path):
 def test_what_has_no_graph_is_refused_in_a_sentence():
     with pytest.raises(TypeError, match="graph: expected a Tensor, such as a loss, but got float"):
         study.graph(1.5)
+    with pytest.raises(TypeError, match="graph: draw the loss itself"):
+        study.graph(study.trace())
     with pytest.raises(RuntimeError, match=r"graph: this tensor of shape \[2\] has no graph: nothing that it"):
         study.graph(mg.ones(2) * 2)
     with pytest.raises(RuntimeError, match="has no graph: it is a leaf"):

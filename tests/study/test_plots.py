@@ -112,6 +112,15 @@ def test_grad_cam_is_the_weighted_sum_of_maps():
     np.testing.assert_allclose(maps, np.maximum(np.einsum("nc,nchw->nhw", weights, features), 0), atol=1e-6)
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_pictures_and_their_maps_line_up(net, count):
+    figure = study.grad_cam(net, mg.randn(count, 3, 8, 8))
+    figure.canvas.draw()
+    places = [axis.get_position() for axis in figure.axes]
+    for above, below in zip(places[:count], places[count:], strict=True):
+        assert above.x0 == pytest.approx(below.x0) and above.width == pytest.approx(below.width)
+
+
 def test_grad_cam_sees_the_layer_before_it_is_overwritten(net):
     """The in-place ReLU after conv2 must not change which map is meant."""
     x = mg.randn(1, 3, 8, 8)

@@ -147,6 +147,20 @@ def test_numbers_and_links_of_an_expression():
     assert t[3].called.text == "loss.backward()"
 
 
+def test_in_a_notebook_the_line_is_told_by_the_cell():
+    class Notebook:
+        compile = property(lambda self: self)
+
+        def format_code_name(self, file):  # IPython's, for a cell and for a file
+            return ("Cell", "In[3]") if "ipykernel" in file else None
+
+    for file, told in (("/tmp/ipykernel_7/1898461271.py", "In[3]:2"), ("/home/net.py", "net.py:2")):
+        variables = {"mg": mg, "get_ipython": Notebook}
+        with study.trace() as t:
+            exec(compile("x = mg.ones(1)\nx + 1", file, "exec"), variables)
+        assert str(t[0].source) == told
+
+
 def test_statistics():
     with study.trace() as t:
         y = leaf(-1.0, 0.0, 3.0, 4.0).relu()
