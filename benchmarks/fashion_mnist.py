@@ -1,11 +1,12 @@
-"""LeNet-5 on Fashion-MNIST with minigrad and with PyTorch: the accuracy reached, and the time it took.
+"""Train on Fashion-MNIST with minigrad and with PyTorch: the accuracy reached, and the time it took.
 
-python -m benchmarks.fashion_mnist             12 epochs, as examples/lenet_fashion_mnist.py trains
+python -m benchmarks.fashion_mnist             LeNet-5, 12 epochs, as examples/lenet_fashion_mnist.py trains
 python -m benchmarks.fashion_mnist --seeds 5   five trainings with each library, for the accuracy's scatter
+python -m benchmarks.fashion_mnist vgg11_bn    VGG-11 with batch norm, 3 epochs of the first 12,000 pictures
 
 The same program in two processes, which take turns epoch by epoch: one waits while the other trains. Batches of 128
-drawn without a loader in both, SGD with momentum 0.9 and weight decay 5e-4, one cycle up to 0.1. Seconds are those of
-training alone, without start and evaluation. Written to results/fashion_mnist-lenet.json.
+drawn without a loader in both, SGD with momentum 0.9 and weight decay 5e-4, one cycle up to the network's peak rate.
+Seconds are those of training alone, without start and evaluation. Written to results/fashion_mnist-NETWORK.json.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
@@ -24,18 +26,37 @@ from benchmarks.report import console
 from benchmarks.runner import MINIGRAD, PEERS, Contender
 
 
+@dataclass(frozen=True)
+class Network:
+    title: str
+    model: str  # its name in benchmarks.models
+    peak_rate: float
+    epochs: int
+    images: int  # of the training set
+    border: int  # of zeros around a picture
+
+
+NETWORKS = {
+    "lenet": Network("LeNet-5", "lenet5", 0.1, 12, 60_000, 0),
+    "vgg11_bn": Network("VGG-11 with batch norm", "vgg11_bn_small", 0.05, 3, 12_000, 2),
+}
+
+
 def main() -> None:
     arguments = parse_arguments()
+    network = NETWORKS[arguments.network]
     contenders = [MINIGRAD] if arguments.alone else [MINIGRAD, PEERS[0]]
     results = {
         "machine": runner.describe_machine(arguments.threads, with_limits=False),
+        "network": network.title,
+        "images": network.images,
         "epochs": arguments.epochs,
         "runs": {contender.name: [] for contender in contenders},
     }
-    path = arguments.output / "fashion_mnist-lenet.json"
+    path = arguments.output / f"fashion_mnist-{arguments.network}.json"
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
-        write_data(data)
+        write_data(data, network)
         for seed in range(arguments.seeds):
             for name, epochs in train_in_turns(contenders, data, arguments, seed).items():
                 results["runs"][name].append({"seed": seed, "epochs": epochs} | summary(epochs))
@@ -50,7 +71,8 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--epochs", type=int, default=12, help="default %(default)s")
+    parser.add_argument("network", nargs="?", choices=NETWORKS, default="lenet", help="default %(default)s")
+    parser.add_argument("--epochs", type=int, help="default 12 for lenet, 3 for vgg11_bn")
     parser.add_argument("--seeds", type=int, default=1, help="trainings with each library, default %(default)s")
     parser.add_argument("--threads", type=int, default=min(2, runner.available_cores()), help="default %(default)s")
     parser.add_argument("--alone", action="store_true", help="minigrad only, where PyTorch is not installed")
@@ -58,34 +80,46 @@ def parse_arguments() -> argparse.Namespace:
         "--output", type=Path, help="folder; default benchmarks/results, or runs/benchmarks for another --epochs"
     )
     arguments = parser.parse_args()
+    usual_epochs = NETWORKS[arguments.network].epochs
+    if arguments.epochs is None:
+        arguments.epochs = usual_epochs
     if min(arguments.epochs, arguments.seeds, arguments.threads) < 1:
         parser.error("--epochs, --seeds and --threads must be at least 1")
     if not arguments.alone and not runner.peers_installed():
         parser.error("PyTorch is not installed: pip install 'minigrad[bench]', or measure minigrad --alone")
     if arguments.output is None:
-        whole = arguments.epochs == 12 and not arguments.alone
+        whole = arguments.epochs == usual_epochs and not arguments.alone
         arguments.output = runner.ROOT / ("benchmarks/results" if whole else "runs/benchmarks")
     return arguments
 
 
-def write_data(path: Path) -> None:
-    """Fashion-MNIST as the file both programs read: uint8 pictures (N, 28, 28), int64 labels (N,)."""
+def write_data(path: Path, network: Network) -> None:
+    """Fashion-MNIST as the file both programs read: uint8 pictures (N, H, W), int64 labels (N,)."""
     import numpy as np
 
     from minigrad.vision.datasets import FashionMNIST
 
     train, test = (FashionMNIST(train=train, download=True) for train in (True, False))
-    arrays = {"train": train.data, "train_labels": train.targets, "test": test.data, "test_labels": test.targets}
-    np.savez(path, **{name: tensor.numpy() for name, tensor in arrays.items()})
+    border = (0, 0), (network.border,) * 2, (network.border,) * 2
+    count = network.images
+    np.savez(
+        path,
+        train=np.pad(train.data.numpy()[:count], border),
+        train_labels=train.targets.numpy()[:count],
+        test=np.pad(test.data.numpy(), border),
+        test_labels=test.targets.numpy(),
+    )
 
 
 def train_in_turns(contenders: list[Contender], data: Path, arguments: argparse.Namespace, seed: int) -> dict:
     """What each program said after each of its epochs."""
+    network = NETWORKS[arguments.network]
     said = {contender.name: [] for contender in contenders}
     with ExitStack() as stack, console.status("") as status:
         processes = {}
         for contender in contenders:
-            command = [sys.executable, "-m", "benchmarks.lenet_training", data, str(arguments.epochs), str(seed)]
+            words = network.model, network.peak_rate, data, arguments.epochs, seed
+            command = [sys.executable, "-m", "benchmarks.training", *map(str, words)]
             processes[contender.name] = process = subprocess.Popen(
                 command,
                 cwd=runner.ROOT,
@@ -120,7 +154,7 @@ def summary(epochs: list[dict]) -> dict:
 
 def table(results: dict) -> Table:
     """Means over the seeds, and the range of the accuracy reached."""
-    table = Table(title=f"LeNet-5 on Fashion-MNIST, {results['epochs']} epochs", title_justify="left")
+    table = Table(title=f"{results['network']} on Fashion-MNIST, {results['epochs']} epochs", title_justify="left")
     table.add_column("")
     for column in "final accuracy", "best accuracy", "training", "an epoch", "peak memory":
         table.add_column(column, justify="right")

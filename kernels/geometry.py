@@ -34,11 +34,16 @@ def is_dense(array: np.ndarray) -> bool:
     return array.flags.c_contiguous or (array.ndim == 4 and is_channels_last(array))
 
 
+def plain(array: np.ndarray) -> np.ndarray:
+    """C-contiguous and writable: for each other kind Numba would compile a kernel again, for seconds."""
+    return np.require(array, requirements=["C", "A", "W"])
+
+
 def flat_and_strides(array: np.ndarray) -> tuple[np.ndarray, tuple, tuple]:
     """(N, C, H, W) as one axis, its shape, and its strides in elements; a copy if neither order is contiguous."""
     nhwc = array.transpose(0, 2, 3, 1)
     if not (array.flags.writeable and array.dtype.isnative and nhwc.flags.c_contiguous):
-        nhwc = array = np.require(array, requirements=["C", "A", "W"])
+        nhwc = array = plain(array)
     return nhwc.reshape(array.size), array.shape, tuple(stride // array.itemsize for stride in array.strides)
 
 

@@ -21,9 +21,6 @@ Numba does not see a change of this file in the kernels that call it: delete the
 
 from __future__ import annotations
 
-import math
-import threading
-
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
@@ -39,25 +36,6 @@ VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx2") e
 # that they stay in registers too. Where there are 16 registers, a tile is two vectors wide.
 WIDEST, ROWS = (2, {1: 8, 2: 6}) if VECTOR_BYTES == 32 else (4, {1: 10, 2: 10, 3: 8, 4: 6})
 _ROWS_1, _ROWS_2, _ROWS_3, _ROWS_4 = (ROWS.get(vectors, 0) for vectors in (1, 2, 3, 4))
-
-
-class _Memory(threading.local):
-    """Of each Python thread: kept from call to call, as new memory costs more than filling it (a fault a page)."""
-
-    def __init__(self):
-        self.bytes = np.empty(0, np.uint8)
-
-
-_memory = _Memory()
-
-
-def workspace(shape: tuple, dtype: np.dtype) -> np.ndarray:
-    """An uninitialised array on cache lines, for b; valid until this thread asks for the next one."""
-    size = math.prod(shape) * dtype.itemsize
-    if _memory.bytes.size < size + VECTOR_BYTES:
-        _memory.bytes = np.empty(size + VECTOR_BYTES, np.uint8)
-    start = -_memory.bytes.ctypes.data % VECTOR_BYTES
-    return _memory.bytes[start : start + size].view(dtype).reshape(shape)
 
 
 @jit

@@ -26,7 +26,7 @@ from functools import lru_cache
 import numpy as np
 from numba import get_num_threads
 
-from ..geometry import flat_and_strides
+from ..geometry import flat_and_strides, plain
 from . import direct_loops
 
 BLOCK = 16  # images to a block: they fill a vector register whatever the width
@@ -43,11 +43,6 @@ def _tap_offsets(group_in: int, kernel: tuple, height: int, stride: int, padding
     return (planes + rows[:, None]).ravel(), rows
 
 
-def _plain(array):
-    """C-contiguous and writable: each other kind would compile the kernels again, for seconds."""
-    return np.require(array, requirements=["C", "A", "W"])
-
-
 def _block(batch: int) -> int:
     """Images to a block: two blocks at least, so that two threads have work."""
     return max(1, min(BLOCK, -(-batch // 2)))
@@ -62,13 +57,13 @@ def forward(x, weight, bias, y, stride, padding, dilation, groups):
     """Write the convolution of x into y."""
     out_channels, group_in, kernel_h, kernel_w = weight.shape
     offsets, _ = _tap_offsets(group_in, (kernel_h, kernel_w), x.shape[2], stride[0], padding[0], dilation[0])
-    bias = np.zeros(out_channels, x.dtype) if bias is None else _plain(bias)
+    bias = np.zeros(out_channels, x.dtype) if bias is None else plain(bias)
     block = _block(len(x))
     splits = _splits(-(-len(x) // block) * groups, out_channels // groups)
     stride_n, stride_c, _, stride_p = (step // y.itemsize for step in y.strides)
     target = y if y.flags.c_contiguous else y.transpose(0, 2, 3, 1)
     direct_loops.forward(
-        *flat_and_strides(x), _plain(weight).reshape(weight.size), groups, bias, offsets, target.reshape(y.size),
+        *flat_and_strides(x), plain(weight).reshape(weight.size), groups, bias, offsets, target.reshape(y.size),
         y.shape, (stride_n, stride_c, stride_p), kernel_w, stride, padding, dilation, block, splits,
     )  # fmt: skip
 
@@ -82,7 +77,7 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     splits = _splits(-(-len(dy) // block) * groups, group_in)
     shape = groups, out_channels // groups, group_in, kernel_h, kernel_w
     direct_loops.input_gradient(
-        _plain(dy), _plain(weight).reshape(weight.size), shape, rows, target, kernel_w, stride, padding, dilation,
+        plain(dy), plain(weight).reshape(weight.size), shape, rows, target, kernel_w, stride, padding, dilation,
         block, splits,
     )  # fmt: skip
     if target is not dx:
@@ -100,5 +95,5 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     parts = min(16, -(-len(x) // block), max(2, 2**22 // max(dweight.size, 1)))
     partial = np.zeros((parts, groups, out_channels // groups, len(filled)), x.dtype)
     geometry = kernel_w, stride, padding, dilation, block
-    direct_loops.weight_gradient(_plain(dy), *flat_and_strides(x), filled, partial, *geometry)
+    direct_loops.weight_gradient(plain(dy), *flat_and_strides(x), filled, partial, *geometry)
     dweight[...] = partial.sum(axis=0)[..., : len(offsets)].reshape(dweight.shape)

@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..geometry import flat_and_strides
-from ..tile import VECTOR_BYTES, WIDEST, workspace
+from ..geometry import flat_and_strides, plain
+from ..tile import VECTOR_BYTES, WIDEST
+from ..workspace import workspace
 from . import im2col_loops as loops
 
 PIXELS = 192  # to a task: enough to use a block of weights often while it is in cache
@@ -91,7 +92,7 @@ def _convolve(x, weight, strides, taps_h, taps_w, taps, bias, step, y, first, sp
         taps_h = taps_w = np.zeros(1, np.int64)
         channels = 0
     depth = channels * len(taps)
-    packed = workspace((groups, blocks, depth, vectors * VECTOR_BYTES // y.itemsize), y.dtype)
+    (packed,) = workspace(y.dtype, (groups, blocks, depth, vectors * VECTOR_BYTES // y.itemsize))
     if depth:
         loops.pack(weight, strides[:3], taps, groups, outputs, packed)
     pixels = y[:, :, first[0] :: spacing[0], first[1] :: spacing[1]]
@@ -129,10 +130,10 @@ def forward(x, weight, bias, y, stride, padding, dilation, groups):
     out_channels, channels, kernel_h, kernel_w = weight.shape
     taps_h, rows = _taps(kernel_h, padding[0], dilation[0])
     taps_w, columns = _taps(kernel_w, padding[1], dilation[1])
-    bias = np.zeros(out_channels, y.dtype) if bias is None else _plain(bias)
+    bias = np.zeros(out_channels, y.dtype) if bias is None else plain(bias)
     area = kernel_h * kernel_w
     strides = out_channels // groups * channels * area, channels * area, area, groups
-    flat = _plain(weight).reshape(weight.size)
+    flat = plain(weight).reshape(weight.size)
     target = _channels_last(y)
     taps = _pairs(rows, columns, kernel_w)
     _convolve(x, flat, strides, taps_h, taps_w, taps, bias, stride, target, (0, 0), (1, 1))
@@ -145,7 +146,7 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     out_channels, channels, kernel_h, kernel_w = weight.shape
     area = kernel_h * kernel_w
     strides = out_channels // groups * channels * area, area, channels * area, groups
-    flat, zeros = _plain(weight).reshape(weight.size), np.zeros(dx.shape[1], dx.dtype)
+    flat, zeros = plain(weight).reshape(weight.size), np.zeros(dx.shape[1], dx.dtype)
     target = _channels_last(dx)
     for first in np.ndindex(*stride):
         taps_h, rows = _taps_of_remainder(kernel_h, padding[0], dilation[0], stride[0], first[0])
@@ -172,14 +173,10 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     # Every part has its own sum in memory, and two or four threads share an even number evenly.
     parts = min(bands, max(2, min(TASKS, 4 * CACHE // dweight.nbytes) // 2 * 2))
     splits = min(blocks, -(-TASKS // (parts * groups)))
-    partial = workspace((parts, groups, blocks, depth, vectors * VECTOR_BYTES // dy.itemsize), dy.dtype)
+    (partial,) = workspace(dy.dtype, (parts, groups, blocks, depth, vectors * VECTOR_BYTES // dy.itemsize))
     dy_flat, _, (stride_n, _, stride_h, stride_w) = flat_and_strides(_channels_last(dy))
     loops.weight_gradient(
         *flat_and_strides(x), stride, taps_h, taps_w, dy_flat, dy.shape,
         (stride_n, stride_h, stride_w), run, splits, vectors, partial,
     )  # fmt: skip
     loops.unpack(partial, outputs, kernel_h * kernel_w, dweight.reshape(out_channels, channels, kernel_h * kernel_w))
-
-
-def _plain(array):
-    return np.require(array, requirements=["C", "A", "W"])

@@ -26,6 +26,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..geometry import plain
 from ..jit import jit
 from ..matmul.cpu import matmul
 
@@ -93,8 +94,7 @@ V, Z = (1, 0), (0, 1)  # the orders of pixels in B^T and in A
 def _kernels(weight):
     out_channels, channels = weight.shape[:2]
     u = np.empty((9, out_channels, channels), weight.dtype)
-    weight = np.require(weight, requirements=["C", "A", "W"])
-    _transform_kernels(weight.reshape(out_channels, 9 * channels), u)
+    _transform_kernels(plain(weight).reshape(out_channels, 9 * channels), u)
     return u
 
 

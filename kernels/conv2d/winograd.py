@@ -25,12 +25,11 @@ float32; the error is about 1e-5 of the largest output.
 
 from __future__ import annotations
 
-import math
-import threading
-
 import numpy as np
 
+from ..geometry import flat_and_strides, plain
 from ..jit import get_num_threads, single_threaded_blas
+from ..workspace import workspace
 from . import winograd_loops
 from .winograd_loops import LANES, Cuts
 
@@ -43,47 +42,15 @@ PARTS_SIZE = 2**24  # as long as all of dU fit in this many numbers (64 MiB)
 
 
 def _image(array):
-    """The array as one axis (a copy if neither NCHW nor NHWC is contiguous), its shape, its strides."""
-    nhwc = array.transpose(0, 2, 3, 1)
-    if not (array.flags.writeable and array.dtype.isnative and nhwc.flags.c_contiguous):
-        array = np.require(array, requirements=["C", "A", "W"])
-        nhwc = None
-    strides = tuple(stride // array.itemsize for stride in array.strides)
-    return (array if nhwc is None else nhwc).reshape(array.size), *array.shape[1:], *strides
-
-
-class _Scratch(threading.local):
-    """Memory for transformed pieces, kept from call to call: getting it from the system anew takes as long as
-    filling it three times. NumPy asks for huge pages from 4 MiB on: fewer translations of addresses.
-    """
-
-    def __init__(self):
-        self.array = np.empty(0, np.float32)
-
-
-_scratch = _Scratch()
-
-
-def _workspace(*shapes):
-    """Uninitialised arrays of these shapes, each of which starts on a cache line."""
-    sizes = [math.prod(shape) for shape in shapes]
-    if _scratch.array.size < sum(sizes):
-        memory = np.empty(max(sum(sizes), 2**20) + LANES, np.float32)
-        _scratch.array = memory[-memory.ctypes.data % 64 // 4 :]
-    ends = np.cumsum(sizes)
-    return [
-        _scratch.array[end - size : end].reshape(shape) for end, size, shape in zip(ends, sizes, shapes, strict=True)
-    ]
+    """The array as one axis, its C, H, W, and its strides."""
+    flat, shape, strides = flat_and_strides(array)
+    return flat, *shape[1:], *strides
 
 
 def _split(count, most, multiple=1):
     """Pieces of at most `most` and all of one size, a multiple of `multiple`: their number and that size."""
     pieces = -(-count // most)
     return pieces, -(-count // (pieces * multiple)) * multiple
-
-
-def _plain(array):
-    return np.require(array, requirements=["C", "A", "W"])
 
 
 def _convolve(x, kernels, bias, y, padding):
@@ -104,7 +71,8 @@ def _convolve(x, kernels, bias, y, padding):
     workers = get_num_threads()
     own = (workers, 36, rows, columns), (workers, groups, 36, group, columns)
     all_pieces = (outputs, inputs, 36, rows, columns), (workers, 36, group, columns)
-    arrays = _workspace(
+    arrays = workspace(
+        np.dtype(np.float32),
         (workers if by_tiles else groups, inputs, 36, group, rows),
         *(all_pieces if by_tiles else own),
         (workers, group, columns),
@@ -117,7 +85,7 @@ def _convolve(x, kernels, bias, y, padding):
 def forward(x, weight, bias, y, padding):
     """Write the convolution of x with weight (O, C, 3, 3) into y."""
     out_channels, channels = weight.shape[:2]
-    kernels = _plain(weight).reshape(weight.size), out_channels, channels, 0, 9 * channels, 9, 1
+    kernels = plain(weight).reshape(weight.size), out_channels, channels, 0, 9 * channels, 9, 1
     _convolve(x, kernels, bias, y, padding)
 
 
@@ -125,7 +93,7 @@ def input_gradient(dy, weight, dx, padding):
     """Write the gradient of x into dx: the convolution of dy with the kernels turned by 180 degrees."""
     out_channels, channels = weight.shape[:2]
     # Read backwards, the nine numbers of a kernel are the turned kernel's.
-    kernels = _plain(weight).reshape(weight.size), channels, out_channels, 8, 9, 9 * channels, -1
+    kernels = plain(weight).reshape(weight.size), channels, out_channels, 8, 9, 9 * channels, -1
     _convolve(dy, kernels, None, dx, (2 - padding[0], 2 - padding[1]))
 
 
@@ -144,7 +112,8 @@ def weight_gradient(dy, x, dweight, padding):
     by_tiles = parts * channels * out_channels < tiles * (channels + out_channels)  # store the smaller: dU, or V and Z
     cuts = Cuts(tiles, down, across, groups, group, inputs, columns, outputs, rows)
     workers = get_num_threads()
-    arrays = _workspace(
+    arrays = workspace(
+        np.dtype(np.float32),
         (workers if by_tiles else groups, inputs, 36, group, columns),
         (workers if by_tiles else groups, outputs, 36, group, rows),
         (parts, outputs, inputs, 36, rows, columns) if by_tiles else (workers, 36, rows, columns),

@@ -33,8 +33,14 @@ __all__ = [
 WORTH_A_KERNEL = 1 << 16  # elements from which a sum (of a residual, of two gradients) is shared between threads
 
 
+def sum_of(a, b):
+    """a + b, by the kernel if both are large arrays of one shape."""
+    return implementation("elementwise", a).add(a, b) if _worth_a_kernel(a, b) else a + b
+
+
 def _worth_a_kernel(a, b) -> bool:
-    return a.size >= WORTH_A_KERNEL and a.shape == b.shape and a.dtype == b.dtype and a.dtype.char in "fd"
+    arrays = isinstance(a, np.ndarray) and isinstance(b, np.ndarray)
+    return arrays and a.size >= WORTH_A_KERNEL and a.shape == b.shape and a.dtype == b.dtype and a.dtype.char in "fd"
 
 
 def array_of(operand):
@@ -46,19 +52,25 @@ class Add(Function):
     """x + y"""
 
     @staticmethod
-    def forward(ctx, x, y, inplace):
-        a, b = array_of(x), array_of(y)
-        if inplace:
-            implementation("elementwise", a).add(a, b, out=a)
-            ctx.mark_dirty(x)
-            return x
-        if isinstance(x, Tensor) and isinstance(y, Tensor) and _worth_a_kernel(a, b):
-            return Tensor(implementation("elementwise", a).add(a, b))
-        return Tensor(a + b)
+    def forward(ctx, x, y):
+        return Tensor(sum_of(array_of(x), array_of(y)))
 
     @staticmethod
     def backward(ctx, grad_output):
-        return grad_output, grad_output, None
+        return grad_output, grad_output
+
+
+class AddInPlace(Add):
+    """x += y where x lies in memory: nothing is kept of what was overwritten, for the derivatives are 1"""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        implementation("elementwise", x.array).add(x.array, y.array, out=x.array)
+        ctx.mark_dirty(x)
+        return x
+
+
+AddInPlace.__name__ = "Add"  # on the tape it is the same operation
 
 
 class Sub(Function):
@@ -217,14 +229,14 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input + alpha * other, broadcast."""
     if alpha != 1:
         check_number("add", "alpha", alpha)
-    return Add.apply(*operands("add", input, other if alpha == 1 else mul(other, alpha)), False)
+    return Add.apply(*operands("add", input, other if alpha == 1 else mul(other, alpha)))
 
 
 def adds_in_place(input: Tensor, other: Any) -> bool:
     """Whether the kernel can add `other` to the array of `input` where it lies."""
     if not isinstance(other, Tensor) or input._base is not None or not is_dense(input.array):
         return False
-    return type(input.array) is type(other.array) and _worth_a_kernel(input.array, other.array)
+    return _worth_a_kernel(input.array, other.array)
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:

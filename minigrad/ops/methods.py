@@ -166,7 +166,7 @@ def _add_straight(generic):
     def add_(self, other, *, alpha=1):
         if alpha == 1 and elementwise.adds_in_place(self, other):
             check_writable(self)
-            return elementwise.Add.apply(self, other, True)
+            return elementwise.AddInPlace.apply(self, other)
         return generic(self, other, alpha=alpha)
 
     add_.__doc__ = generic.__doc__

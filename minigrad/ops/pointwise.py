@@ -140,21 +140,29 @@ class ReLU(Function):
     """max(x, 0); the derivative at 0 is 0, as in PyTorch"""
 
     @staticmethod
-    def forward(ctx, x, inplace):
-        relu = implementation("elementwise", x.array).relu
-        if inplace:
-            relu(x.array, out=x.array)
-            ctx.mark_dirty(x)
-            y = x
-        else:
-            y = Tensor(relu(x.array))
+    def forward(ctx, x):
+        y = Tensor(implementation("elementwise", x.array).relu(x.array))
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, grad_output):
         (y,) = ctx.saved_tensors
-        return ReLUBackward.apply(grad_output, y.detach()), None
+        return ReLUBackward.apply(grad_output, y.detach())
+
+
+class ReLUInPlace(ReLU):
+    """max(x, 0) where x lies in memory: backward needs the result only, so nothing is kept of what was overwritten"""
+
+    @staticmethod
+    def forward(ctx, x):
+        implementation("elementwise", x.array).relu(x.array, out=x.array)
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        return x
+
+
+ReLUInPlace.__name__ = "ReLU"  # on the tape it is the same operation
 
 
 class ReLUBackward(Function):
@@ -177,15 +185,15 @@ def relu(input: Tensor) -> Tensor:
     check_tensor("relu", "input", input)
     if input.dtype == bool:
         raise RuntimeError("relu: boolean inputs are not supported; convert them with .float()")
-    return ReLU.apply(input, False)
+    return ReLU.apply(input)
 
 
 def relu_(input: Tensor) -> Tensor:
-    """As `relu`, in place: backward needs the result only, so nothing is kept of what was overwritten."""
+    """As `relu`, in place."""
     check_tensor("relu_", "input", input)
     check_writable(input)
     if input._base is None and is_dense(input.array):
-        return ReLU.apply(input, True)
+        return ReLUInPlace.apply(input)
     return write(input, relu(input._alias()), computed=True)
 
 

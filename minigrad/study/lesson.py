@@ -68,8 +68,7 @@ def recursion(node, gradient, once, grads, runs):
     runs[node] = runs.get(node, 0) + 1
     gradients = node.run([gradient])
     for (parent, _), sent in zip(node.edges, gradients, strict=True):
-        if parent is not None:
-            recursion(parent, sent, once, grads, runs)
+        recursion(parent, sent, once, grads, runs)
 
 
 def run_program() -> dict[str, Any]:

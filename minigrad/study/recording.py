@@ -83,7 +83,7 @@ class Recorder:
         for role, argument in zip(roles, args, strict=True):
             if isinstance(argument, Tensor):
                 inputs.append(self._input(role, argument, frame))
-            elif (role, argument) != ("inplace", False):  # which is what anyone expects
+            else:
                 arguments[role] = _short(argument)
         index = len(self.records)
         outputs = [r for r in results if isinstance(r, Tensor)]

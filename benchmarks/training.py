@@ -1,7 +1,7 @@
-"""The measured program: LeNet-5 on Fashion-MNIST, an epoch for every line on stdin. `benchmarks.backend` chooses.
+"""The measured program: train on Fashion-MNIST, an epoch for every line on stdin. `benchmarks.backend` chooses.
 
-python -m benchmarks.lenet_training DATA EPOCHS SEED, started by `benchmarks.fashion_mnist`, which waits for a line of
-JSON after each epoch. DATA is an .npz file of the pictures and labels.
+python -m benchmarks.training MODEL PEAK_RATE DATA EPOCHS SEED, started by `benchmarks.fashion_mnist`, which waits for a
+line of JSON after each epoch. MODEL is one of `benchmarks.models`, DATA an .npz file of the pictures and labels.
 """
 
 import json
@@ -10,27 +10,27 @@ import time
 
 import numpy as np
 
+from benchmarks import models
 from benchmarks.backend import nn, torch
-from benchmarks.models import lenet5
 from benchmarks.timing import peak_memory
 
 BATCH = 128
 
 
 def main():
-    epochs, seed = int(sys.argv[2]), int(sys.argv[3])
-    data = np.load(sys.argv[1])
+    name, peak_rate = sys.argv[1], float(sys.argv[2])
+    data, epochs, seed = np.load(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
     images, test_images = (
-        (torch.from_numpy(data[name]).unsqueeze(1).float() / 255 - 0.286) / 0.353 for name in ("train", "test")
+        (torch.from_numpy(data[part]).unsqueeze(1).float() / 255 - 0.286) / 0.353 for part in ("train", "test")
     )
-    labels, test_labels = (torch.from_numpy(data[name]) for name in ("train_labels", "test_labels"))
+    labels, test_labels = (torch.from_numpy(data[part]) for part in ("train_labels", "test_labels"))
 
     torch.manual_seed(seed)
-    model = lenet5(1)
+    model = getattr(models, name)(1)
     criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(model.parameters(), peak_rate, momentum=0.9, weight_decay=5e-4)
     steps = -(-len(images) // BATCH)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=epochs * steps)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak_rate, total_steps=epochs * steps)
     for _ in sys.stdin:
         begin = time.perf_counter()
         model.train()
