@@ -68,7 +68,8 @@ def draw_scaling(results: dict, path: Path) -> None:
                 each = [1000 * time / work for time, work in zip(times, curve["work"], strict=True)]
                 panel.plot(curve["values"], each, style, color=colour, label=name)
         panel.set(title=curve["title"], xlabel=curve["axis"], ylabel=curve["unit"], ylim=(0, None))
-        panel.set_xscale("log", base=2)
+        if curve["axis"] == "batch size":
+            panel.set_xscale("log", base=2)
         panel.set_xticks(curve["values"], curve["values"], fontsize=7)
     memory = axes[-1]
     for curve in results["curves"]:
@@ -77,7 +78,9 @@ def draw_scaling(results: dict, path: Path) -> None:
                 if name in curve["figures"]:
                     peaks = [max(point["peak memory"]) / 2**20 for point in curve["figures"][name]]
                     memory.plot(curve["values"], peaks, style, color=colour, label=name)
-                    memory.annotate(curve["network"], (curve["values"][-1], peaks[-1]), fontsize=7, ha="right")
+                    below = {"xytext": (-4, -4), "textcoords": "offset points", "ha": "left", "va": "top"}
+                    if name == "minigrad":
+                        memory.annotate(curve["network"], (curve["values"][-2], peaks[-2]), fontsize=7, **below)
     memory.set(title="Peak memory of training", xlabel="batch size", ylabel="MiB", ylim=(0, None))
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)
