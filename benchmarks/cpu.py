@@ -118,7 +118,7 @@ def measure_case(case: Case, contenders: list[Contender], arguments: argparse.Na
 
 def run_case(case: Case, contender: Contender, threads: int, seconds: float) -> dict:
     words = case.model, case.batch, case.channels, case.size, contender.layout, seconds
-    return runner.run("program", words, runner.environment(contender.library, threads))
+    return runner.run("program", words, runner.environment(contender.package, threads))
 
 
 def measure_cold_start(threads: int) -> float:

@@ -123,7 +123,7 @@ def train_in_turns(contenders: list[Contender], data: Path, arguments: argparse.
             processes[contender.name] = process = subprocess.Popen(
                 command,
                 cwd=runner.ROOT,
-                env=runner.environment(contender.library, arguments.threads),
+                env=runner.environment(contender.package, arguments.threads),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

@@ -19,7 +19,7 @@ def measure_layers(results: dict, path: Path, arguments: Namespace) -> None:
     with console.status("") as status:
         for round, contender in alternate(contenders, arguments.rounds):
             status.update(f"round {round + 1} of {arguments.rounds}, {contender.name}")
-            env = runner.environment(contender.library, arguments.threads)
+            env = runner.environment(contender.package, arguments.threads)
             runs[contender.name].append(runner.run("operations", [contender.layout, seconds], env)["operations"])
     results |= {"rounds": arguments.rounds, "operations": _gather(runs, results["machine"]["limits"])}
     runner.save(results, path)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @dataclass(frozen=True)
 class Contender:
     name: str
-    library: str
+    package: str  # that its programs import
     layout: str
 
 

@@ -82,7 +82,7 @@ def _measure_point(curve: Curve, value: int, contenders: list[Contender], argume
     with console.status(f"{curve.network}, {curve.axis} {value}"):
         for _, contender in alternate(contenders, arguments.rounds):
             words = curve.model, *curve.point(value), contender.layout, 0.0 if arguments.quick else 2.0
-            env = runner.environment(contender.library, arguments.threads)
+            env = runner.environment(contender.package, arguments.threads)
             measured = runner.run("program", words, env)
             for metric in metrics:
                 point[contender.name][metric].append(measured[metric])

@@ -9,6 +9,9 @@ the pixels. Results do not depend on the number of threads.
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import numpy as np
 
 from ..geometry import Pair, is_channels_last, output_size
@@ -40,6 +43,7 @@ def fits(
     }
 
 
+@lru_cache(maxsize=256)  # a network asks the same at every step
 def choose_algorithm(
     dtype: np.dtype,
     batch: int,
@@ -72,7 +76,7 @@ def choose_algorithm(
         return "depthwise"  # no sums over channels: vectors along them, nothing to multiply as matrices
     wide = min(out_channels, group_in) >= 24  # the transforms run along the channels
     pixels = batch * out_size[0] * out_size[1]
-    if not gradient and pixels <= FEW_PIXELS and out_channels >= group_in and np.prod(weight_shape) >= MANY_WEIGHTS:
+    if not gradient and pixels <= FEW_PIXELS and out_channels >= group_in and math.prod(weight_shape) >= MANY_WEIGHTS:
         return "direct"  # reads the weights once, as they lie; the others turn them first, longer than they multiply
     if fit["two_by_two"] and wide:
         return "two_by_two"  # 9 products, where winograd takes 36 and im2col 36

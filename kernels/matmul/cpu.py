@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 
 from ..jit import get_num_threads, single_threaded_numpy
+from . import skinny
 
 # Multiplications from which it pays to share a product: half a millisecond of work.
 WORTH_SHARING = 50_000_000
@@ -27,20 +28,18 @@ LARGE_MATRIX = 400_000
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a b: sums of products along the last dimension of `a`; those before the last two are broadcast."""
-    if (
-        a.ndim == b.ndim == 2
-        and 0 < len(a) <= FEW_ROWS
-        and b.size >= LARGE_MATRIX
-        and (b.flags.c_contiguous or b.flags.f_contiguous)
-        and a.dtype == b.dtype
-        and a.dtype.char in "fd"
-        and b.shape[1] > 1
-    ):
-        from . import skinny  # Numba, which other products do without
-
-        return skinny.matmul(a, b)
     columns = b.shape[-1] if b.ndim > 1 else 1
     with single_threaded_numpy:
+        if (
+            a.ndim == b.ndim == 2
+            and 0 < len(a) <= FEW_ROWS
+            and b.size >= LARGE_MATRIX
+            and (b.flags.c_contiguous or b.flags.f_contiguous)
+            and a.dtype == b.dtype
+            and a.dtype.char in "fd"
+            and columns > 1
+        ):
+            return skinny.matmul(a, b)
         if a.size * columns < WORTH_SHARING or min(a.ndim, b.ndim) < 2:
             return a @ b
         return _shared(a, b, get_num_threads())

@@ -6,13 +6,12 @@ Read `backward_pass`. The rest of the file prepares its arguments.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 
 import numpy as np
 
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
-from minigrad.autograd.grad_mode import ignored_warnings, set_grad_enabled, state
+from minigrad.autograd.grad_mode import ignored_warnings, set_grad_enabled
 from minigrad.tensor import Tensor
 
 
@@ -39,7 +38,7 @@ def backward_pass(
         if root in waiting:
             deliver(arrived, root, slot, seed, fresh=False)
     ready = [node for node, children in waiting.items() if children == 0]
-    with set_grad_enabled(create_graph), nullcontext() if state.ignores_warnings else ignored_warnings():
+    with set_grad_enabled(create_graph), ignored_warnings():
         while ready:
             node = ready.pop()
             incoming = arrived.pop(node, None)

@@ -22,19 +22,22 @@ state = GradMode()
 
 
 class ignored_warnings(np.errstate):
-    """NumPy does not warn of overflow, division by zero or NaN: here they are results like any other."""
+    """NumPy does not warn of overflow, division by zero or NaN: here they are results like any other.
 
-    __slots__ = ()
+    `Function.apply` has the same written out, for it runs at every operation.
+    """
+
+    __slots__ = ("_outer",)
 
     def __init__(self) -> None:
         super().__init__(all="ignore")
 
     def __enter__(self) -> None:
         super().__enter__()
-        state.ignores_warnings = True
+        self._outer, state.ignores_warnings = state.ignores_warnings, True
 
     def __exit__(self, *exc_info) -> None:
-        state.ignores_warnings = False
+        state.ignores_warnings = self._outer
         super().__exit__(*exc_info)
 
 

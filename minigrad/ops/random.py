@@ -41,10 +41,15 @@ PIECE = 1 << 17  # numbers drawn at a time: 512 KiB of float32
 
 def _draw(distribution: str, count: int, dtype, generator: Generator | None) -> np.ndarray:
     """`count` numbers of a distribution of the Philox kernels, "uniform" or "normal"."""
-    wide = np.float64 if dtype == np.float64 else np.float32
-    seed, offset = _generator(generator).reserve(reference.blocks(count, wide))
+    wide, seed, offset = _reserve(count, dtype, generator)
     values = getattr(_kernels(count), distribution)(count, seed, offset, wide)
     return values.astype(dtype, copy=False)
+
+
+def _reserve(count: int, dtype, generator: Generator | None) -> tuple[Any, int, int]:
+    """The type in which numbers for `dtype` are drawn, and where in the stream `count` of them begin: seed, offset."""
+    wide = np.float64 if dtype == np.float64 else np.float32
+    return wide, *_generator(generator).reserve(reference.blocks(count, wide))
 
 
 def _words(count: int, generator: Generator | None) -> np.ndarray:
@@ -286,8 +291,8 @@ def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator |
 
 def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, generator: Generator | None) -> Tensor:
     """Write scale * number + shift into all elements, piece by piece: the pieces of a large draw stay in the cache."""
-    count, wide = input.numel(), np.float64 if input.dtype == np.float64 else np.float32
-    seed, offset = _generator(generator).reserve(reference.blocks(count, wide))
+    count = input.numel()
+    wide, seed, offset = _reserve(count, input.dtype, generator)
     draw = getattr(_kernels(count), distribution)
     array: Any = input.array
     recorded = is_grad_enabled() and input.requires_grad
