@@ -51,10 +51,15 @@ class GoogLeNetOutputs(NamedTuple):
     aux_logits1: Tensor
 
 
-def auxiliary_loss(outputs: GoogLeNetOutputs, target: Tensor, criterion: Callable[..., Tensor] = F.cross_entropy):
-    """The training loss: the two auxiliary classifiers count 0.3 each."""
+def auxiliary_loss(
+    outputs: GoogLeNetOutputs,
+    target: Tensor,
+    criterion: Callable[..., Tensor] = F.cross_entropy,
+    weight: float = 0.3,
+) -> Tensor:
+    """The training loss: the two auxiliary classifiers count `weight` each."""
     logits, *auxiliary = (criterion(logits, target) for logits in outputs)
-    return logits + 0.3 * sum(auxiliary)
+    return logits + weight * sum(auxiliary)
 
 
 class BasicConv2d(nn.Module):

@@ -107,6 +107,40 @@ class Resize(Transform):
         )
 
 
+class RandomResize(Transform):
+    """The picture with its shorter side at a random length, min_size to max_size - 1, in the old proportions.
+
+    Scale jitter (Simonyan and Zisserman 2014) is this before a `RandomCrop`. A batch could not hold what comes out of
+    one, so it takes single pictures only.
+    """
+
+    batched = False
+
+    def __init__(
+        self,
+        min_size: int,
+        max_size: int,
+        interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+        antialias: bool | None = True,
+    ):
+        if not 0 < min_size < max_size:
+            raise ValueError(f"RandomResize: expected 0 < min_size < max_size, got {min_size} and {max_size}")
+        self.min_size = min_size
+        self.max_size = max_size
+        self.interpolation = interpolation_mode("RandomResize", interpolation)
+        self.antialias = antialias
+
+    def __call__(self, img: Any) -> Any:
+        size = int(uniform_between(self.min_size, self.max_size))
+        return Resize(size, self.interpolation, antialias=self.antialias)(img)
+
+    def __repr__(self) -> str:
+        return (
+            f"RandomResize(min_size={self.min_size}, max_size={self.max_size}, "
+            f"interpolation={self.interpolation.value}, antialias={self.antialias})"
+        )
+
+
 class CenterCrop(Transform):
     """The middle of the picture, (height, width) pixels of it; a smaller picture is padded with 0."""
 
