@@ -20,58 +20,44 @@ _BLOCK = 65536
 _RUN = 16
 
 # What an element takes one thread, in nanoseconds.
-FORWARD, INFERENCE, BACKWARD = 0.4, 0.3, 0.6
+STATISTICS, NORMALIZE, BACKWARD = 0.2, 0.3, 0.6
 
 
-def forward(
+def statistics(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """mean (C,) and invstd (C,) of x (N, C, ...); see reference.py."""
+    by_rows, x = _arranged(x)
+    mean, invstd = np.empty((2, x.shape[1]), x.dtype)
+    with team(STATISTICS * x.size):
+        if by_rows:
+            _statistics_rows(_rows(x), eps, mean, invstd)
+        else:
+            _statistics_planes(planes(x), eps, mean, invstd)
+    return mean, invstd
+
+
+def normalize(
     x: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
-    eps: float,
+    mean: np.ndarray,
+    invstd: np.ndarray,
     residual: np.ndarray | None = None,
     relu: bool = False,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """y of x's shape (N, C, ...), mean (C,) and invstd (C,); see reference.py. y lies in memory as x does.
+) -> np.ndarray:
+    """y = (x - mean) invstd weight + bias; see reference.py. y lies in memory as x does.
 
     A residual that lies otherwise is copied first.
     """
     by_rows, x = _arranged(x)
     y = np.empty_like(x)
-    mean, invstd = np.empty((2, x.shape[1]), x.dtype)
     weight, bias = _affine(weight, bias, x)
     added = _like(residual, x)
     options = residual is not None, relu
-    with team(FORWARD * x.size):
+    with team(NORMALIZE * x.size):
         if by_rows:
-            _forward_rows(_rows(x), weight, bias, eps, *options, _rows(added), _rows(y), mean, invstd)
+            _normalize_rows(_rows(x), mean, weight * invstd, bias, *options, _rows(added), _rows(y))
         else:
-            _forward_planes(planes(x), weight, bias, eps, *options, planes(added), planes(y), mean, invstd)
-    return y, mean, invstd
-
-
-def inference(
-    x: np.ndarray,
-    weight: np.ndarray | None,
-    bias: np.ndarray | None,
-    mean: np.ndarray,
-    var: np.ndarray,
-    eps: float,
-    residual: np.ndarray | None = None,
-    relu: bool = False,
-) -> np.ndarray:
-    """y = (x - mean) / sqrt(var + eps) weight + bias; see reference.py. y lies in memory as x does."""
-    by_rows, x = _arranged(x)
-    y = np.empty_like(x)
-    weight, bias = _affine(weight, bias, x)
-    mean = np.ascontiguousarray(mean, x.dtype)
-    scale = (weight / np.sqrt(var.astype(np.float64) + eps)).astype(x.dtype)
-    added = _like(residual, x)
-    options = residual is not None, relu
-    with team(INFERENCE * x.size):
-        if by_rows:
-            _inference_rows(_rows(x), mean, scale, bias, *options, _rows(added), _rows(y))
-        else:
-            _inference_planes(planes(x), mean, scale, bias, *options, planes(added), planes(y))
+            _normalize_planes(planes(x), mean, weight * invstd, bias, *options, planes(added), planes(y))
     return y
 
 
@@ -156,8 +142,8 @@ def _scaled(x, mean, scale, bias):
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _forward_planes(x, weight, bias, eps, add, relu, residual, y, mean, invstd):
-    """x, residual and y (N, C, L)."""
+def _statistics_planes(x, eps, mean, invstd):
+    """x (N, C, L)."""
     n, channels, length = x.shape
     for c in prange(channels):
         average = 0.0
@@ -177,13 +163,6 @@ def _forward_planes(x, weight, bias, eps, add, relu, residual, y, mean, invstd):
             deviations += squares + step * step * length * i / (i + 1)
         mean[c] = average
         invstd[c] = 1 / np.sqrt(deviations / max(1, n * length) + eps)
-        scale = weight[c] * invstd[c]
-        for i in range(n):
-            for k in range(length):
-                value = _scaled(x[i, c, k], mean[c], scale, bias[c])
-                if add:
-                    value += residual[i, c, k]
-                y[i, c, k] = np.float32(0) if relu and value <= 0 else value
 
 
 @jit(fastmath=REASSOCIATE)
@@ -232,8 +211,8 @@ def _block_statistics(x, centre, square):
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _forward_rows(x, weight, bias, eps, add, relu, residual, y, mean, invstd):
-    """x, residual and y (M, C)."""
+def _statistics_rows(x, eps, mean, invstd):
+    """x (M, C)."""
     rows, channels = x.shape
     height = max(1, _BLOCK // max(1, channels))
     blocks = (rows + height - 1) // height
@@ -250,22 +229,14 @@ def _forward_rows(x, weight, bias, eps, add, relu, residual, y, mean, invstd):
             step = centres[block, c] - average[c]
             average[c] += step * count / (before + count)
             deviations[c] += squares[block, c] + step * step * count * before / (before + count)
-    scale = np.empty(channels, x.dtype)
     for c in range(channels):
         mean[c] = average[c]
         invstd[c] = 1 / np.sqrt(deviations[c] / max(1, rows) + eps)
-        scale[c] = weight[c] * invstd[c]
-    for block in prange(blocks):
-        for row in range(block * height, min(rows, (block + 1) * height)):
-            for c in range(channels):
-                value = _scaled(x[row, c], mean[c], scale[c], bias[c])
-                if add:
-                    value += residual[row, c]
-                y[row, c] = np.float32(0) if relu and value <= 0 else value
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _inference_planes(x, mean, scale, bias, add, relu, residual, y):
+def _normalize_planes(x, mean, scale, bias, add, relu, residual, y):
+    """x, residual and y (N, C, L)."""
     n, channels, length = x.shape
     for plane in prange(n * channels):
         i, c = plane // channels, plane % channels
@@ -277,7 +248,8 @@ def _inference_planes(x, mean, scale, bias, add, relu, residual, y):
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _inference_rows(x, mean, scale, bias, add, relu, residual, y):
+def _normalize_rows(x, mean, scale, bias, add, relu, residual, y):
+    """x, residual and y (M, C)."""
     rows, channels = x.shape
     for row in prange(rows):
         for c in range(channels):

@@ -5,20 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 
-def forward(
-    x: np.ndarray,
-    weight: np.ndarray | None,
-    bias: np.ndarray | None,
-    eps: float,
-    residual: np.ndarray | None = None,
-    relu: bool = False,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """y = (x - mean) invstd weight + bias, with the mean and the biased variance of each channel of x.
+def statistics(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """mean (C,) and invstd (C,) = 1 / sqrt(variance + eps) of each channel of x (N, C, ...).
 
-    x (N, C, ...); weight and bias (C,) or None. Returns y of x's shape, mean (C,) and invstd (C,),
-    invstd = 1 / sqrt(variance + eps). Sums are taken in float64.
-    What follows in a residual network is done in the same pass: `residual`, of x's shape, is added to y, and with
-    `relu` what is negative becomes 0.
+    The variance is the biased one. Sums are taken in float64.
 
     Ioffe, Szegedy, "Batch normalization" (ICML 2015).
     """
@@ -26,27 +16,27 @@ def forward(
     count = max(1, x.size // max(1, x.shape[1]))  # an empty batch has mean 0 and variance 0
     mean = x.sum(axes, dtype=np.float64) / count
     variance = np.square(x - _per_channel(mean, x)).sum(axes, dtype=np.float64) / count
-    invstd = 1 / np.sqrt(variance + eps)
-    y = _add_and_rectify(_affine(x, mean, invstd, weight, bias), residual, relu)
-    return y, mean.astype(x.dtype), invstd.astype(x.dtype)
+    return mean.astype(x.dtype), (1 / np.sqrt(variance + eps)).astype(x.dtype)
 
 
-def inference(
+def normalize(
     x: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
     mean: np.ndarray,
-    var: np.ndarray,
-    eps: float,
+    invstd: np.ndarray,
     residual: np.ndarray | None = None,
     relu: bool = False,
 ) -> np.ndarray:
-    """y = (x - mean) / sqrt(var + eps) weight + bias, with statistics (C,) kept from training.
+    """y = (x - mean) invstd weight + bias, of x's shape (N, C, ...); the others (C,), weight and bias also None.
 
-    `residual` and `relu` as in `forward`.
+    What follows in a residual network is done in the same pass: `residual`, of x's shape, is added to y, and with
+    `relu` what is negative becomes 0.
     """
-    y = _affine(x, mean, 1 / np.sqrt(var.astype(np.float64) + eps), weight, bias)
-    return _add_and_rectify(y, residual, relu)
+    y = _affine(x, mean, invstd, weight, bias)
+    if residual is not None:
+        y = y + residual
+    return np.maximum(y, y.dtype.type(0)) if relu else y
 
 
 def backward(
@@ -58,7 +48,7 @@ def backward(
     bias: np.ndarray | None = None,
     relu: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """dx of x's shape, dweight (C,) and dbias (C,), from dy and what `forward` returned.
+    """dx of x's shape, dweight (C,) and dbias (C,), from dy and what `statistics` returned.
 
     With x^ = (x - mean) invstd: dbias = sum dy, dweight = sum dy x^, and, because the mean and the variance
     depend on x too, dx = weight invstd (dy - average of dy - x^ (average of dy x^)).
@@ -87,15 +77,9 @@ def backward_residual(
     mean: np.ndarray,
     invstd: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
-    """dx, dweight, dbias and dresidual, from dy and y, the output of `forward` with a residual and `relu`."""
+    """dx, dweight, dbias and dresidual, from dy and y, the output of `normalize` with a residual and `relu`."""
     dresidual = np.where(y <= 0, dy.dtype.type(0), dy)
     return *backward(dresidual, x, weight, mean, invstd), dresidual
-
-
-def _add_and_rectify(y: np.ndarray, residual: np.ndarray | None, relu: bool) -> np.ndarray:
-    if residual is not None:
-        y = y + residual
-    return np.maximum(y, y.dtype.type(0)) if relu else y
 
 
 def _affine(x, mean, invstd, weight, bias):

@@ -1,10 +1,10 @@
 """2-D convolution and its two gradients on the CPU: which algorithm runs, and why.
 
 All functions take and return plain arrays of float32 or float64, of any strides, shaped as in `reference.py`.
-Images flow channels-last through a network: a result lies channels-last in memory if what it comes from does, or
-if it has CHANNELS_LAST channels, which fill the vectors of every kernel that follows. So the first layer turns
-the pictures and nothing turns them back; a small network (LeNet-5) stays channels-first, as its kernels run along
-the pixels. Results do not depend on the number of threads.
+Images flow channels-last through a network: a result lies channels-last in memory if what it comes from does, if
+it has CHANNELS_LAST channels, which fill the vectors of every kernel that follows, or if its algorithm writes it so,
+as all but "direct" do. So the first layers turn the pictures and nothing turns them back; a small network (LeNet-5)
+stays channels-first, as its kernels run along the pixels. Results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def choose_algorithm(
     fit = fits(dtype, weight_shape, out_size, stride, padding, dilation, groups)
     if fit["depthwise"] and groups >= 16:
         return "depthwise"  # no sums over channels: vectors along them, nothing to multiply as matrices
-    wide = min(out_channels, group_in) >= 24  # the transforms run along the channels
+    wide = min(out_channels, group_in) >= 16  # the transforms run along the channels, a vector of 16 float32
     pixels = batch * out_size[0] * out_size[1]
     if not gradient and pixels <= FEW_PIXELS and out_channels >= group_in and math.prod(weight_shape) >= MANY_WEIGHTS:
         return "direct"  # reads the weights once, as they lie; the others turn them first, longer than they multiply
@@ -117,7 +117,7 @@ def forward(
     out_size = tuple(map(output_size, x.shape[2:], weight.shape[2:], stride, padding, dilation))
     geometry = stride, padding, dilation, groups
     algorithm = _algorithm(algorithm, False, x.dtype, len(x), weight.shape, out_size, *geometry)
-    y = _empty((len(x), len(weight), *out_size), x)
+    y = _empty((len(x), len(weight), *out_size), x, algorithm)
     if algorithm == "winograd":
         winograd.forward(x, weight, bias, y, padding)
     elif algorithm == "two_by_two":
@@ -144,7 +144,7 @@ def input_gradient(
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
     geometry = stride, padding, dilation, groups
     algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), weight.shape, dy.shape[2:], *geometry)
-    dx = _empty(input_shape, dy)
+    dx = _empty(input_shape, dy, algorithm)
     if algorithm == "winograd":
         winograd.input_gradient(dy, weight, dx, padding)
     elif algorithm == "two_by_two":
@@ -185,9 +185,9 @@ def weight_gradient(
     return dweight
 
 
-def _empty(shape: tuple, source: np.ndarray) -> np.ndarray:
-    """An uninitialised array for what is made of `source`: channels-last in memory if that is or its channels fill."""
+def _empty(shape: tuple, source: np.ndarray, algorithm: str) -> np.ndarray:
+    """An uninitialised array for what `algorithm` makes of `source`, channels-last in memory where that is the rule."""
     batch, channels, height, width = shape
-    if channels < CHANNELS_LAST and not is_channels_last(source):
+    if algorithm == "direct" and channels < CHANNELS_LAST and not is_channels_last(source):
         return np.empty(shape, source.dtype)
     return np.empty((batch, height, width, channels), source.dtype).transpose(0, 3, 1, 2)

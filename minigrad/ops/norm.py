@@ -47,7 +47,8 @@ class BatchNorm(FusedFunction):
     @staticmethod
     def forward(ctx, x, weight, bias, eps):
         kernel = implementation("batch_norm", x.array)
-        y, ctx.mean, ctx.invstd = kernel.forward(x.array, _array(weight), _array(bias), eps)
+        ctx.mean, ctx.invstd = kernel.statistics(x.array, eps)
+        y = kernel.normalize(x.array, _array(weight), _array(bias), ctx.mean, ctx.invstd)
         ctx.save_for_backward(x, weight)
         mean, invstd = Tensor(ctx.mean), Tensor(ctx.invstd)
         ctx.mark_non_differentiable(mean, invstd)
@@ -74,8 +75,9 @@ class BatchNormInference(FusedFunction):
     def forward(ctx, x, weight, bias, mean, var, eps):
         ctx.save_for_backward(x, weight, mean, var)
         ctx.eps = eps
+        invstd = 1 / np.sqrt(var.array + eps)
         kernel = implementation("batch_norm", x.array)
-        return Tensor(kernel.inference(x.array, _array(weight), _array(bias), mean.array, var.array, eps))
+        return Tensor(kernel.normalize(x.array, _array(weight), _array(bias), mean.array, invstd))
 
     @staticmethod
     def definition(x, weight, bias, mean, var, eps):

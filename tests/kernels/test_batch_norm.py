@@ -29,6 +29,12 @@ def problems(draw, dtypes=(np.float32, np.float64), least=0):
     return x, dy, weight, bias, mean, var
 
 
+def forward(norm, x, weight, bias, eps, *fused):
+    """y, mean and invstd."""
+    mean, invstd = norm.statistics(x, eps)
+    return norm.normalize(x, weight, bias, mean, invstd, *fused), mean, invstd
+
+
 def assert_close(actual, expected, tolerance):
     for a, e in zip(actual, expected, strict=True):
         assert (a is None) == (e is None)
@@ -43,13 +49,8 @@ def test_cpu_equals_reference(problem):
     tolerance = 1e-4 if x.dtype == np.float32 else 1e-10
     before = x.copy()
     # A large eps keeps a channel of one or two elements well conditioned.
-    assert_close(cpu.forward(x, weight, bias, 0.1), reference.forward(x, weight, bias, 0.1), tolerance)
-    assert_close(
-        [cpu.inference(x, weight, bias, mean, var, 0.1)],
-        [reference.inference(x, weight, bias, mean, var, 0.1)],
-        tolerance,
-    )
-    _, mean, invstd = reference.forward(x, weight, bias, 0.1)
+    assert_close(forward(cpu, x, weight, bias, 0.1), forward(reference, x, weight, bias, 0.1), tolerance)
+    _, mean, invstd = forward(reference, x, weight, bias, 0.1)
     assert_close(
         cpu.backward(dy, x, weight, mean, invstd),
         reference.backward(dy, x, weight, mean, invstd),
@@ -65,16 +66,11 @@ def test_relu_and_residual_in_one_pass_equal_reference(problem, layout, has_resi
     tolerance = 1e-4 if x.dtype == np.float32 else 1e-10
     residual = LAYOUTS[layout](np.roll(dy, 1)) if has_residual else None
     fused = residual, relu
-    _, mean, invstd = reference.forward(x, weight, bias, 0.1)
-    expected = reference.forward(x, weight, bias, 0.1, *fused)
-    assert_close(cpu.forward(x, weight, bias, 0.1, *fused), expected, tolerance)
-    assert_close(
-        [cpu.inference(x, weight, bias, mean, var, 0.1, *fused)],
-        [reference.inference(x, weight, bias, mean, var, 0.1, *fused)],
-        tolerance,
-    )
+    _, mean, invstd = forward(reference, x, weight, bias, 0.1)
+    expected = forward(reference, x, weight, bias, 0.1, *fused)
+    assert_close(forward(cpu, x, weight, bias, 0.1, *fused), expected, tolerance)
     # A y within rounding of 0 may fall on either side of it.
-    assume(not relu or (np.abs(reference.forward(x, weight, bias, 0.1, residual)[0]) > 1e-5).all())
+    assume(not relu or (np.abs(forward(reference, x, weight, bias, 0.1, residual)[0]) > 1e-5).all())
     if has_residual:
         arguments = dy, expected[0], x, weight, mean, invstd
         assert_close(cpu.backward_residual(*arguments), reference.backward_residual(*arguments), tolerance)
@@ -90,7 +86,7 @@ def test_reference_equals_pytorch(problem):
     x, dy, weight, bias, mean, var = problem
     tensors = [None if a is None else torch.tensor(a.copy(), requires_grad=True) for a in (x, weight, bias)]
     expected = torch.nn.functional.batch_norm(tensors[0], None, None, *tensors[1:], training=True, eps=0.1)
-    y, batch_mean, invstd = reference.forward(x, weight, bias, 0.1)
+    y, batch_mean, invstd = forward(reference, x, weight, bias, 0.1)
     np.testing.assert_allclose(y, expected.detach().numpy(), rtol=1e-10, atol=1e-10)
     expected.backward(torch.from_numpy(dy.copy()))
     grads = reference.backward(dy, x, weight, batch_mean, invstd)
@@ -100,7 +96,7 @@ def test_reference_equals_pytorch(problem):
 
     torch_mean, torch_var = torch.from_numpy(mean), torch.from_numpy(var)
     expected = torch.nn.functional.batch_norm(tensors[0], torch_mean, torch_var, *tensors[1:], eps=0.1)
-    y = reference.inference(x, weight, bias, mean, var, 0.1)
+    y = reference.normalize(x, weight, bias, mean, 1 / np.sqrt(var + 0.1))
     np.testing.assert_allclose(y, expected.detach().numpy(), rtol=1e-10, atol=1e-10)
 
 
@@ -111,8 +107,8 @@ def test_backward_is_the_slope_of_forward(norm, layout):
     x, dx, dy = (LAYOUTS[layout](a) for a in rng.standard_normal((3, 3, 4, 2, 5)))
     w, dw, b, db = rng.standard_normal((4, 4))
     h = 1e-6
-    up, down = (norm.forward(x + s * dx, w + s * dw, b + s * db, EPS)[0] for s in (h, -h))
-    grads = norm.backward(dy, x, w, *norm.forward(x, w, b, EPS)[1:])
+    up, down = (forward(norm, x + s * dx, w + s * dw, b + s * db, EPS)[0] for s in (h, -h))
+    grads = norm.backward(dy, x, w, *forward(norm, x, w, b, EPS)[1:])
     slope = sum((g * d).sum() for g, d in zip(grads, (dx, dw, db), strict=True))
     np.testing.assert_allclose(slope, (dy * (up - down)).sum() / (2 * h), rtol=1e-7)
 
@@ -126,7 +122,8 @@ def test_backward_through_relu_and_residual_is_the_slope(norm, layout):
     h = 1e-6
     for residual, direction in ((r, dr), (None, None)):
         up, down = (
-            norm.forward(
+            forward(
+                norm,
                 x + s * dx,
                 w + s * dw,
                 b + s * db,
@@ -136,7 +133,7 @@ def test_backward_through_relu_and_residual_is_the_slope(norm, layout):
             )[0]
             for s in (h, -h)
         )
-        y, *statistics = norm.forward(x, w, b, EPS, residual, True)
+        y, *statistics = forward(norm, x, w, b, EPS, residual, True)
         assert 0 < (y == 0).sum() < y.size
         if residual is None:
             grads, directions = norm.backward(dy, x, w, *statistics, b, True), (dx, dw, db)
@@ -151,7 +148,7 @@ def test_backward_through_relu_and_residual_is_the_slope(norm, layout):
 def test_a_large_mean_does_not_swallow_the_variance(norm, layout):
     """100,000 float32 values near 1000 with standard deviation 0.5: their squares' sum would lose it."""
     x = (1000 + 0.5 * np.random.default_rng(0).standard_normal((10, 2, 100, 100))).astype(np.float32)
-    _, mean, invstd = norm.forward(LAYOUTS[layout](x), None, None, EPS)
+    _, mean, invstd = forward(norm, LAYOUTS[layout](x), None, None, EPS)
     exact = x.astype(np.float64)
     np.testing.assert_allclose(mean, exact.mean((0, 2, 3)), rtol=1e-7)
     np.testing.assert_allclose(invstd, 1 / np.sqrt(exact.var((0, 2, 3)) + EPS), rtol=1e-6)
@@ -162,7 +159,7 @@ def test_an_outlier_among_the_first_rows_does_not_swallow_the_variance(norm):
     """Deviations are first taken from the mean of the first rows, which lies far off here."""
     x = np.random.default_rng(0).standard_normal((4096, 3)).astype(np.float32)
     x[5] = 1e4
-    _, mean, invstd = norm.forward(x, None, None, EPS)
+    _, mean, invstd = forward(norm, x, None, None, EPS)
     exact = x.astype(np.float64)
     np.testing.assert_allclose(mean, exact.mean(0), rtol=1e-5)
     np.testing.assert_allclose(invstd, 1 / np.sqrt(exact.var(0) + EPS), rtol=1e-6)
@@ -176,7 +173,7 @@ def test_nan_and_infinity_spoil_their_channel_only(norm, layout, bad):
     x[1, 1, 2, 2] = bad
     x = LAYOUTS[layout](x)
     with np.errstate(invalid="ignore"):
-        y, mean, invstd = norm.forward(x, None, None, EPS, None, True)
+        y, mean, invstd = forward(norm, x, None, None, EPS, None, True)
         dx, _, _ = norm.backward(np.ones_like(x), x, None, mean, invstd)
     for result in (y, dx):
         assert np.isnan(result[:, 1]).all() and np.isfinite(result[:, [0, 2]]).all()
@@ -187,7 +184,7 @@ def test_no_result_depends_on_the_thread_count(shape):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
     def run():
-        y, mean, invstd = cpu.forward(x, None, None, EPS)
+        y, mean, invstd = forward(cpu, x, None, None, EPS)
         return y, mean, invstd, *cpu.backward(y, x, mean, mean, invstd)
 
     assert_same_on_one_thread(run)
@@ -195,6 +192,6 @@ def test_no_result_depends_on_the_thread_count(shape):
 
 def test_layout_is_kept():
     x = channels_last(np.zeros((2, 3, 4, 5), np.float32))
-    y, mean, invstd = cpu.forward(x, None, None, EPS)
+    y, mean, invstd = forward(cpu, x, None, None, EPS)
     dx, _, _ = cpu.backward(np.ascontiguousarray(x), x, None, mean, invstd)
     assert y.strides == dx.strides == x.strides

@@ -271,7 +271,8 @@ def test_many_channels_lie_last(channels, out_channels):
     case = make_case(2, channels, out_channels, (8, 8), (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
     y, dx, dweight = results(cpu, case)
     for a in (y, dx):
-        assert (a if a.shape[1] < cpu.CHANNELS_LAST else a.transpose(0, 2, 3, 1)).flags.c_contiguous
+        first = a.shape[1] < cpu.CHANNELS_LAST and min(channels, out_channels) < 16  # small layers run "direct"
+        assert (a if first else a.transpose(0, 2, 3, 1)).flags.c_contiguous
     assert dweight.flags.c_contiguous
 
 
