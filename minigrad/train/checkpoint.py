@@ -1,0 +1,65 @@
+"""The folder of a run: the checkpoint to go on from, the best weights, and the state of all generators."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.generator import get_rng_state, set_rng_state
+from minigrad.serialize import load, save
+
+FORMAT = 1  # of the checkpoint's dictionary; a later one that is laid out differently counts on
+
+
+class RunFolder:
+    """Where a run keeps its files: `checkpoint.pt`, `best.safetensors`, and the logs beside them.
+
+    Both are written to a neighbour that takes their name once it is whole and on the disk, so that whoever is
+    killed, and whenever, leaves the old file or the new one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self.checkpoint = self.path / "checkpoint.pt"
+        self.best = self.path / "best.safetensors"
+
+    def open(self) -> None:
+        """Make the folder, and clear away what a killed process was writing."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for unfinished in self.path.glob(".*.part"):
+            unfinished.unlink(missing_ok=True)
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Let `state` take the place of the checkpoint."""
+        save({"format": FORMAT, **state}, self.checkpoint)
+
+    def load(self) -> dict[str, Any]:
+        """The checkpoint; every byte of it is checked against the sums that the file holds."""
+        if not self.checkpoint.exists():
+            raise FileNotFoundError(f"resume: there is no {self.checkpoint}; start the run without resuming first")
+        state = load(self.checkpoint)
+        if not isinstance(state, dict) or state.get("format") != FORMAT:
+            raise RuntimeError(f"resume: {self.checkpoint} is not a checkpoint of Trainer (format {FORMAT})")
+        return state
+
+    def save_best(self, weights: dict[str, Any]) -> None:
+        """Let `weights`, a model's `state_dict()`, take the place of the best."""
+        save(weights, self.best)
+
+
+def generator_states() -> dict[str, Any]:
+    """Where minigrad's, NumPy's and Python's global generators are."""
+    name, keys, *rest = np.random.get_state()
+    return {"minigrad": get_rng_state(), "numpy": (name, keys.tobytes(), *rest), "python": random.getstate()}
+
+
+def set_generator_states(states: dict[str, Any]) -> None:
+    """Put the global generators where `generator_states` found them."""
+    set_rng_state(states["minigrad"])
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, np.frombuffer(keys, np.uint32), *rest))
+    random.setstate(states["python"])

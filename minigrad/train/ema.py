@@ -1,0 +1,66 @@
+"""The weights' moving average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from minigrad.autograd import no_grad
+from minigrad.nn import Module
+from minigrad.tensor import Tensor
+
+
+class EMA:
+    """An exponential moving average of all parameters and floating point buffers of a model.
+
+        average <- d average + (1 - d) weights,    d = min(decay, (1 + t) / (10 + t)) after t updates
+
+    It often generalises better than the last weights (Polyak and Juditsky, 1992). The smaller d at the start, which
+    is TensorFlow's, lets the average forget the random weights that it began with. Buffers of integers are
+    taken as they are.
+    """
+
+    def __init__(self, model: Module, decay: float):
+        if not 0 <= decay < 1:
+            raise ValueError(f"EMA: decay must be in [0, 1), got {decay}")
+        self.model = model
+        self.decay = decay
+        self.updates = 0
+        self.average: dict[str, Tensor] = _copies(model)
+
+    @no_grad()
+    def update(self) -> None:
+        """Take in the model's weights after one more step."""
+        keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        for name, weight in self.model.state_dict().items():
+            if weight.is_floating_point():
+                self.average[name].mul_(keep).add_(weight, alpha=1 - keep)
+            else:
+                self.average[name].copy_(weight)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Within it the model has the average's weights."""
+        own = _copies(self.model)
+        self.model.load_state_dict(self.average)
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(own)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average and the number of updates."""
+        return {"updates": self.updates, "average": self.average}
+
+    @no_grad()
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a `state_dict` of an average of the same model."""
+        self.updates = state_dict["updates"]
+        for name, weight in state_dict["average"].items():
+            self.average[name].copy_(weight)
+
+
+def _copies(model: Module) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in model.state_dict().items()}

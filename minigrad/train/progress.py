@@ -1,0 +1,73 @@
+"""What a person sees of a training: a bar for the epoch that runs, a line for each that is over."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+INTERVAL = 0.25  # seconds between two updates of the bar; each reads the metrics, for which a GPU must be waited for
+
+
+class Progress:
+    """A bar in a terminal or a notebook; elsewhere (a file, a pipe) only the lines of the epochs."""
+
+    def __init__(self, shown: bool):
+        self._bar: Any = None
+        self._console: Any = None
+        self._due = float("inf")
+        if not shown:
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self._console = Console(highlight=False, soft_wrap=True)
+        if self._console.is_terminal or self._console.is_jupyter:
+            columns = "{task.description}", BarColumn(20), "{task.fields[figures]}", TimeRemainingColumn(compact=True)
+            self._bar = Bar(*columns, console=self._console, transient=True, auto_refresh=False)
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def begin(self, words: str, total: int | None, done: int = 0) -> None:
+        """A new bar, of `total` batches (None: nobody knows), of which some are done."""
+        if self._bar is not None:
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            self._bar.add_task(words, total=total, completed=done, figures="")
+            self._due = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time for an update."""
+        return time.perf_counter() >= self._due
+
+    def update(self, done: int, figures: str) -> None:
+        """Show how many batches are done, and some figures."""
+        self._bar.update(self._bar.task_ids[0], completed=done, figures=figures)
+        self._bar.refresh()
+        self._due = time.perf_counter() + INTERVAL
+
+    def line(self, words: str) -> None:
+        """A line that stays."""
+        if self._console is not None:
+            self._console.print(words)
+
+
+def describe(row: dict[str, Any]) -> str:
+    """The figures of a row of the history in one line: "loss 0.412  top-1 85.2%"."""
+    words = [f"loss {row['loss']:.4f}"]
+    if "top1" in row:
+        words.append(f"top-1 {row['top1']:.2%}")
+    if "validation_loss" in row:
+        words.append(f"validation loss {row['validation_loss']:.4f}")
+    if "validation_top1" in row:
+        words.append(f"top-1 {row['validation_top1']:.2%}")
+    if "seconds" in row:
+        words.append(f"{row['seconds']:.1f} s")
+    return "  ".join(words)

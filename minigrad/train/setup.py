@@ -1,0 +1,43 @@
+"""What a run was set up with, as plain values that a checkpoint stores and a resumed run is compared with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minigrad.train.trainer import Trainer
+
+
+def setup_of(trainer: Trainer) -> dict[str, Any]:
+    """The settings of a new Trainer: of its parts by "optimizer.lr" and the like, and its own."""
+    parameters = sum([p.numel() for p in trainer.model.parameters()])
+    setup: dict[str, Any] = {"model": type(trainer.model).__name__, "parameters": parameters}
+    for i, group in enumerate(trainer.optimizer.param_groups):
+        setup |= _settings("optimizer" if i == 0 else f"optimizer[{i}]", trainer.optimizer, group)
+    setup |= _settings("criterion", trainer.criterion, getattr(trainer.criterion, "__dict__", {}))
+    if trainer.scheduler is not None:
+        setup |= _settings("scheduler", trainer.scheduler, trainer.scheduler.state_dict())
+    setup |= {name: getattr(trainer, name) for name in ("schedule_by", "clip_norm", "clip_value", "accumulate")}
+    setup |= {"mixup": trainer.mixup, "ema": None if trainer.ema is None else trainer.ema.decay}
+    return setup
+
+
+def difference(saved: dict[str, Any], setup: dict[str, Any]) -> str:
+    """The first setting that both have with different values, as words; "" where there is none."""
+    for key, value in setup.items():
+        if key in saved and saved[key] != value:
+            return f"{key} {saved[key]!r}, not {value!r}"
+    return ""
+
+
+def _settings(part: str, of: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """The kind of a part, and those of its values that are public and plain."""
+    kind = getattr(of, "__name__", type(of).__name__)
+    plain = {key: v for key, v in values.items() if not key.startswith("_") and key != "params" and _is_plain(v)}
+    return {part: kind, **{f"{part}.{key}": value for key, value in plain.items()}}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)
