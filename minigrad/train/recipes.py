@@ -27,7 +27,7 @@ Unit = Literal["step", "epoch"]
 
 @dataclass(frozen=True)
 class Plateau:
-    """The learning rate times `factor` when validation has not improved for more than `patience` epochs."""
+    """The learning rate times `factor` when the validation accuracy has not risen for more than `patience` epochs."""
 
     factor: float = 0.1
     patience: int = 5  # the papers leave it open; a decrease every 15 to 25 epochs is what came of it
@@ -382,7 +382,7 @@ def build(recipe: Recipe, model: nn.Module, steps_per_epoch: int, epochs: int | 
         scheduler = OneCycleLR(optimizer, recipe.lr, total_steps=epochs * steps_per_epoch)
     elif isinstance(schedule, Plateau):
         scheduler = ReduceLROnPlateau(
-            optimizer, factor=schedule.factor, patience=round(schedule.patience * epochs / recipe.epochs)
+            optimizer, "max", schedule.factor, patience=round(schedule.patience * epochs / recipe.epochs)
         )
     else:
         unit = schedule.unit

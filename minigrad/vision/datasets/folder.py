@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from minigrad.vision.datasets.vision import VisionDataset
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+SHOWN = 5  # damaged files that a warning names
 
 
 def pil_loader(path: str) -> Any:
@@ -25,7 +28,13 @@ class ImageFolder(VisionDataset):
 
     Classes are numbered in sorted order. `samples` (also `imgs`) lists (path, class), `targets` the classes.
     A file counts when its extension is an image's, or when `is_valid_file(path)` says so.
-    Errors: FileNotFoundError when there is no class folder, or (unless `allow_empty`) one without a picture.
+
+    strict: whether damaged files matter. By default none is looked at before it is asked for, when it raises what
+        `loader` does. Otherwise all are read once at the start (some milliseconds each, on all cores), so that length
+        and order are settled before the first epoch: with False the unreadable ones are left out, with a warning
+        that counts them; with True they are refused.
+    Errors: FileNotFoundError when there is no class folder, or (unless `allow_empty`) one without a picture;
+        RuntimeError, with the number of damaged files and the first of them, if `strict`.
     """
 
     def __init__(
@@ -36,6 +45,8 @@ class ImageFolder(VisionDataset):
         loader: Callable[[str], Any] = pil_loader,
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
+        *,
+        strict: bool | None = None,
     ):
         super().__init__(root, transform, target_transform)
         self.loader = loader
@@ -53,12 +64,38 @@ class ImageFolder(VisionDataset):
             for path in _files(folder / name)
             if is_valid(path)
         ]
+        if strict is not None:
+            self.samples = self._readable(strict)
         empty = sorted(set(self.classes) - {self.classes[index] for _, index in self.samples})
         if empty and not allow_empty:
             expected = "" if is_valid_file else f"; expected one of {', '.join(EXTENSIONS)}"
             raise FileNotFoundError(f"ImageFolder: no picture of class {', '.join(empty)} in {str(folder)!r}{expected}")
         self.imgs = self.samples
         self.targets = [index for _, index in self.samples]
+
+    def _readable(self, strict: bool) -> list[tuple[str, int]]:
+        """The samples whose file the loader can read."""
+        with ThreadPoolExecutor() as pool:  # Pillow decodes without the interpreter's lock
+            errors = list(pool.map(self._error, [path for path, _ in self.samples]))
+        damaged = [
+            f"{os.path.relpath(path, self.root)} ({error})"
+            for (path, _), error in zip(self.samples, errors, strict=True)
+            if error is not None
+        ]
+        if damaged:
+            files = f"{len(damaged)} of {len(errors)} files cannot be read as pictures"
+            if strict:
+                raise RuntimeError(f"ImageFolder: in {str(self.root)!r} {files}; the first is {damaged[0]}")
+            shown = ", ".join(damaged[:SHOWN]) + (", ..." if len(damaged) > SHOWN else "")
+            warnings.warn(f"ImageFolder: in {str(self.root)!r} {files} and are left out: {shown}", stacklevel=3)
+        return [sample for sample, error in zip(self.samples, errors, strict=True) if error is None]
+
+    def _error(self, path: str) -> str | None:
+        try:
+            self.loader(path)
+        except Exception as error:  # a decoder raises anything on damaged bytes: OSError, SyntaxError, struct.error
+            return str(error).partition(path)[0].removesuffix(" '") or type(error).__name__
+        return None
 
     def __len__(self) -> int:
         return len(self.samples)
