@@ -6,7 +6,7 @@ import numpy as np
 
 _NAMES = {"f": "float", "d": "double"}
 THREADS = 256  # of a block: 8 warps, of which a multiprocessor holds 8 such blocks
-_GRID_Y = 65535  # CUDA's limit on blocks along the second axis
+GRID_Y = 65535  # CUDA's limit on blocks along the second axis
 
 
 def real(operation: str, array) -> tuple[str, str]:
@@ -41,9 +41,9 @@ def tiles(columns: int, rows: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """
     width = power_of_two(columns, THREADS)
     height = THREADS // width
-    return (-(-columns // width), min(-(-rows // height), _GRID_Y)), (width, height)
+    return (-(-columns // width), min(-(-rows // height), GRID_Y)), (width, height)
 
 
 def power_of_two(count: int, most: int) -> int:
     """The least power of two that is no less than `count`, but at most `most`."""
-    return min(1 << (count - 1).bit_length(), most)
+    return min(1 << (int(count) - 1).bit_length(), most)

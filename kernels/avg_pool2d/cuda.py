@@ -1,0 +1,74 @@
+"""Average-pooling on a GPU: the launches of avg_pool2d.cu, which describes the kernels."""
+
+from __future__ import annotations
+
+from ..cuda import array_module, launch
+from ..cuda.shapes import GRID_Y, THREADS, integers, power_of_two, real, tiles, vector
+from ..geometry import Pair, is_channels_last, output_size
+
+# From this many elements on, a window is shared by the threads of a block. Global pooling of 7x7 has 49.
+_LARGE = 32
+
+
+def forward(
+    x,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+):
+    """y (N, C, OH, OW) from x (N, C, H, W); see reference.py. Channels-last memory stays channels-last."""
+    xp = array_module(x)
+    n, c, height, width = x.shape
+    out_h = output_size(height, kernel_size[0], stride[0], padding[0], ceil_mode=ceil_mode)
+    out_w = output_size(width, kernel_size[1], stride[1], padding[1], ceil_mode=ceil_mode)
+    last = is_channels_last(x)
+    x = x.transpose(0, 2, 3, 1) if last else xp.ascontiguousarray(x)
+    y = xp.empty((n, out_h, out_w, c) if last else (n, c, out_h, out_w), x.dtype)
+    if y.size:
+        images, channels = (n, c) if last else (n * c, 1)
+        packed = vector(channels, x)
+        packs = channels // packed
+        windows = kernel_size, stride, padding, count_include_pad, divisor_override or 0
+        sizes = integers(images, height, width, channels, out_h, out_w, *windows)
+        if kernel_size[0] * kernel_size[1] < _LARGE:
+            what, (grid, block) = "forward", tiles(out_h * out_w * packs, images)
+        else:
+            side_by_side = power_of_two(packs, 32)  # a warp's loads are whole lines
+            grid = out_h * out_w * -(-packs // side_by_side), min(images, GRID_Y)
+            what, block = "forward_large", (side_by_side, THREADS // side_by_side)
+        _launch(what, grid, block, (x, y, *sizes), x, packed)
+    return y.transpose(0, 3, 1, 2) if last else y
+
+
+def backward(
+    dy,
+    input_shape: tuple[int, ...],
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    count_include_pad: bool,
+    divisor_override: int | None,
+):
+    """Spread each dy (N, C, OH, OW) evenly over its window. The result lies in memory as dy does."""
+    xp = array_module(dy)
+    n, c, height, width = input_shape
+    out_h, out_w = dy.shape[2:]
+    last = is_channels_last(dy)
+    dy = dy.transpose(0, 2, 3, 1) if last else xp.ascontiguousarray(dy)
+    dx = xp.empty((n, height, width, c) if last else input_shape, dy.dtype)
+    if dx.size:
+        images, channels = (n, c) if last else (n * c, 1)
+        packed = vector(channels, dy)
+        windows = kernel_size, stride, padding, count_include_pad, divisor_override or 0
+        sizes = integers(images, height, width, channels, out_h, out_w, *windows)
+        grid, block = tiles(height * width * channels // packed, images)
+        _launch("backward", grid, block, (dy, dx, *sizes), dy, packed)
+    return dx.transpose(0, 3, 1, 2) if last else dx
+
+
+def _launch(what: str, grid, block, arguments, numbers, packed: int) -> None:
+    defines = (real("avg_pool2d", numbers), ("VECTOR", packed))
+    launch("avg_pool2d/avg_pool2d.cu", f"avg_pool2d_{what}", grid, block, arguments, defines=defines)
