@@ -27,11 +27,13 @@ class RunFolder:
         self.checkpoint = self.path / "checkpoint.pt"
         self.best = self.path / "best.safetensors"
 
-    def open(self) -> None:
-        """Make the folder, and clear away what a killed process was writing."""
+    def open(self, fresh: bool) -> None:
+        """Make the folder, and clear away what a killed process was writing; a `fresh` run has no best weights."""
         self.path.mkdir(parents=True, exist_ok=True)
         for unfinished in self.path.glob(".*.part"):
             unfinished.unlink(missing_ok=True)
+        if fresh:
+            self.best.unlink(missing_ok=True)
 
     def save(self, state: dict[str, Any]) -> None:
         """Let `state` take the place of the checkpoint."""
@@ -53,7 +55,8 @@ class RunFolder:
 
 def generator_states() -> dict[str, Any]:
     """Where minigrad's, NumPy's and Python's global generators are."""
-    name, keys, *rest = np.random.get_state()
+    state: Any = np.random.get_state()
+    name, keys, *rest = state
     return {"minigrad": get_rng_state(), "numpy": (name, keys.tobytes(), *rest), "python": random.getstate()}
 
 

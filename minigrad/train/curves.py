@@ -11,7 +11,7 @@ from minigrad.serialize.files import atomic_write
 PANELS = (  # what each panel shows: its title, the keys of training and validation, the factor
     ("loss", ("loss", "validation_loss"), 1),
     ("top-1 error in %", ("top1", "validation_top1"), 100),
-    ("learning rate", ("lr", None), 1),
+    ("learning rate", ("lr",), 1),
 )
 
 
@@ -22,7 +22,7 @@ def draw_curves(path: Path, history: Sequence[dict[str, Any]], title: str = "") 
     panels = [panel for panel in PANELS if panel[1][0] in history[0]]
     figure = Slide(title, 4.2 * len(panels), 3.4)
     for axis, (label, keys, factor) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for key, color, name in zip(keys, (BLUE, ORANGE), ("training", "validation"), strict=True):
+        for key, color, name in zip(keys, (BLUE, ORANGE), ("training", "validation"), strict=False):
             rows = [row for row in history if key in row]
             if not rows:
                 continue

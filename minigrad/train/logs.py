@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ class Logs:
     checkpoint, but never behind: `rewind` drops what is beyond it.
     """
 
-    def __init__(self, folder: Path):
-        self.table = folder / "history.csv"
-        self.lines = folder / "log.jsonl"
+    def __init__(self, folder: str | os.PathLike[str]):
+        self.table = Path(folder) / "history.csv"
+        self.lines = Path(folder) / "log.jsonl"
 
     def step(self, **figures: Any) -> None:
         """Append a line about the training so far."""

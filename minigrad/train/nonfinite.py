@@ -15,10 +15,12 @@ class NonFiniteLoss(RuntimeError):
 
 
 def nonfinite_weight(model: Module) -> str | None:
-    """The name of the first parameter or buffer that holds a NaN or an infinity."""
+    """In words, the first parameter or buffer that holds a NaN or an infinity."""
     for name, weight in model.state_dict().items():
         if weight.is_floating_point() and not isfinite(weight).all().item():
-            return name
+            return (
+                f"{name!r} is not finite, though the loss was: look with autograd.detect_anomaly() at the step before"
+            )
     return None
 
 

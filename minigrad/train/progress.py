@@ -35,11 +35,12 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def begin(self, words: str, total: int | None, done: int = 0) -> None:
-        """A new bar, of `total` batches (None: nobody knows), of which some are done."""
+    def begin(self, words: str, batches: Any, done: int = 0) -> None:
+        """A new bar for all `batches` of a loader, of which some are done."""
         if self._bar is not None:
             for task in self._bar.task_ids:
                 self._bar.remove_task(task)
+            total = len(batches) if hasattr(batches, "__len__") else None  # None: nobody knows
             self._bar.add_task(words, total=total, completed=done, figures="")
             self._due = 0.0
 
@@ -56,18 +57,4 @@ class Progress:
     def line(self, words: str) -> None:
         """A line that stays."""
         if self._console is not None:
-            self._console.print(words)
-
-
-def describe(row: dict[str, Any]) -> str:
-    """The figures of a row of the history in one line: "loss 0.412  top-1 85.2%"."""
-    words = [f"loss {row['loss']:.4f}"]
-    if "top1" in row:
-        words.append(f"top-1 {row['top1']:.2%}")
-    if "validation_loss" in row:
-        words.append(f"validation loss {row['validation_loss']:.4f}")
-    if "validation_top1" in row:
-        words.append(f"top-1 {row['validation_top1']:.2%}")
-    if "seconds" in row:
-        words.append(f"{row['seconds']:.1f} s")
-    return "  ".join(words)
+            self._console.print(words, markup=False)

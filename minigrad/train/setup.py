@@ -15,18 +15,24 @@ def setup_of(trainer: Trainer) -> dict[str, Any]:
     for i, group in enumerate(trainer.optimizer.param_groups):
         setup |= _settings("optimizer" if i == 0 else f"optimizer[{i}]", trainer.optimizer, group)
     setup |= _settings("criterion", trainer.criterion, getattr(trainer.criterion, "__dict__", {}))
-    if trainer.scheduler is not None:
-        setup |= _settings("scheduler", trainer.scheduler, trainer.scheduler.state_dict())
-    setup |= {name: getattr(trainer, name) for name in ("schedule_by", "clip_norm", "clip_value", "accumulate")}
-    setup |= {"mixup": trainer.mixup, "ema": None if trainer.ema is None else trainer.ema.decay}
-    return setup
+    scheduler = trainer.scheduler
+    setup |= _settings("scheduler", scheduler, {} if scheduler is None else scheduler.state_dict())
+    own = ("mixup", "accumulate", "clip_norm", "clip_value")
+    setup |= {"schedule_by": trainer.schedule_by, **{name: getattr(trainer.training_step, name) for name in own}}
+    return {**setup, "ema": None if trainer.ema is None else trainer.ema.decay}
+
+
+def loader_setup(loader: Any) -> dict[str, Any]:
+    """How a loader cuts an epoch into batches, as far as it tells."""
+    batches = len(loader) if hasattr(loader, "__len__") else None
+    return {"batch_size": getattr(loader, "batch_size", None), "batches": batches}
 
 
 def difference(saved: dict[str, Any], setup: dict[str, Any]) -> str:
-    """The first setting that both have with different values, as words; "" where there is none."""
+    """The first setting that is not as it was saved, as words; "" where there is none."""
     for key, value in setup.items():
-        if key in saved and saved[key] != value:
-            return f"{key} {saved[key]!r}, not {value!r}"
+        if saved.get(key) != value:
+            return f"{key} {saved.get(key)!r}, not {value!r}"
     return ""
 
 

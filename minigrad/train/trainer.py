@@ -12,24 +12,25 @@ from typing import Any
 
 from minigrad import nn
 from minigrad.autograd import no_grad
-from minigrad.generator import get_rng_state, set_rng_state
-from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from minigrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from minigrad.optim.optimizer import Optimizer
 from minigrad.tensor import Tensor
 from minigrad.train.checkpoint import RunFolder, generator_states, set_generator_states
 from minigrad.train.curves import draw_curves
 from minigrad.train.ema import EMA
+from minigrad.train.history import best_row, describe, watched
 from minigrad.train.interrupt import CtrlC, TrainingInterrupted
 from minigrad.train.logs import EVERY, Logs
 from minigrad.train.metrics import Metrics
-from minigrad.train.mixup import mixup
-from minigrad.train.nonfinite import NonFiniteLoss, first_nonfinite, nonfinite_weight
-from minigrad.train.progress import Progress, describe
-from minigrad.train.setup import difference, setup_of
+from minigrad.train.nonfinite import NonFiniteLoss, nonfinite_weight
+from minigrad.train.progress import Progress
+from minigrad.train.setup import difference, loader_setup, setup_of
+from minigrad.train.step import TrainingStep, logits_of
 
 # The picture of the curves is drawn again when this many times the time that drawing took has passed: 5 %.
 DRAW_EVERY = 20
+# The attributes that are numbers, strings, and lists of them, and that a checkpoint holds as they are.
+PLAIN = ("setup", "history", "step", "stopped", "lr", "seconds", "_batches", "_trained")
 
 
 class Trainer:
@@ -111,19 +112,18 @@ class Trainer:
         if checkpoint_every is not None and run_dir is None:
             raise ValueError("Trainer: checkpoint_every needs a run_dir, the folder for the checkpoints")
         self.model = model if device is None else model.to(device)
-        self.device = next((p.device for p in model.parameters()), None) if device is None else device
+        self.device = next((p.device for p in model.parameters()), "cpu") if device is None else device
         self.optimizer = optimizer
         self.criterion = nn.CrossEntropyLoss() if criterion is None else criterion
+        self.training_step = TrainingStep(
+            model, optimizer, self.criterion, augment, mixup, accumulate, clip_norm, clip_value
+        )
         self.scheduler = scheduler
-        self.schedule_by = schedule_by
-        self.augment = augment
-        self.clip_norm, self.clip_value = clip_norm, clip_value
-        self.accumulate = accumulate
-        self.mixup = mixup
+        self.schedule_by = "epoch" if isinstance(scheduler, ReduceLROnPlateau) else schedule_by
         self.ema = None if ema is None else EMA(model, ema)
         self.early_stopping = early_stopping
         self.folder = None if run_dir is None else RunFolder(run_dir)
-        self.logs = None if self.folder is None else Logs(self.folder.path)
+        self.logs = None if run_dir is None else Logs(run_dir)
         self.checkpoint_every = checkpoint_every
         self.callbacks = tuple(callbacks)
         self.progress = progress
@@ -134,12 +134,13 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.step = 0
         self.stopped = ""  # why no further epoch is wanted
-        self.seconds = 0.0  # of this epoch
         self.lr: float = optimizer.param_groups[0]["lr"]  # at the last step
-        self.metrics = Metrics()  # of this epoch's training
-        self._batches = 0  # of this epoch that were trained on
-        self._trained = False  # the epoch's training is over, its validation is not
-        self._resumed: dict[str, Any] | None = None
+        # Of this epoch: its metrics, how long and on how many batches it has trained, whether only validation is due.
+        self.metrics = Metrics()
+        self.seconds = 0.0
+        self._batches = 0
+        self._trained = False
+        self._resumed: dict[str, Any] | None = None  # the checkpoint that the next fit goes on from
         self._drawn = (-math.inf, 0.0)  # when the curves were drawn last, and how long it took
 
     @property
@@ -163,19 +164,25 @@ class Trainer:
         """
         if not isinstance(epochs, int) or epochs < 1:
             raise ValueError(f"fit: epochs must be a whole number of at least 1, got {epochs!r}")
-        self._compare({"batches": _length(train_loader), "batch_size": getattr(train_loader, "batch_size", None)})
         self._begin(train_loader)
         with CtrlC() as ctrl_c, Progress(self.progress) as bar:
             while len(self.history) < epochs and not self.stopped:
                 words = f"epoch {self.epoch:{len(str(epochs))}}/{epochs}"
                 if not self._trained:
-                    self._train_epoch(train_loader, ctrl_c, bar, words)
-                    self._trained = True
-                self._end_epoch(train_loader, validation_loader, ctrl_c, bar, words)
+                    bar.begin(words, train_loader, self._batches)
+                    self._train_epoch(train_loader, ctrl_c, bar)
+                row = {"epoch": self.epoch, **self.metrics.compute(), "lr": self.lr}
+                if validation_loader is not None:
+                    bar.begin(f"{words} validation", validation_loader)
+                    row |= self._validate(train_loader, validation_loader, ctrl_c, bar)
+                self._end_epoch({**row, "seconds": self.seconds}, train_loader)
+                bar.line(f"{words}  {describe(self.history[-1])}")
+                if ctrl_c.pressed:
+                    self._interrupted(train_loader)
             if self.stopped:
                 bar.line(f"stopped: {self.stopped}")
         self.model.eval()
-        self._draw(force=True)
+        self._draw(now=True)
         return self.history
 
     def evaluate(self, loader: Iterable) -> dict[str, Any]:
@@ -183,7 +190,7 @@ class Trainer:
 
         "samples", "loss", "top1", "top5", "per_class" (C,) and "confusion" (C, C): see `Metrics.compute`.
         """
-        return self._evaluate(loader, lambda: None)
+        return self._evaluate(loader, lambda batches: None)
 
     def resume(self) -> None:
         """Load `run_dir`'s checkpoint, so that the next `fit` goes on exactly where it was written.
@@ -204,40 +211,40 @@ class Trainer:
             if part is not None:
                 part.load_state_dict(state[name])
         self.metrics.load_state_dict(state["metrics"])
-        self.history, self.step, self.stopped = state["history"], state["step"], state["stopped"]
-        self.seconds, self.lr = state["seconds"], state["lr"]
-        self._batches, self._trained = state["batches"], state["trained"]
+        for name in PLAIN:
+            setattr(self, name, state[name])
         self._resumed = state
 
     # The loop
 
-    def _begin(self, loader: Iterable) -> None:
+    def _begin(self, loader: Any) -> None:
         """Make the folder and the loader ready for a new run, or for the rest of one."""
-        if self.folder is not None and self.logs is not None and (self._resumed or not self.step):
-            self.folder.open()
+        fresh = self._resumed is None and self.step == 0
+        batches = loader_setup(loader)
+        if self._resumed is not None and (different := difference(self.setup, batches)):
+            raise RuntimeError(f"fit: the checkpoint that is resumed was made with {different}")
+        self.setup |= batches
+        if self.folder is not None and self.logs is not None and (fresh or self._resumed is not None):
+            self.folder.open(fresh)
             self.logs.rewind(self.history, self.step)
         if self._resumed is not None:
             if hasattr(loader, "load_state_dict"):
                 loader.load_state_dict(self._resumed["loader"])
             set_generator_states(self._resumed["generators"])
-        elif not self.step:
+        elif fresh:
             self._save(loader)
 
-    def _train_epoch(self, loader: Iterable, ctrl_c: CtrlC, bar: Progress, words: str) -> None:
+    def _train_epoch(self, loader: Iterable, ctrl_c: CtrlC, bar: Progress) -> None:
         if self._batches == 0:
             self.metrics, self.seconds = Metrics(), 0.0
-        bar.begin(words, _length(loader), self._batches)
-        before, started, samples_before = self.seconds, time.perf_counter(), self.metrics.samples
+        before, samples_before, started = self.seconds, self.metrics.samples, time.perf_counter()
+        self.training_step.waiting = 0
         self.model.train()
-        waiting = 0  # samples whose gradients wait for the step
         for images, targets in self._rest(loader):
-            if waiting == 0:
-                self.optimizer.zero_grad()
-            waiting += self._backward(images.to(self.device), targets.to(self.device))
+            self._backward(images.to(self.device), targets.to(self.device))
             self._batches += 1
-            if self._batches % self.accumulate == 0:
-                self._update(waiting)
-                waiting = 0
+            if self._batches % self.training_step.accumulate == 0:
+                self._update()
                 self.seconds = before + time.perf_counter() - started
                 if bar.due():
                     speed = (self.metrics.samples - samples_before) / (self.seconds - before)
@@ -248,59 +255,30 @@ class Trainer:
                     self._save(loader)
         if self._batches == 0:
             raise ValueError("fit: the training loader gave no batch")
-        if waiting:
-            self._update(waiting)
+        if self.training_step.waiting:
+            self._update()
         self.seconds = before + time.perf_counter() - started
+        self._trained = True
 
     def _rest(self, loader: Iterable) -> Iterator:
-        """The epoch's batches that are due: a DataLoader knows, of anything else those seen are skipped."""
+        """The epoch's batches that are due: a DataLoader knows them, of anything else those seen are skipped."""
         resumed, self._resumed = self._resumed, None
         if resumed is not None and not hasattr(loader, "load_state_dict"):
-            return islice(iter(loader), self._batches, None)
+            return islice(loader, self._batches, None)
         return iter(loader)
 
-    def _backward(self, images: Tensor, targets: Tensor) -> int:
-        """Forward and backward of a batch; how many samples it had."""
-        if self.augment is not None:
-            images = self.augment(images)
-        labels = targets
-        if self.mixup is not None:
-            images, labels, partners, share = mixup(images, targets, self.mixup)
+    def _backward(self, images: Tensor, targets: Tensor) -> None:
+        try:
+            self.metrics.add(*self.training_step.backward(images, targets))
+        except NonFiniteLoss as error:
+            raise NonFiniteLoss(f"fit: in step {self.step + 1:,} (epoch {self.epoch}) {error}{self._kept()}") from None
 
-        def forward() -> tuple[Tensor, Any]:
-            output = self.model(images)
-            loss = self.criterion(output, labels)
-            if self.mixup is not None:
-                loss = share * loss + (1 - share) * self.criterion(output, partners)
-            return loss, output
-
-        generator = get_rng_state()
-        loss, output = forward()
-        value = loss.item()
-        if not math.isfinite(value):
-            set_rng_state(generator)
-            self._nonfinite(f"the loss is {value}", first_nonfinite(self.model, images, forward))
-        (loss if self.accumulate == 1 else loss * len(targets)).backward()
-        if self.mixup is not None and share < 0.5:
-            labels = partners  # the picture that is seen more clearly gives the label to be found
-        self.metrics.add(value, _logits(output), labels)
-        return len(targets)
-
-    def _update(self, samples: int) -> None:
-        """One step of the optimizer, and all that follows it."""
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        if self.accumulate > 1:
-            for parameter in parameters:
-                if parameter.grad is not None:
-                    parameter.grad.mul_(1 / samples)
-        if self.clip_value is not None:
-            clip_grad_value_(parameters, self.clip_value)
-        if self.clip_norm is not None:
-            clip_grad_norm_(parameters, self.clip_norm)
+    def _update(self) -> None:
+        """Move the weights, and do all that follows it."""
         self.lr = self.optimizer.param_groups[0]["lr"]
-        self.optimizer.step()
+        self.training_step.update()
         self.step += 1
-        if self.scheduler is not None and self.schedule_by == "step" and not self._watches:
+        if self.scheduler is not None and self.schedule_by == "step":
             self.scheduler.step()
         if self.ema is not None:
             self.ema.update()
@@ -309,145 +287,97 @@ class Trainer:
         if self.logs is not None and self.step % EVERY == 0:
             self.logs.step(step=self.step, epoch=self.epoch, **self.metrics.compute(), lr=self.lr)
 
-    def _end_epoch(
-        self, loader: Iterable, validation_loader: Iterable | None, ctrl_c: CtrlC, bar: Progress, words: str
-    ) -> None:
-        """Validate, and write down what the epoch has come to."""
-        row = {"epoch": self.epoch, **self.metrics.compute(), "lr": self.lr}
-        started = time.perf_counter()
-        if validation_loader is not None:
-            generators = generator_states()
+    def _validate(self, train_loader: Iterable, loader: Iterable, ctrl_c: CtrlC, bar: Progress) -> dict[str, Any]:
+        """The validation's part of the epoch's row."""
+        generators, started = generator_states(), time.perf_counter()
 
-            def listen() -> None:
-                if ctrl_c.pressed:
-                    set_generator_states(generators)
-                    self._interrupted(loader)
+        def listen(batches: int) -> None:
+            if bar.due():
+                bar.update(batches, "")
+            if ctrl_c.pressed:
+                set_generator_states(generators)  # a resumed run validates from the start
+                self._interrupted(train_loader)
 
-            bar.begin(f"{words}: validation", None)
-            figures = self._evaluate(validation_loader, listen)
-            row |= {f"validation_{key}": figures[key] for key in ("loss", "top1", "top5") if key in figures}
-        row["seconds"] = self.seconds + time.perf_counter() - started
+        figures = self._evaluate(loader, listen)
+        self.seconds += time.perf_counter() - started
+        return {f"validation_{key}": figures[key] for key in ("loss", "top1", "top5") if key in figures}
+
+    def _end_epoch(self, row: dict[str, Any], loader: Iterable) -> None:
+        """Draw the conclusions from the epoch's row, and write down what it has come to."""
         self.history.append(row)
-        if self.scheduler is not None:
-            if self._watches:
-                accuracy = self.scheduler.mode == "max"
-                self.scheduler.step(_first(row, "validation_top1", "top1") if accuracy else _first(row, *LOSSES))
-            elif self.schedule_by == "epoch":
-                self.scheduler.step()
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(watched(row, self.scheduler.mode))
+        elif self.scheduler is not None and self.schedule_by == "epoch":
+            self.scheduler.step()
         for callback in self.callbacks:
             callback(self, "epoch")
-        best = max(self.history, key=_score)  # the first of equals
+        best = best_row(self.history)
         if self.early_stopping is not None and row["epoch"] - best["epoch"] >= self.early_stopping:
             self.stop(f"no epoch of the last {self.early_stopping} was better than epoch {best['epoch']}")
         self._batches, self._trained = 0, False
-        bar.line(f"{words}  {describe(row)}")
         if self.folder is not None and self.logs is not None:
+            self.logs.epoch(self.history, self.step)
             if best is row:
                 with self._averaged():
                     self.folder.save_best(self.model.state_dict())
-            self.logs.epoch(self.history, self.step)
             self._save(loader)
             self._draw()
-        if ctrl_c.pressed:
-            self._interrupted(loader)
 
     @no_grad()
-    def _evaluate(self, loader: Iterable, listen: Callable[[], None]) -> dict[str, Any]:
+    def _evaluate(self, loader: Iterable, listen: Callable[[int], None]) -> dict[str, Any]:
         metrics, training = Metrics(full=True), self.model.training
         with self._averaged():
             self.model.eval()
             try:
-                for images, targets in loader:
+                for batches, (images, targets) in enumerate(loader, 1):
                     targets = targets.to(self.device)
                     output = self.model(images.to(self.device))
-                    metrics.add(self.criterion(output, targets), _logits(output), targets)
-                    listen()
+                    metrics.add(self.criterion(output, targets), logits_of(output), targets)
+                    listen(batches)
             finally:
                 self.model.train(training)
         return metrics.compute()
 
     def _averaged(self) -> Any:
-        """Within it the model has the weights that are validated."""
+        """Within it the model has the weights that are validated and kept."""
         return nullcontext() if self.ema is None else self.ema.applied()
-
-    @property
-    def _watches(self) -> bool:
-        return isinstance(self.scheduler, ReduceLROnPlateau)
 
     # What is written
 
     def _state(self, loader: Any) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("model", "optimizer", "scheduler", "ema", "metrics")}
         state = {name: None if part is None else part.state_dict() for name, part in parts.items()}
-        state |= {"history": self.history, "step": self.step, "stopped": self.stopped, "seconds": self.seconds}
-        state |= {"batches": self._batches, "trained": self._trained, "lr": self.lr, "setup": self.setup}
+        state |= {name: getattr(self, name) for name in PLAIN}
         state["loader"] = loader.state_dict() if hasattr(loader, "state_dict") else None
-        state["generators"] = generator_states()
-        return state
+        return {**state, "generators": generator_states()}
 
     def _save(self, loader: Any) -> None:
-        """Write the checkpoint, unless the weights are broken: then the last good one stays."""
+        """Write the checkpoint; where a weight is NaN or infinite, stop, and let the last good one be."""
         if self.folder is None:
             return
         broken = nonfinite_weight(self.model)
         if broken is not None:
-            self._nonfinite(f"{broken!r} is not finite", "the loss was finite, its gradient was not")
+            raise NonFiniteLoss(f"fit: after step {self.step:,} (epoch {self.epoch}) {broken}{self._kept()}")
         self.folder.save(self._state(loader))
 
-    def _draw(self, force: bool = False) -> None:
+    def _draw(self, now: bool = False) -> None:
+        """Draw the curves, if that was not done lately."""
         if self.folder is None or not self.history:
             return
-        when, took = self._drawn
-        now = time.perf_counter()
-        if force or now - when > DRAW_EVERY * took:
+        started, (when, took) = time.perf_counter(), self._drawn
+        if now or started - when > DRAW_EVERY * took:
             draw_curves(self.folder.path / "curves.png", self.history, self.name)
-            self._drawn = (time.perf_counter(), time.perf_counter() - now)
+            self._drawn = (started, time.perf_counter() - started)
 
-    # What ends a training early
+    def _kept(self) -> str:
+        """What is left of a run that went wrong, as words."""
+        return "" if self.folder is None else f"; the last good checkpoint is {self.folder.checkpoint}"
 
     def _interrupted(self, loader: Any) -> None:
         """Save, and raise what Ctrl-C means."""
-        self._resumed = self._state(loader)  # so that calling fit once more goes on, too
         self._save(loader)
+        self._resumed = self._state(loader)  # so that `fit` goes on also in this process
         where = f"stopped in epoch {self.epoch} after step {self.step:,}"
         if self.folder is None:
-            raise TrainingInterrupted(f"{where}; there is no run_dir, so nothing was saved")
-        raise TrainingInterrupted(
-            f"{where}; all is saved in {self.folder.checkpoint}: resume() and fit go on from there"
-        )
-
-    def _nonfinite(self, what: str, why: str) -> None:
-        kept = "" if self.folder is None else f"; the last good checkpoint is {self.folder.checkpoint}"
-        raise NonFiniteLoss(f"fit: {what} at step {self.step + 1:,} (epoch {self.epoch}): {why}{kept}")
-
-    def _compare(self, setup: dict[str, Any]) -> None:
-        """Note what the loader adds to the setup; it must fit what was resumed."""
-        if self._resumed is not None:
-            different = difference(self._resumed["setup"], setup)
-            if different:
-                raise RuntimeError(f"fit: the checkpoint that was resumed was made with {different}")
-        self.setup |= setup
-
-
-LOSSES = ("validation_loss", "loss")
-
-
-def _score(row: dict[str, Any]) -> float:
-    """What makes an epoch better than another: the best has the greatest; NaN is the worst."""
-    value = row["validation_top1"] if "validation_top1" in row else -_first(row, *LOSSES)
-    return -math.inf if math.isnan(value) else value
-
-
-def _first(row: dict[str, Any], *keys: str) -> float:
-    return next(row[key] for key in keys if key in row)
-
-
-def _logits(output: Any) -> Tensor:
-    return output[0] if isinstance(output, tuple) else output
-
-
-def _length(loader: Any) -> int | None:
-    try:
-        return len(loader)
-    except TypeError:
-        return None
+            raise TrainingInterrupted(f"{where}; without a run_dir nothing is saved")
+        raise TrainingInterrupted(f"{where}; all is saved in {self.folder.checkpoint}: resume() and fit() go on there")
