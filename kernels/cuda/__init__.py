@@ -1,0 +1,21 @@
+"""NVIDIA GPUs: how kernels are compiled and launched, and the headers they share.
+
+A kernel is a .cu file in its operation's folder, launched by the `cuda.py` beside it through `launch`. `device.py` is
+the narrow layer that everything goes through; it runs on a GPU with CuPy, or on the CPU with the simulator
+(MINIGRAD_CUDA_SIMULATOR=1), which is how the kernels are tested where there is no GPU.
+"""
+
+from .device import array_module, backend, capability, launch, simulated
+from .errors import DeviceLostError, KernelCompileError, KernelError, OutOfMemoryError
+
+__all__ = [
+    "DeviceLostError",
+    "KernelCompileError",
+    "KernelError",
+    "OutOfMemoryError",
+    "array_module",
+    "backend",
+    "capability",
+    "launch",
+    "simulated",
+]

@@ -1,0 +1,112 @@
+"""The narrow layer between minigrad and a GPU: allocate and copy, launch, count memory.
+
+It has two implementations, `cupy_backend.py` and `simulator/backend.py`, chosen once a process: the simulator where
+MINIGRAD_CUDA_SIMULATOR=1 is set, CuPy otherwise. Where there is no GPU, `backend` says why in one line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cache
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from .errors import KernelError
+from .source import Defines, load, normalise
+
+
+class Backend(Protocol):
+    """What minigrad asks of a GPU."""
+
+    name: str  # "cupy" or "simulator"
+    xp: ModuleType  # the array module
+
+    def launch(self, file: str, function: str, grid: tuple, block: tuple, args: tuple, shared: int, defines: Defines,
+               indirect: tuple) -> None: ...  # fmt: skip
+    def capability(self, device: int | None = None) -> tuple[int, int]: ...
+    def device_count(self) -> int: ...
+    def current_device(self) -> int: ...
+    def device_name(self, device: int | None = None) -> str: ...
+    def synchronize(self) -> None: ...
+    def memory_allocated(self) -> int: ...
+    def memory_reserved(self) -> int: ...
+    def max_memory_allocated(self) -> int: ...
+    def reset_peak_memory_stats(self) -> None: ...
+    def empty_cache(self) -> None: ...
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray: ...
+    def upload(self, host: np.ndarray, device: int | None = None) -> Any: ...
+
+
+@cache
+def backend() -> Backend:
+    """The implementation in force; RuntimeError, in one line that says why, if there is no GPU to use."""
+    if simulated():
+        from .simulator.backend import SimulatorBackend
+
+        return SimulatorBackend()
+    from .cupy_backend import CupyBackend
+
+    return CupyBackend()
+
+
+def simulated() -> bool:
+    """Whether the simulator stands in for a GPU."""
+    return os.environ.get("MINIGRAD_CUDA_SIMULATOR", "0") not in ("", "0")
+
+
+def array_module(array: Any) -> ModuleType:
+    """The module whose functions work on a device array: CuPy, or the simulator's stand-in."""
+    if isinstance(array, np.ndarray):
+        raise TypeError("array_module: expected an array of a GPU, got one of NumPy")
+    return backend().xp
+
+
+def capability(device: int | None = None) -> tuple[int, int]:
+    """The compute capability, such as (9, 0): it decides which variants of a kernel can run."""
+    return backend().capability(device)
+
+
+def launch(
+    file: str,
+    function: str,
+    grid: tuple[int, ...],
+    block: tuple[int, ...],
+    args: tuple,
+    shared: int = 0,
+    defines: Iterable[tuple[str, Any]] = (),
+    indirect: tuple = (),
+) -> None:
+    """Run the kernel `function` of `file` on the current stream.
+
+    `file` is a path below kernels/, compiled once for each set of `defines`. `grid` and `block` are up to three ints.
+    `args` are device arrays (the kernel gets their address), None for a null pointer, and NumPy scalars of exactly the
+    parameter's type. `shared` is the dynamic shared memory in bytes. `indirect` are arrays that the kernel reaches
+    through addresses stored in other arguments: named, so that they are alive and their bounds are known.
+    """
+    device = backend()
+    for i, argument in enumerate(args):
+        if argument is None or isinstance(argument, np.generic):
+            continue
+        if isinstance(argument, (bool, int, float)):
+            raise TypeError(
+                f"{function}: argument {i} is a Python {type(argument).__name__}; a kernel takes np.int32(...)"
+            )
+        if not isinstance(argument, device.xp.ndarray):
+            where = "on the host" if isinstance(argument, np.ndarray) else "no array of the device"
+            raise TypeError(f"{function}: argument {i} ({type(argument).__name__}) is {where}")
+        if not argument.flags.c_contiguous:
+            raise ValueError(
+                f"{function}: argument {i} of shape {argument.shape} and strides {argument.strides} is not C-contiguous"
+            )
+    device.launch(file, function, grid, block, tuple(args), shared, normalise(defines), tuple(indirect))
+
+
+def check_variant(file: str, defines: Defines) -> None:
+    """KernelError if the file does not say that it is compiled with these defines."""
+    known = [variant for variant, _ in load(file).variants]
+    if defines not in known:
+        wanted = " ".join(f"{name}={value}" for name, value in defines)
+        raise KernelError(f"{file}: the variant {wanted!r} is not listed in it; add to its top:  // variants: {wanted}")

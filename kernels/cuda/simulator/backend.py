@@ -1,0 +1,83 @@
+"""The device layer on the simulator: one device, called "simulator", whose work is done when a call returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..device import check_variant
+from ..source import Defines, load
+from . import arrays, compiler
+from .memory import pool
+from .module import Module
+from .settings import current
+from .trace import record, tracing
+
+
+class SimulatorBackend:
+    """See `Backend`; raises RuntimeError if there is no g++."""
+
+    name = "simulator"
+    xp = arrays
+
+    def __init__(self) -> None:
+        compiler.compiler()
+        self._modules: dict[tuple[str, Defines, str], Module] = {}
+
+    def launch(
+        self,
+        file: str,
+        function: str,
+        grid: tuple,
+        block: tuple,
+        args: tuple,
+        shared: int,
+        defines: Defines,
+        indirect: tuple,
+    ) -> None:
+        settings = current()
+        key = file, defines, settings.mode
+        if key not in self._modules:
+            check_variant(file, defines)
+            self._modules[key] = Module(load(file), defines, settings.mode)
+        self._modules[key].get_function(function)(grid, block, args, shared, indirect, settings)
+        if tracing():
+            values = tuple(a.data.ptr if isinstance(a, arrays.ndarray) else repr(a) for a in args)
+            record("launch", f"{file}:{function}", defines, tuple(grid), tuple(block), shared, values)
+
+    def capability(self, device: int | None = None) -> tuple[int, int]:
+        return current().capability
+
+    def device_count(self) -> int:
+        return 1
+
+    def current_device(self) -> int:
+        return 0
+
+    def device_name(self, device: int | None = None) -> str:
+        return "simulator"
+
+    def synchronize(self) -> None:
+        pass
+
+    def memory_allocated(self) -> int:
+        return pool.used
+
+    def memory_reserved(self) -> int:
+        return pool.held
+
+    def max_memory_allocated(self) -> int:
+        return pool.peak
+
+    def reset_peak_memory_stats(self) -> None:
+        pool.peak = pool.used
+
+    def empty_cache(self) -> None:
+        pool.free_all_blocks()
+
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        return np.empty(shape, dtype)
+
+    def upload(self, host: np.ndarray, device: int | None = None) -> arrays.ndarray:
+        return arrays.asarray(host)

@@ -1,0 +1,142 @@
+"""Compiles a .cu file for the CPU with g++, once for each (text, defines, mode); kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from ..errors import KernelCompileError, keep_log
+from ..source import Defines, Source
+
+HERE = Path(__file__).resolve().parent
+HEADERS = ("abi.h", "device_api.h", "tensor_core.h")
+RUNTIME = ("runtime.cpp", "checks.cpp", "runtime.h", "abi.h")
+COMMON = ("-std=c++17", "-g1", "-fPIC", "-fno-strict-aliasing")
+FLAGS = {
+    "fast": ("-O2", "-march=x86-64-v3", "-ffp-contract=fast"),
+    # -O1 and no vectors: an access in the program is an access in the code
+    "check": ("-O1", "-fsanitize=thread", "-fno-tree-vectorize", "-fno-omit-frame-pointer"),
+    # a trap, not a library's message: the runtime catches it, and the process lives on
+    "ubsan": ("-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"),
+}
+
+_DYNAMIC_SHARED = re.compile(
+    r"extern\s+__shared__\s+(?:__align__\s*\(\d+\)\s*)?([\w:][\w:\s]*?)\s+(?:__align__\s*\(\d+\)\s*)?(\w+)\s*\[\s*\]\s*;"
+)
+_STATIC_SHARED = re.compile(r"^([ \t]*)(__shared__\s[^;=]*);", re.M)
+_KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\(\s*([^,)]*)[^)]*\)\s+)?(\w+)')
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels and logs are kept: never in the source tree."""
+    base = os.environ.get("MINIGRAD_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "minigrad" / "cuda-simulator"
+
+
+@cache
+def compiler() -> str:
+    """The C++ compiler's path; RuntimeError, in one line, where the simulator cannot run."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        raise RuntimeError(
+            f"the CUDA simulator runs on Linux on x86-64, not on {platform.system()} on {platform.machine()}"
+        )
+    found = shutil.which(os.environ.get("CXX", "g++"))
+    if found is None:
+        raise RuntimeError(
+            "the CUDA simulator (MINIGRAD_CUDA_SIMULATOR=1) compiles kernels with g++, which is not installed"
+        )
+    return found
+
+
+@cache
+def runtime() -> ctypes.CDLL:
+    """The runtime that all compiled kernels share, loaded so that they find it."""
+    flags = ("-std=c++17", "-O2", "-g1", "-fPIC", "-shared")
+    path = cache_folder() / f"runtime-{_digest(*map(_read, RUNTIME), *flags)}.so"
+    _build(path, [*flags, str(HERE / "runtime.cpp"), str(HERE / "checks.cpp")], "the simulator's runtime")
+    library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+    size, pointer = ctypes.c_size_t, ctypes.c_void_p
+    library.cudasim_error.restype = ctypes.c_char_p
+    library.cudasim_error_pc.restype = ctypes.c_uint64
+    library.cudasim_launch.argtypes = [ctypes.c_char_p] + [pointer] * 4 + [size, ctypes.c_uint, ctypes.c_int]
+    library.cudasim_device_memory.argtypes = [size, size]
+    library.cudasim_array.argtypes = [size, size, ctypes.c_int]
+    return library
+
+
+def compile(source: Source, defines: Defines, mode: str) -> Path:
+    """The shared library of a kernel file."""
+    text = program(source)
+    options = [*COMMON, *FLAGS[mode], f"-I{HERE}", *(f"-D{name}={value}" for name, value in defines)]
+    key = _digest(text, *map(_read, HEADERS), *options, source.file)
+    library = cache_folder() / f"{source.file.replace('/', '.')}-{mode}-{key}.so"
+    if library.exists():
+        return library
+    library.parent.mkdir(parents=True, exist_ok=True)
+    translated = library.with_suffix(f".{os.getpid()}.cpp")
+    object_file = translated.with_suffix(".o")
+    translated.write_text(text)
+    try:
+        # Compiled and linked apart: the link must not bring in libtsan, whose functions are ours.
+        _build(object_file, [*options, "-c", str(translated)], source.file)
+        _build(library, ["-shared", str(object_file)], source.file)
+    finally:
+        translated.unlink(missing_ok=True)
+        object_file.unlink(missing_ok=True)
+    return library
+
+
+def program(source: Source) -> str:
+    """The .cu text as C++, and an entry point for each kernel.
+
+    Done here is what a macro cannot do: dynamic shared memory is a pointer, static shared memory is registered.
+    """
+
+    def register(match: re.Match) -> str:
+        declared = match[2].split("__shared__", 1)[1].strip()
+        names = re.findall(r"(\w+)\s*(?:\[[^\]]*\]\s*)*(?:,|$)", declared)
+        return match[0] + "".join(f" cudasim::register_shared(&{name}, sizeof({name}));" for name in names)
+
+    text = _DYNAMIC_SHARED.sub(r"\1* \2 = reinterpret_cast<\1*>(cudasim::dynamic_shared());", source.text)
+    text = _STATIC_SHARED.sub(register, text)
+    exports = [f"CUDASIM_EXPORT({name}, {bounds or 1024}, {name})" for bounds, name in _KERNEL.findall(source.text)]
+    return "\n".join(['#include "device_api.h"', f'#line 1 "{source.file}"', text, *exports, ""])
+
+
+def source_line(library: Path, offset: int) -> str:
+    """The file and line of an instruction, or "" if the tool that knows is not there."""
+    tool = shutil.which("addr2line")
+    if tool is None:
+        return ""
+    found = subprocess.run([tool, "-e", str(library), hex(offset)], capture_output=True, text=True, check=False)
+    place = found.stdout.strip().split(" ")[0]
+    return "" if place.startswith("?") else place.removeprefix("./")
+
+
+def _build(output: Path, arguments: list[str], what: str) -> None:
+    if output.exists():
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_suffix(f"{output.suffix}.{os.getpid()}")
+    command = [compiler(), *arguments, "-o", str(partial)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        log = keep_log(what, f"{' '.join(command)}\n\n{result.stderr}")
+        first = next((line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip()[:200])
+        raise KernelCompileError(f"{what} does not compile for the simulator: {first} (whole log: {log})")
+    os.replace(partial, output)  # another process may have built it meanwhile: the same
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]

@@ -1,0 +1,56 @@
+"""What the device was asked to do, written down: to show that two training steps ask for the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+# CuPy computes these with cuBLAS or cuSOLVER, which it refuses while a stream is captured.
+REFUSED_IN_CAPTURE = frozenset({"matmul", "dot", "vdot", "inner", "outer", "tensordot", "einsum", "kron"})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One request to the device.
+
+    `kind` is "launch" (a kernel of ours), "call" (a function of the array module), "read" (the host waits for a value),
+    "upload" or "download" (copies between host and device), "allocate".
+    `name` is the kernel or the function. `details` hold all that a CUDA graph would freeze: grid, block, pointers, scalars.
+    """
+
+    kind: str
+    name: str
+    details: tuple = ()
+
+    @property
+    def capturable(self) -> bool:
+        """Whether a CUDA graph can hold it: nothing that waits for the device, copies from pageable memory, or cuBLAS."""
+        if self.kind in ("read", "upload", "download"):
+            return False
+        return self.kind != "call" or not (self.name in REFUSED_IN_CAPTURE or self.name.startswith("linalg."))
+
+
+_traces: list[list[Event]] = []
+
+
+@contextmanager
+def trace_launches() -> Iterator[list[Event]]:
+    """`with trace_launches() as events:` every request to the simulated device, in order."""
+    events: list[Event] = []
+    _traces.append(events)
+    try:
+        yield events
+    finally:
+        # by identity: two traces may hold equal events
+        _traces[:] = [trace for trace in _traces if trace is not events]
+
+
+def tracing() -> bool:
+    return bool(_traces)
+
+
+def record(kind: str, name: str, *details: Any) -> None:
+    for trace in _traces:
+        trace.append(Event(kind, name, details))
