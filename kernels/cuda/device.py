@@ -82,13 +82,14 @@ def launch(
     """Run the kernel `function` of `file` on the current stream.
 
     `file` is a path below kernels/, compiled once for each set of `defines`. `grid` and `block` are up to three ints.
-    `args` are device arrays (the kernel gets their address), None for a null pointer, and NumPy scalars of exactly the
-    parameter's type. `shared` is the dynamic shared memory in bytes. `indirect` are arrays that the kernel reaches
-    through addresses stored in other arguments: named, so that they are alive and their bounds are known.
+    `args` are device arrays (the kernel gets their address), None for a null pointer, NumPy scalars of exactly the
+    parameter's type, and for a struct a 0-d NumPy array of its structured dtype, which goes by value. `shared` is the
+    dynamic shared memory in bytes. `indirect` are arrays that the kernel reaches through addresses stored in other
+    arguments: named, so that they are alive and their bounds are known.
     """
     device = backend()
     for i, argument in enumerate(args):
-        if argument is None or isinstance(argument, np.generic):
+        if argument is None or isinstance(argument, np.generic) or _is_struct(argument):
             continue
         if isinstance(argument, (bool, int, float)):
             raise TypeError(
@@ -102,6 +103,10 @@ def launch(
                 f"{function}: argument {i} of shape {argument.shape} and strides {argument.strides} is not C-contiguous"
             )
     device.launch(file, function, grid, block, tuple(args), shared, normalise(defines), tuple(indirect))
+
+
+def _is_struct(argument: Any) -> bool:
+    return isinstance(argument, np.ndarray) and argument.ndim == 0 and argument.dtype.names is not None
 
 
 def check_variant(file: str, defines: Defines) -> None:

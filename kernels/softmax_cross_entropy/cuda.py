@@ -1,0 +1,82 @@
+"""Cross-entropy of softmax(logits) on the GPU: a row is read from memory once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..cuda import array_module, launch
+from ..cuda.shapes import power_of_two, real
+
+FILE = "softmax_cross_entropy/softmax_cross_entropy.cu"
+THREADS = 256
+WARP_CLASSES = 1024  # up to here a warp takes a row: 32 classes a thread; beyond, a block
+
+_out_of_range: dict[int, Any] = {}  # by device
+
+
+def forward(logits: Any, target: Any, weight: Any | None, ignore_index: int, label_smoothing: float) -> tuple[Any, Any]:
+    """losses (N,) and log_probabilities (N, C) from logits (N, C) and target int64 (N,); see reference.py.
+
+    A target out of range gives NaN and is counted in `out_of_range`.
+    """
+    xp = array_module(logits)
+    n, classes = logits.shape
+    losses, log_probabilities = xp.empty(n, logits.dtype), xp.empty((n, classes), logits.dtype)
+    pointers = (
+        xp.ascontiguousarray(logits),
+        *_target_and_weight(xp, logits, target, weight),
+        losses,
+        log_probabilities,
+        out_of_range(logits),
+    )
+    _launch("softmax_cross_entropy_forward", pointers, log_probabilities, ignore_index, label_smoothing)
+    return losses, log_probabilities
+
+
+def backward(
+    dlosses: Any,
+    log_probabilities: Any,
+    target: Any,
+    weight: Any | None,
+    ignore_index: int,
+    label_smoothing: float,
+) -> Any:
+    """dlogits (N, C) from dlosses (N,); see reference.py."""
+    xp = array_module(log_probabilities)
+    dlogits = xp.empty(log_probabilities.shape, log_probabilities.dtype)
+    pointers = (
+        xp.ascontiguousarray(dlosses),
+        xp.ascontiguousarray(log_probabilities),
+        *_target_and_weight(xp, log_probabilities, target, weight),
+        dlogits,
+    )
+    _launch("softmax_cross_entropy_backward", pointers, log_probabilities, ignore_index, label_smoothing)
+    return dlogits
+
+
+def out_of_range(array: Any) -> Any:
+    """How many targets out of range the losses on the array's device have met: int32 (1,), on that device.
+
+    Reading it waits for the device, so it is for when the program waits anyway; whoever reads it sets it to 0.
+    """
+    device = array.device.id
+    if device not in _out_of_range:
+        _out_of_range[device] = array_module(array).zeros(1, np.int32)
+    return _out_of_range[device]
+
+
+def _target_and_weight(xp: Any, logits: Any, target: Any, weight: Any | None) -> tuple[Any, Any | None]:
+    target = xp.ascontiguousarray(target.astype(np.int64, copy=False))
+    return target, None if weight is None else xp.ascontiguousarray(weight.astype(logits.dtype, copy=False))
+
+
+def _launch(function: str, pointers: tuple, rows: Any, ignore_index: int, label_smoothing: float) -> None:
+    n, classes = rows.shape
+    if n == 0:
+        return
+    team = power_of_two(classes, 32) if classes <= WARP_CLASSES else THREADS
+    block = team, THREADS // team
+    numbers = np.int64(n), np.int32(classes), np.int64(ignore_index), np.float64(label_smoothing)
+    launch(FILE, function, (-(-n // block[1]),), block, (*pointers, *numbers), defines=(real("cross_entropy", rows),))

@@ -1,0 +1,22 @@
+"""These tests run on the CUDA simulator, or on the GPU that is there if MINIGRAD_CUDA_SIMULATOR=0 says so."""
+
+import os
+
+import pytest
+
+from minigrad.kernels.cuda.device import array_module, backend
+
+
+@pytest.fixture(scope="package", autouse=True)
+def device():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINIGRAD_CUDA_SIMULATOR", os.environ.get("MINIGRAD_CUDA_SIMULATOR", "1"))
+        backend.cache_clear()
+        yield
+    backend.cache_clear()
+
+
+@pytest.fixture(scope="package")
+def xp(device):
+    """The module that makes arrays on the device."""
+    return array_module(None)
