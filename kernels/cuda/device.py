@@ -7,7 +7,6 @@ MINIGRAD_CUDA_SIMULATOR=1 is set, CuPy otherwise. Where there is no GPU, `backen
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from functools import cache
 from types import ModuleType
 from typing import Any, Protocol
@@ -15,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .errors import KernelError
-from .source import Defines, load, normalise
+from .source import load, normalise
 
 
 class Backend(Protocol):
@@ -24,8 +23,17 @@ class Backend(Protocol):
     name: str  # "cupy" or "simulator"
     xp: ModuleType  # the array module
 
-    def launch(self, file: str, function: str, grid: tuple, block: tuple, args: tuple, shared: int, defines: Defines,
-               indirect: tuple) -> None: ...  # fmt: skip
+    def launch(
+        self,
+        file: str,
+        function: str,
+        grid: tuple,
+        block: tuple,
+        args: tuple,
+        shared: int,
+        defines: tuple,
+        indirect: tuple,
+    ) -> None: ...
     def capability(self, device: int | None = None) -> tuple[int, int]: ...
     def device_count(self) -> int: ...
     def current_device(self) -> int: ...
@@ -38,6 +46,7 @@ class Backend(Protocol):
     def empty_cache(self) -> None: ...
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray: ...
     def upload(self, host: np.ndarray, device: int | None = None) -> Any: ...
+    def download(self, array: Any) -> np.ndarray: ...
 
 
 @cache
@@ -76,7 +85,7 @@ def launch(
     block: tuple[int, ...],
     args: tuple,
     shared: int = 0,
-    defines: Iterable[tuple[str, Any]] = (),
+    defines: tuple[tuple[str, Any], ...] = (),
     indirect: tuple = (),
 ) -> None:
     """Run the kernel `function` of `file` on the current stream.
@@ -102,16 +111,15 @@ def launch(
             raise ValueError(
                 f"{function}: argument {i} of shape {argument.shape} and strides {argument.strides} is not C-contiguous"
             )
-    device.launch(file, function, grid, block, tuple(args), shared, normalise(defines), tuple(indirect))
+    device.launch(file, function, grid, block, args, shared, defines, indirect)
 
 
 def _is_struct(argument: Any) -> bool:
     return isinstance(argument, np.ndarray) and argument.ndim == 0 and argument.dtype.names is not None
 
 
-def check_variant(file: str, defines: Defines) -> None:
+def check_variant(file: str, defines: tuple) -> None:
     """KernelError if the file does not say that it is compiled with these defines."""
-    known = [variant for variant, _ in load(file).variants]
-    if defines not in known:
+    if normalise(defines) not in (variant for variant, _ in load(file).variants):
         wanted = " ".join(f"{name}={value}" for name, value in defines)
         raise KernelError(f"{file}: the variant {wanted!r} is not listed in it; add to its top:  // variants: {wanted}")

@@ -31,3 +31,13 @@ def keep_log(what: str, text: str) -> Path:
     path = folder / f"{re.sub(r'[^A-Za-z0-9]+', '-', what).strip('-')}.log"
     path.write_text(text)
     return path
+
+
+def out_of_memory(wanted: int, used: int, cached: int, free: int, total: int) -> str:
+    """One line: the tensor's size, what is in use, and what frees it."""
+    sizes = [f"{size / 2**20:,.1f} MiB" for size in (wanted, used, cached, free, total)]
+    return (
+        "CUDA out of memory: a tensor needs {}; tensors use {}, {} are kept for reuse, {} of the GPU's {} are free. "
+        "What frees it: a smaller batch, `del` of tensors no longer needed, mg.no_grad() where no gradient is, "
+        "mg.cuda.empty_cache() for other programs' sake".format(*sizes)
+    )

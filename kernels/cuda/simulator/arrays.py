@@ -1,8 +1,8 @@
 """A stand-in for the part of CuPy that minigrad uses: arrays of the simulated device, and the functions on them.
 
 An array wraps a NumPy array that lies in the simulated device's memory, and shows only what CuPy 14 shows
-(cupy_names.txt): functions and arguments that only NumPy has fail here as they would there, host arrays are refused, and
-nothing turns into a host array by itself. `empty` is full of NaN.
+(cupy_names.txt): functions and arguments that only NumPy has fail here as they would there, host arrays are refused,
+and nothing turns into a host array by itself. `empty` is full of NaN.
 
 Stricter than CuPy: an index out of range raises (CuPy wraps around), and host arrays are no index.
 """
@@ -20,16 +20,18 @@ from .memory import block_of, pool
 from .trace import record, tracing
 
 # The names of types and constants, the same as NumPy's.
-_SAME_AS_NUMPY = frozenset(
-    "bool bool_ int8 int16 int32 int64 intp uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128 "
-    "generic number integer signedinteger unsignedinteger inexact floating complexfloating dtype finfo iinfo newaxis pi "
-    "e inf nan euler_gamma can_cast result_type promote_types issubdtype isdtype isscalar broadcast_shapes ndindex "
-    "s_ index_exp".split()
-)
+_SAME_AS_NUMPY = {
+    *("bool", "bool_", "int8", "int16", "int32", "int64", "intp", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "float32", "float64", "complex64", "complex128", "generic", "number", "integer", "signedinteger"),
+    *("unsignedinteger", "inexact", "floating", "complexfloating", "dtype", "finfo", "iinfo", "newaxis", "pi", "e"),
+    *("inf", "nan", "euler_gamma", "can_cast", "result_type", "promote_types", "issubdtype", "isdtype", "isscalar"),
+    *("broadcast_shapes", "ndindex", "s_", "index_exp"),
+}
 # Their results' shapes depend on values, so that CuPy waits for the device.
-_WAITS = frozenset(
-    "nonzero argwhere flatnonzero unique extract compress union1d intersect1d setdiff1d trim_zeros".split()
-)
+_WAITS = {
+    *("nonzero", "argwhere", "flatnonzero", "unique", "extract", "compress"),
+    *("union1d", "intersect1d", "setdiff1d", "trim_zeros"),
+}
 
 
 @cache
@@ -384,10 +386,11 @@ def _method(name: str) -> Any:
 
 
 for _name in (
-    "all any argmax argmin argpartition argsort choose clip compress conj conjugate copy cumprod cumsum diagonal dot "
-    "flatten max mean min nonzero partition prod put ravel repeat reshape round searchsorted sort squeeze std sum "
-    "swapaxes take trace transpose var"
-).split():
+    *("all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip", "compress", "conj", "conjugate"),
+    *("copy", "cumprod", "cumsum", "diagonal", "dot", "flatten", "max", "mean", "min", "nonzero", "partition", "prod"),
+    *("put", "ravel", "repeat", "reshape", "round", "searchsorted", "sort", "squeeze", "std", "sum", "swapaxes"),
+    *("take", "trace", "transpose", "var"),
+):
     setattr(ndarray, _name, _method(_name))
 
 

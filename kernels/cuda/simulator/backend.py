@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..device import check_variant
-from ..source import Defines, load
+from ..source import load, normalise
 from . import arrays, compiler
 from .memory import pool
 from .module import Module
@@ -23,7 +23,7 @@ class SimulatorBackend:
 
     def __init__(self) -> None:
         compiler.compiler()
-        self._modules: dict[tuple[str, Defines, str], Module] = {}
+        self._modules: dict[tuple, Module] = {}
 
     def launch(
         self,
@@ -33,14 +33,14 @@ class SimulatorBackend:
         block: tuple,
         args: tuple,
         shared: int,
-        defines: Defines,
+        defines: tuple,
         indirect: tuple,
     ) -> None:
         settings = current()
         key = file, defines, settings.mode
         if key not in self._modules:
             check_variant(file, defines)
-            self._modules[key] = Module(load(file), defines, settings.mode)
+            self._modules[key] = Module(load(file), normalise(defines), settings.mode)
         self._modules[key].get_function(function)(grid, block, args, shared, indirect, settings)
         if tracing():
             values = tuple(a.data.ptr if isinstance(a, arrays.ndarray) else repr(a) for a in args)
@@ -81,3 +81,6 @@ class SimulatorBackend:
 
     def upload(self, host: np.ndarray, device: int | None = None) -> arrays.ndarray:
         return arrays.asarray(host)
+
+    def download(self, array: arrays.ndarray) -> np.ndarray:
+        return array.get()

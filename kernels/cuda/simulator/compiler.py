@@ -111,13 +111,14 @@ def program(source: Source) -> str:
 
 
 def source_line(library: Path, offset: int) -> str:
-    """The file and line of an instruction, or "" if the tool that knows is not there."""
+    """The line of the kernel that an instruction belongs to, as FILE:LINE; "" where binutils are missing."""
     tool = shutil.which("addr2line")
     if tool is None:
         return ""
-    found = subprocess.run([tool, "-e", str(library), hex(offset)], capture_output=True, text=True, check=False)
-    place = found.stdout.strip().split(" ")[0]
-    return "" if place.startswith("?") else place.removeprefix("./")
+    # the instruction's own line first, then the lines it was inlined into
+    found = subprocess.run([tool, "-i", "-e", str(library), hex(offset)], capture_output=True, text=True, check=False)
+    places = [os.path.relpath(line.split(" ")[0]) for line in found.stdout.splitlines() if not line.startswith("?")]
+    return next((place for place in places if not place.rpartition(":")[0].endswith(HEADERS)), "")
 
 
 def _build(output: Path, arguments: list[str], what: str) -> None:

@@ -151,11 +151,11 @@ __attribute__((no_sanitize("thread"), noinline)) T atomicCAS(T* address, U compa
 }
 
 // ---- loads and stores with a cache hint
-template <class T> T __ldg(const T* address) { return *address; }
-template <class T> T __ldcs(const T* address) { return *address; }
-template <class T> T __ldcg(const T* address) { return *address; }
-template <class T> void __stcs(T* address, T value) { *address = value; }
-template <class T> void __stcg(T* address, T value) { *address = value; }
+template <class T> __forceinline__ T __ldg(const T* address) { return *address; }
+template <class T> __forceinline__ T __ldcs(const T* address) { return *address; }
+template <class T> __forceinline__ T __ldcg(const T* address) { return *address; }
+template <class T> __forceinline__ void __stcs(T* address, T value) { *address = value; }
+template <class T> __forceinline__ void __stcg(T* address, T value) { *address = value; }
 
 // ---- bits
 namespace cudasim {

@@ -1,8 +1,8 @@
 """The simulated device's memory: one range of addresses, blocks with a guard page behind each, and a pool.
 
-As CuPy's pool: sizes are rounded up to 512 bytes, a freed block is kept for the next request of its size. Unlike CuPy's,
-the block with the lowest address goes first, so that which addresses a program gets depends only on what it holds, not on
-what it did before: two equal training steps get equal addresses.
+As CuPy's pool: sizes are rounded up to 512 bytes, a freed block is kept for the next request of its size. Unlike
+CuPy's, the block with the lowest address goes first, so that which addresses a program gets depends only on what it
+holds, not on what it did before: two equal training steps get equal addresses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 
 import numpy as np
 
-from ..errors import OutOfMemoryError
+from ..errors import OutOfMemoryError, out_of_memory
 from .trace import record, tracing
 
 PAGE = mmap.PAGESIZE
@@ -70,11 +70,7 @@ class Pool:
         size = -(-nbytes // UNIT) * UNIT
         with self._lock:
             if self.limit is not None and self.used + size > self.limit:
-                raise OutOfMemoryError(
-                    f"CUDA out of memory: a tensor of {nbytes:,} bytes {shape} does not fit; {self.used:,} of "
-                    f"{self.limit:,} bytes are in use. A smaller batch, del of what is not needed, or mg.no_grad() frees "
-                    "memory"
-                )
+                raise OutOfMemoryError(out_of_memory(nbytes, self.used, 0, self.limit - self.used, self.limit))
             free = self._free.get(size)
             if free:
                 address = heapq.heappop(free)

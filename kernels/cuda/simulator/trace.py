@@ -15,9 +15,9 @@ REFUSED_IN_CAPTURE = frozenset({"matmul", "dot", "vdot", "inner", "outer", "tens
 class Event:
     """One request to the device.
 
-    `kind` is "launch" (a kernel of ours), "call" (a function of the array module), "read" (the host waits for a value),
-    "upload" or "download" (copies between host and device), "allocate".
-    `name` is the kernel or the function. `details` hold all that a CUDA graph would freeze: grid, block, pointers, scalars.
+    `kind` is "launch" (a kernel of ours), "call" (a function of the array module), "allocate", "read" (the host waits
+    for a value), "upload" or "download" (copies between host and device). `name` is the kernel or the function.
+    `details` hold all that a CUDA graph would freeze: grid, block, pointers, scalars.
     """
 
     kind: str
@@ -26,7 +26,7 @@ class Event:
 
     @property
     def capturable(self) -> bool:
-        """Whether a CUDA graph can hold it: nothing that waits for the device, copies from pageable memory, or cuBLAS."""
+        """Whether a CUDA graph can hold it: no waiting, no copies from or to the host, no cuBLAS."""
         if self.kind in ("read", "upload", "download"):
             return False
         return self.kind != "call" or not (self.name in REFUSED_IN_CAPTURE or self.name.startswith("linalg."))

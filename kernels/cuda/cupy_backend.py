@@ -1,0 +1,221 @@
+"""The device layer on a GPU, through CuPy (14; written from its source)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .errors import DeviceLostError, KernelCompileError, KernelError, OutOfMemoryError, keep_log, out_of_memory
+from .source import load, normalise
+
+# What a block may have without being asked for (CUDA C++ Programming Guide, "Shared Memory" of each capability).
+SHARED_WITHOUT_ASKING = 48 * 1024
+# cudaError_t: after any of these the process can use the GPU no more.
+LOST = {46, 201, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 910, 999}
+NO_DEVICE = 100
+
+
+def import_cupy() -> ModuleType:
+    """CuPy with a GPU behind it; RuntimeError, in one line that says what is missing and what to do."""
+    try:
+        import cupy
+
+        runtime = cupy.cuda.runtime
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise RuntimeError(f"device 'cuda': CuPy is half installed: {_one_line(error)}") from error
+        raise RuntimeError(
+            "device 'cuda': CuPy is not installed; pip install 'minigrad[cuda13]' (or 'minigrad[cuda12]' for CUDA 12)"
+        ) from error
+    except Exception as error:  # a CuPy that is half installed fails in many ways
+        raise RuntimeError(
+            f"device 'cuda': CuPy is installed, but does not work: {_one_line(error)}; reinstall it as "
+            "'minigrad[cuda13]' or 'minigrad[cuda12]', whichever CUDA version the driver has (nvidia-smi shows it)"
+        ) from error
+    try:
+        count = runtime.getDeviceCount()
+    except Exception as error:
+        raise RuntimeError(f"device 'cuda': {_why_no_device(runtime, error)}") from error
+    if count == 0:
+        raise RuntimeError("device 'cuda': the NVIDIA driver finds no GPU")
+    return cupy
+
+
+def _why_no_device(runtime: Any, error: Exception) -> str:
+    """A missing driver and one that is too old give the same error; the driver's version tells them apart."""
+    if getattr(error, "status", None) == NO_DEVICE:
+        return "the NVIDIA driver finds no GPU (is it hidden by CUDA_VISIBLE_DEVICES?)"
+    try:
+        driver, needed = runtime.driverGetVersion(), runtime.runtimeGetVersion()
+    except Exception:
+        return f"the GPU does not answer: {_one_line(error)}"
+    if driver == 0:
+        return "there is no NVIDIA driver on this machine"
+    if driver < needed:
+        has = f"{driver // 1000}.{driver % 1000 // 10}"
+        wants = f"{needed // 1000}.{needed % 1000 // 10}"
+        extra = f", or pip install 'minigrad[cuda{driver // 1000}]'" if driver // 1000 < needed // 1000 else ""
+        return f"the NVIDIA driver is too old: it has CUDA {has}, CuPy needs {wants}; update the driver{extra}"
+    return f"the GPU does not answer: {_one_line(error)}"
+
+
+def _one_line(error: BaseException) -> str:
+    """CuPy frames its import errors; the line after "Original error" says what happened."""
+    text = str(error)
+    original = text.partition("Original error:")[2] or text
+    return " ".join(re.sub(r"={5,}", " ", original).split()) or type(error).__name__
+
+
+class CupyBackend:
+    """See `Backend`; raises RuntimeError, in one line, if there is no GPU."""
+
+    name = "cupy"
+
+    def __init__(self) -> None:
+        self.xp: Any = import_cupy()
+        self._cuda = self.xp.cuda
+        self._modules: dict[tuple, Any] = {}
+        self._kernels: dict[tuple, _Kernel] = {}
+        self._pool = self.xp.get_default_memory_pool()
+        self._peak = 0
+        self._cuda.set_allocator(self._allocate)
+
+    def launch(
+        self,
+        file: str,
+        function: str,
+        grid: tuple,
+        block: tuple,
+        args: tuple,
+        shared: int,
+        defines: tuple,
+        indirect: tuple,
+    ) -> None:
+        key = file, function, defines, self._cuda.get_device_id()
+        kernel = self._kernels.get(key)
+        if kernel is None:
+            kernel = self._kernels[key] = self._compile(*key)
+        if shared > kernel.shared_limit:
+            kernel.raise_shared_limit(shared, file, function)
+        # An address is 8 bytes: so is this null pointer.
+        values = tuple(np.uint64(0) if argument is None else argument for argument in args)
+        with self._translated(f"{file}: {function}"):
+            kernel.function(grid, block, values, shared_mem=shared)
+
+    def _compile(self, file: str, function: str, defines: tuple, device: int) -> _Kernel:
+        key = file, defines, device
+        source = load(file)
+        if key not in self._modules:
+            options = (
+                "--std=c++17",
+                "-lineinfo",
+                *(f"-D{name}={value}" for name, value in normalise(defines)),
+            )
+            # In CuPy's cache on disk the text is the key: with the headers in it, a changed header is seen.
+            self._modules[key] = self.xp.RawModule(code=f'#line 1 "{file}"\n{source.text}', options=options)
+        try:
+            return _Kernel(self._modules[key].get_function(function))
+        except self._cuda.compiler.CompileException as error:
+            log = keep_log(file, f"{' '.join(error.options)}\n\n{error}")
+            message = str(error)
+            first = next((line for line in message.splitlines() if "error" in line), message.strip())
+            raise KernelCompileError(f"{file} does not compile: {first.strip()} (whole log: {log})") from error
+        except self._cuda.driver.CUDADriverError as error:
+            raise KernelError(f"{file}: {function}: {_one_line(error)}") from error
+        except (ImportError, RuntimeError, OSError) as error:  # NVRTC or CUDA's headers are missing
+            raise KernelCompileError(
+                f"{file} cannot be compiled: {_one_line(error)}; pip install 'minigrad[cuda13]' brings the compiler"
+            ) from error
+
+    def _allocate(self, size: int) -> Any:
+        """CuPy's allocator for every array: its pool, the peak counted, and its error in our words."""
+        try:
+            memory = self._pool.malloc(size)
+        except self._cuda.memory.OutOfMemoryError as error:
+            free, total = self._cuda.runtime.memGetInfo()
+            used, held = self._pool.used_bytes(), self._pool.total_bytes()
+            raise OutOfMemoryError(out_of_memory(size, used, held - used, free, total)) from error
+        self._peak = max(self._peak, self._pool.used_bytes())
+        return memory
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        """CUDA's errors in one line each."""
+        try:
+            yield
+        except (self._cuda.runtime.CUDARuntimeError, self._cuda.driver.CUDADriverError) as error:
+            if getattr(error, "status", None) in LOST:
+                raise DeviceLostError(
+                    f"{what}: the GPU failed ({_one_line(error)}); tensors on it are lost, files saved are not: "
+                    "start a new process from the last checkpoint"
+                ) from error
+            raise KernelError(f"{what}: {_one_line(error)}") from error
+
+    def capability(self, device: int | None = None) -> tuple[int, int]:
+        digits = self._cuda.Device(device).compute_capability  # "90" for (9, 0)
+        return int(digits[:-1]), int(digits[-1])
+
+    def device_count(self) -> int:
+        return self._cuda.runtime.getDeviceCount()
+
+    def current_device(self) -> int:
+        return self._cuda.get_device_id()
+
+    def device_name(self, device: int | None = None) -> str:
+        name = self._cuda.runtime.getDeviceProperties(self.current_device() if device is None else device)["name"]
+        return name.decode()
+
+    def synchronize(self) -> None:
+        with self._translated("synchronize"):
+            self._cuda.Device().synchronize()
+
+    def memory_allocated(self) -> int:
+        return self._pool.used_bytes()
+
+    def memory_reserved(self) -> int:
+        return self._pool.total_bytes()
+
+    def max_memory_allocated(self) -> int:
+        return self._peak
+
+    def reset_peak_memory_stats(self) -> None:
+        self._peak = self._pool.used_bytes()
+
+    def empty_cache(self) -> None:
+        self._pool.free_all_blocks()
+        self.xp.get_default_pinned_memory_pool().free_all_blocks()
+
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        from cupyx import empty_pinned
+
+        return empty_pinned(shape, dtype)
+
+    def upload(self, host: np.ndarray, device: int | None = None) -> Any:
+        with self._cuda.Device(device), self._translated("copy to the GPU"):
+            # CuPy does not wait for pinned memory, and copies other memory through a pinned buffer of its own.
+            return self.xp.asarray(host)
+
+    def download(self, array: Any) -> np.ndarray:
+        with self._translated("copy from the GPU"):
+            return array.get()
+
+
+class _Kernel:
+    """A compiled kernel on one GPU, and how much dynamic shared memory it was granted."""
+
+    __slots__ = ("function", "shared_limit")
+
+    def __init__(self, function: Any):
+        self.function, self.shared_limit = function, SHARED_WITHOUT_ASKING
+
+    def raise_shared_limit(self, shared: int, file: str, name: str) -> None:
+        try:
+            self.function.max_dynamic_shared_size_bytes = shared
+        except RuntimeError as error:
+            raise KernelError(f"{file}: {name}: this GPU has not {shared:,} bytes of shared memory a block") from error
+        self.shared_limit = shared
