@@ -12,6 +12,7 @@ from ..cuda.shapes import power_of_two, real
 FILE = "softmax_cross_entropy/softmax_cross_entropy.cu"
 THREADS = 256
 WARP_CLASSES = 1024  # up to here a warp takes a row: 32 classes a thread; beyond, a block
+ROWS, BLOCKS = 4096, 512  # a mean: losses of a block at least (16 a thread), and blocks at most
 
 _out_of_range: dict[int, Any] = {}  # by device
 
@@ -43,17 +44,48 @@ def backward(
     ignore_index: int,
     label_smoothing: float,
 ) -> Any:
-    """dlogits (N, C) from dlosses (N,); see reference.py."""
+    """dlogits (N, C) from dlosses (N,), which may be one number broadcast; see reference.py."""
     xp = array_module(log_probabilities)
+    same = dlosses.strides == (0,)
     dlogits = xp.empty(log_probabilities.shape, log_probabilities.dtype)
     pointers = (
-        xp.ascontiguousarray(dlosses),
+        dlosses[:1] if same else xp.ascontiguousarray(dlosses),
         xp.ascontiguousarray(log_probabilities),
         *_target_and_weight(xp, log_probabilities, target, weight),
         dlogits,
+        np.int32(not same),
     )
     _launch("softmax_cross_entropy_backward", pointers, log_probabilities, ignore_index, label_smoothing)
     return dlogits
+
+
+def mean(losses: Any, target: Any, weight: Any | None, classes: int, ignore_index: int) -> tuple[Any, Any]:
+    """The mean of the losses (N,) as cross-entropy has it, and what their sum was divided by; both 0-d, on the GPU.
+
+    The divisor is the number of targets that are not `ignore_index`, or the sum of their classes' weights.
+    """
+    xp = array_module(losses)
+    n, (target, weight) = losses.size, _target_and_weight(xp, losses, target, weight)
+    result, divisor = xp.empty((), losses.dtype), xp.empty((), losses.dtype)
+    defines = (real("cross_entropy", losses),)
+    blocks = min(BLOCKS, max(1, n // ROWS))
+    partial = xp.empty(2 * blocks, np.float64) if blocks > 1 else None
+    arguments = (
+        losses,
+        target,
+        weight,
+        partial,
+        result,
+        divisor,
+        np.int64(n),
+        np.int32(classes),
+        np.int64(ignore_index),
+    )
+    launch(FILE, "softmax_cross_entropy_mean", (blocks,), (THREADS,), arguments, defines=defines)
+    if partial is not None:
+        arguments = (partial, result, divisor, np.int32(blocks))
+        launch(FILE, "softmax_cross_entropy_mean_partial", (1,), (THREADS,), arguments, defines=defines)
+    return result, divisor
 
 
 def out_of_range(array: Any) -> Any:

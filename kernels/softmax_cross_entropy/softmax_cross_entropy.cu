@@ -11,6 +11,7 @@
 // Sums are in double and in a fixed order, as on the CPU. An index out of range makes its row NaN and is counted
 // in `errors`, which the host reads when it pleases: reading it here would stall every step.
 #include "real.cuh"
+#include "reduce.cuh"
 
 __device__ __forceinline__ float exponential(float x) { return expf(x); }
 __device__ __forceinline__ double exponential(double x) { return exp(x); }
@@ -80,11 +81,12 @@ softmax_cross_entropy_forward(const REAL* __restrict__ logits, const long long* 
   }
 }
 
+// dlosses_step is 0 where all rows have the one slope in dlosses[0], as from a mean, and else 1.
 extern "C" __global__ void __launch_bounds__(256)
 softmax_cross_entropy_backward(const REAL* __restrict__ dlosses, const REAL* __restrict__ log_probabilities,
                                const long long* __restrict__ target, const REAL* __restrict__ weight,
-                               REAL* __restrict__ dlogits, long long n, int classes, long long ignore_index,
-                               double smoothing) {
+                               REAL* __restrict__ dlogits, int dlosses_step, long long n, int classes,
+                               long long ignore_index, double smoothing) {
   const double smooth = smoothing / classes;
   double total_weight = classes;
   if (smoothing > 0 && weight != nullptr) {
@@ -99,11 +101,62 @@ softmax_cross_entropy_backward(const REAL* __restrict__ dlosses, const REAL* __r
   const bool inside = hit >= 0 && hit < classes;
   const REAL* log_p = log_probabilities + row * classes;
   REAL* dx = dlogits + row * classes;
-  const REAL slope = inside ? dlosses[row] : real_nan<REAL>();
+  const REAL slope = inside ? dlosses[row * dlosses_step] : real_nan<REAL>();
   const double onehot = (1 - smoothing) * (weight == nullptr || !inside ? 1.0 : (double)weight[hit]);
   const REAL total = (REAL)(onehot + smooth * total_weight);
   for (int c = threadIdx.x; c < classes; c += blockDim.x) {
     const double q = smooth * (weight == nullptr ? 1.0 : (double)weight[c]) + (c == hit ? onehot : 0.0);
     dx[c] = hit == ignore_index ? (REAL)0 : slope * (exponential(log_p[c]) * total - (REAL)q);
   }
+}
+
+// The mean of the losses, sum / divisor, where the divisor is the sum of the weights of the targets that count, and the
+// divisor for the backward pass; NaN where nothing counts. One block writes them itself; several write their sums to
+// `partial`, the losses' first, and a second launch of one block adds them up: always in the same order.
+struct Mean {
+  double losses, divisor;
+};
+
+// The sums over a block; all of its threads call it.
+__device__ __forceinline__ Mean over_block(Mean mine) {
+  __shared__ double scratch[32];
+  return {block_sum(mine.losses, scratch), block_sum(mine.divisor, scratch)};
+}
+
+__device__ __forceinline__ void write(Mean sums, REAL* mean, REAL* divisor) {
+  *mean = (REAL)sums.losses / (REAL)sums.divisor;
+  *divisor = (REAL)sums.divisor;
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+softmax_cross_entropy_mean(const REAL* __restrict__ losses, const long long* __restrict__ target,
+                           const REAL* __restrict__ weight, double* __restrict__ partial, REAL* __restrict__ mean,
+                           REAL* __restrict__ divisor, long long n, int classes, long long ignore_index) {
+  Mean sums = {0, 0};
+#pragma unroll 4
+  for (long long row = (long long)blockIdx.x * 256 + threadIdx.x; row < n; row += (long long)gridDim.x * 256) {
+    const long long hit = target[row];
+    sums.losses += (double)losses[row];
+    if (hit != ignore_index) sums.divisor += weight == nullptr || hit < 0 || hit >= classes ? 1.0 : (double)weight[hit];
+  }
+  sums = over_block(sums);
+  if (threadIdx.x > 0) return;
+  if (gridDim.x == 1) {
+    write(sums, mean, divisor);
+  } else {
+    partial[blockIdx.x] = sums.losses;
+    partial[gridDim.x + blockIdx.x] = sums.divisor;
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+softmax_cross_entropy_mean_partial(const double* __restrict__ partial, REAL* __restrict__ mean,
+                                   REAL* __restrict__ divisor, int blocks) {
+  Mean sums = {0, 0};
+  for (int i = threadIdx.x; i < blocks; i += 256) {
+    sums.losses += partial[i];
+    sums.divisor += partial[blocks + i];
+  }
+  sums = over_block(sums);
+  if (threadIdx.x == 0) write(sums, mean, divisor);
 }

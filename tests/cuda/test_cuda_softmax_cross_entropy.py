@@ -69,6 +69,28 @@ def test_nan_and_infinity_show(xp):
     np.testing.assert_allclose(dlogits[4:], [[0, 0], [-2, 2]], rtol=1e-6)
 
 
+@settings(max_examples=20, deadline=None)
+@given(problems(), st.sampled_from([1, 4096]))
+def test_mean_is_that_of_the_targets_that_count(xp, problem, rows):
+    logits, target, weight, ignore_index, smoothing = problem
+    losses, log_p = reference.forward(*problem)
+    kept = target != ignore_index
+    divisor = kept.sum() if weight is None else weight[target[kept]].sum(dtype=np.float64)
+    on_gpu = xp.asarray(target), None if weight is None else xp.asarray(weight)
+    with pytest.MonkeyPatch.context() as patch, np.errstate(invalid="ignore"):
+        patch.setattr(cuda, "ROWS", rows)
+        mean, found = cuda.mean(xp.asarray(losses), *on_gpu, logits.shape[1], ignore_index)
+        np.testing.assert_allclose(mean.get(), losses.sum(dtype=np.float64) / divisor, rtol=1e-6, atol=1e-30)
+    np.testing.assert_allclose(found.get(), divisor, rtol=1e-6)
+    dlosses = xp.broadcast_to(xp.asarray(np.array(0.3, losses.dtype)), losses.shape)
+    np.testing.assert_allclose(
+        cuda.backward(dlosses, xp.asarray(log_p), *on_gpu, ignore_index, smoothing).get(),
+        reference.backward(np.full_like(losses, 0.3), log_p, *problem[1:]),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
 def test_targets_out_of_range_are_nan_and_counted(xp):
     logits = np.zeros((5, 3), np.float32)
     counter = cuda.out_of_range(xp.asarray(logits))
