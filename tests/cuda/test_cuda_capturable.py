@@ -41,5 +41,5 @@ def test_two_steps_launch_the_same_and_never_wait(xp):
         lr[...] = 0.05
         del loss
     assert traces[0] == traces[1]
-    assert {"dropout_forward", "optimizer_adam"} <= {event.name for event in traces[0] if event.kind == "launch"}
+    assert sum(event.kind == "launch" for event in traces[0]) == 11
     assert state.get().tolist() == [5, 48]
