@@ -14,10 +14,11 @@ template <class T> __device__ __forceinline__ T warp_sum(T value) {
   return value;
 }
 
-// The sum over all threads of a one-dimensional block of 32, 64, ... 1024 threads; every thread has it.
+// The sum over all threads of a block of 32, 64, ... 1024 threads; every thread has it.
 // `scratch` is shared memory for 32 values, one for each warp; it may be used again at once.
 template <class T> __device__ __forceinline__ T block_sum(T value, T* scratch) {
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+  const int thread = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
+  const int lane = thread % 32, warp = thread / 32, warps = blockDim.x * blockDim.y * blockDim.z / 32;
   value = warp_sum(value);
   if (lane == 0) scratch[warp] = value;
   __syncthreads();

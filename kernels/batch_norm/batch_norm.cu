@@ -1,0 +1,323 @@
+// Batch normalisation: for each channel a mean and a variance over all other axes, then one line of arithmetic for each
+// element; and backward.
+//
+// Memory is seen as rows of numbers, in one of two ways. Channels-last (and a matrix): a row is a pixel, with a number
+// for each channel. Planes (NCHW): a row is the plane of one image and channel; row r is of channel r % channels. A
+// thread moves VECTOR neighbouring numbers of a row, 16 bytes where rows divide so.
+//
+// Forward takes three launches, and backward three like them:
+// 1. sums: a block of (X packs across) x (Y rows), 256 threads, takes a chunk of rows; thread (x, y) takes the rows
+//    y, y + Y, ... of it. It adds four loads, in flight together, in REAL, and these sums in float64; then the block's
+//    threads meet in shared memory, 16 bytes times VECTOR each, in a tree. A chunk leaves two numbers for each channel.
+// 2. merge: a block of 32 channels and 8 rows of threads, which share the chunks.
+// 3. apply (normalize, input_gradient): X packs and Y rows again; in channels-last a thread keeps its channels' scale and shift for all its rows.
+// Who adds what to what depends on the shape alone, and nothing is added atomically: two runs give the same bits.
+//
+// No large sum of squares is subtracted from another: a chunk takes its deviations from its own first row, and chunks
+// are merged by their means and their squared deviations from these, in float64 (Chan, Golub, LeVeque, "Updating
+// formulae and a pairwise algorithm for computing sample variances", 1979).
+//
+// Bound by memory, in float32: forward reads x twice and writes y, 12 bytes an element, and 4 more for a residual;
+// backward reads dy and x twice and writes dx, 20 bytes; with a residual it also reads y and writes the gradient behind
+// the ReLU, which is the residual's: 28.
+//
+// variants: REAL=float VECTOR=1|4
+// variants: REAL=double VECTOR=1|2
+#include "pack.cuh"
+#include "real.cuh"
+#include "reduce.cuh"
+
+#define RUN 4  // loads in flight, whose sum is taken in REAL
+
+__device__ __forceinline__ float multiply_add(float a, float b, float c) { return fmaf(a, b, c); }
+__device__ __forceinline__ double multiply_add(double a, double b, double c) { return fma(a, b, c); }
+
+// How rows lie: channels-last (`last`), or planes.
+struct Rows {
+  int count, packs, channels, last;
+  __device__ size_t place(int row, int pack) const { return ((size_t)row * packs + pack) * VECTOR; }
+  // What `values` holds for the channels of a pack; `otherwise` if it is null.
+  __device__ Pack<REAL> parameters(const REAL* values, int row, int pack, REAL otherwise) const {
+    if (values && last) return load(values + pack * VECTOR);
+    const REAL value = values ? values[row % channels] : otherwise;
+    Pack<REAL> alike;
+    for (int v = 0; v < VECTOR; v++) alike.at[v] = value;
+    return alike;
+  }
+};
+
+// The line that an element is mapped by: (x - mean) scale + bias, of the channels of a pack.
+struct Line {
+  Pack<REAL> mean, scale, bias;
+  __device__ void read(const Rows& rows, int row, int pack, const REAL* means, const REAL* invstd, const REAL* weight,
+                       const REAL* shift) {
+    mean = rows.parameters(means, row, pack, 0);
+    scale = rows.parameters(weight, row, pack, 1);
+    bias = rows.parameters(shift, row, pack, 0);
+    const Pack<REAL> spread = rows.parameters(invstd, row, pack, 1);
+    for (int v = 0; v < VECTOR; v++) scale.at[v] *= spread.at[v];
+  }
+  // Always these two roundings, so that backward finds the sign that forward saw.
+  __device__ REAL operator()(REAL x, int v) const { return multiply_add(x - mean.at[v], scale.at[v], bias.at[v]); }
+};
+
+// Two sums for each place of a pack.
+struct Sums {
+  double first[VECTOR], second[VECTOR];
+  __device__ Sums& operator+=(const Sums& other) {
+    for (int v = 0; v < VECTOR; v++) {
+      first[v] += other.first[v];
+      second[v] += other.second[v];
+    }
+    return *this;
+  }
+};
+
+// Of RUN packs at once: terms(row, pack, first, second) adds a pack's two terms for each place. The next row is `down`
+// further, the next pack `across`.
+template <class Terms>
+__device__ __forceinline__ void add_run(const Terms& terms, int row, int down, int end, int pack, int across, int packs,
+                                        Sums& sums) {
+  Pack<REAL> first, second;
+  for (int v = 0; v < VECTOR; v++) first.at[v] = second.at[v] = 0;
+#pragma unroll
+  for (int k = 0; k < RUN; k++)
+    if (row + k * down < end && pack + k * across < packs) terms(row + k * down, pack + k * across, first, second);
+  for (int v = 0; v < VECTOR; v++) {
+    sums.first[v] += first.at[v];
+    sums.second[v] += second.at[v];
+  }
+}
+
+// A block's sums over its chunk, from `begin` to `end`: of rows if channels-last, else of images, whose planes of
+// channel blockIdx.x are meant. The sums of pack `pack` are then in thread (x, 0); those of a plane in all threads, at
+// place 0.
+template <class Terms>
+__device__ __forceinline__ Sums chunk_sums(const Terms& terms, const Rows& rows, int pack, int begin, int end) {
+  __shared__ Sums by_thread[256];
+  __shared__ double by_warp[32];
+  Sums sums;
+  for (int v = 0; v < VECTOR; v++) sums.first[v] = sums.second[v] = 0;
+  if (rows.last) {
+    if (pack < rows.packs)
+      for (int row = begin + threadIdx.y; row < end; row += RUN * blockDim.y)
+        add_run(terms, row, blockDim.y, end, pack, 0, rows.packs, sums);
+    return column_sum(sums, by_thread);
+  }
+  for (int image = begin + threadIdx.y; image < end; image += blockDim.y) {
+    const int row = image * rows.channels + blockIdx.x;
+    for (int at = threadIdx.x; at < rows.packs; at += RUN * blockDim.x)
+      add_run(terms, row, 0, row + 1, at, blockDim.x, rows.packs, sums);
+  }
+  for (int v = 1; v < VECTOR; v++) {
+    sums.first[0] += sums.first[v];
+    sums.second[0] += sums.second[v];
+  }
+  sums.first[0] = block_sum(sums.first[0], by_warp);
+  sums.second[0] = block_sum(sums.second[0], by_warp);
+  return sums;
+}
+
+// What a block leaves for each of its channels c: put(c, v), v being the channel's place in the pack.
+template <class Put> __device__ __forceinline__ void each_channel(const Rows& rows, int pack, const Put& put) {
+  if (threadIdx.y > 0) return;
+  if (rows.last) {
+    if (pack < rows.packs)
+      for (int v = 0; v < VECTOR; v++) put(pack * VECTOR + v, v);
+  } else if (threadIdx.x == 0) {
+    put(blockIdx.x, 0);
+  }
+}
+
+struct Deviations {
+  const REAL* x;
+  const Rows& rows;
+  Pack<REAL> near;
+  __device__ void operator()(int row, int pack, Pack<REAL>& first, Pack<REAL>& second) const {
+    const Pack<REAL> values = load(x + rows.place(row, pack));
+    for (int v = 0; v < VECTOR; v++) {
+      const REAL deviation = values.at[v] - near.at[v];
+      first.at[v] += deviation;
+      second.at[v] = multiply_add(deviation, deviation, second.at[v]);
+    }
+  }
+};
+
+// x -> partial (2, chunks, channels): each chunk's mean, and the sum of squared deviations from it.
+// Grid: x over packs of channels, or over channels if planes; y over chunks of `height` rows, or images.
+extern "C" __global__ void __launch_bounds__(256, 4)
+batch_norm_statistics(const REAL* __restrict__ x, double* __restrict__ partial, int count, int packs, int channels,
+                      int last, int height) {
+  const Rows rows{count, packs, channels, last};
+  const int pack = blockIdx.x * blockDim.x + threadIdx.x;
+  const int begin = blockIdx.y * height, end = min(begin + height, last ? count : count / channels);
+  Deviations deviations{x, rows, {}};
+  if (!last) {
+    const REAL value = x[rows.place(begin * channels + blockIdx.x, 0)];
+    for (int v = 0; v < VECTOR; v++) deviations.near.at[v] = value;
+  } else if (pack < packs) {
+    deviations.near = load(x + rows.place(begin, pack));
+  }
+  const Sums sums = chunk_sums(deviations, rows, pack, begin, end);
+  const double elements = (double)(end - begin) * (last ? 1 : packs * VECTOR);
+  each_channel(rows, pack, [&](int c, int v) {
+    const size_t at = (size_t)blockIdx.y * channels + c;
+    partial[at] = deviations.near.at[v] + sums.first[v] / elements;
+    partial[at + (size_t)gridDim.y * channels] = sums.second[v] - sums.first[v] * (sums.first[v] / elements);
+  });
+}
+
+// partial (2, chunks, channels) -> mean and invstd (channels). Each chunk has `height` elements of a channel, but the
+// last only what is left of `count`. Block: 32 channels x 8.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_merge_statistics(const double* __restrict__ partial, REAL* __restrict__ mean, REAL* __restrict__ invstd,
+                            int chunks, int channels, long long height, long long count, double eps) {
+  __shared__ double scratch[256];
+  const int c = blockIdx.x * blockDim.x + threadIdx.x;
+  const double* centres = partial + c;
+  const double* squares = centres + (size_t)chunks * channels;
+  auto elements = [&](int chunk) { return (double)min(height, count - chunk * height); };
+  const double all = count > 0 ? (double)count : 1.;
+  double sum = 0, deviations = 0;
+  if (c < channels)
+    for (int chunk = threadIdx.y; chunk < chunks; chunk += blockDim.y)
+      sum += elements(chunk) * centres[(size_t)chunk * channels];
+  const double centre = column_sum(sum, scratch) / all;
+  if (c < channels)
+    for (int chunk = threadIdx.y; chunk < chunks; chunk += blockDim.y) {
+      const double step = centres[(size_t)chunk * channels] - centre;
+      deviations += squares[(size_t)chunk * channels] + elements(chunk) * step * step;
+    }
+  deviations = column_sum(deviations, scratch);
+  if (c < channels && threadIdx.y == 0) {
+    mean[c] = REAL(centre);
+    invstd[c] = REAL(1 / sqrt(deviations / all + eps));
+  }
+}
+
+// y = (x - mean) invstd weight + bias (+ residual), negative results 0 with `relu`. Null weight: 1; bias: 0.
+// Grid: x over packs, y over rows.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_normalize(const REAL* __restrict__ x, const REAL* __restrict__ mean, const REAL* __restrict__ invstd,
+                     const REAL* __restrict__ weight, const REAL* __restrict__ bias,
+                     const REAL* __restrict__ residual, int relu, REAL* __restrict__ y, int count, int packs,
+                     int channels, int last) {
+  const Rows rows{count, packs, channels, last};
+  const int pack = blockIdx.x * blockDim.x + threadIdx.x;
+  if (pack >= packs) return;
+  Line line;
+  if (last) line.read(rows, 0, pack, mean, invstd, weight, bias);
+  for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < count; row += gridDim.y * blockDim.y) {
+    if (!last) line.read(rows, row, pack, mean, invstd, weight, bias);
+    const size_t at = rows.place(row, pack);
+    Pack<REAL> values = load(x + at), added;
+    if (residual) added = load(residual + at);
+    for (int v = 0; v < VECTOR; v++) {
+      REAL value = line(values.at[v], v);
+      if (residual) value += added.at[v];
+      values.at[v] = relu && value <= 0 ? REAL(0) : value;
+    }
+    store(y + at, values);
+  }
+}
+
+// dy, behind the ReLU: y's sign says where it passes, or x's, normalised again; then its sum and its product with x.
+struct Gradients {
+  const REAL *dy, *x, *y;
+  REAL* gated;
+  int relu;
+  const Rows& rows;
+  Line line;
+  __device__ void operator()(int row, int pack, Pack<REAL>& first, Pack<REAL>& second) const {
+    const size_t at = rows.place(row, pack);
+    const Pack<REAL> values = load(x + at);
+    Pack<REAL> gradient = load(dy + at), output;
+    if (y) output = load(y + at);
+    for (int v = 0; v < VECTOR; v++) {
+      if (relu && (y ? output.at[v] : line(values.at[v], v)) <= 0) gradient.at[v] = 0;
+      first.at[v] += gradient.at[v];
+      second.at[v] = multiply_add(gradient.at[v], values.at[v] - line.mean.at[v], second.at[v]);
+    }
+    if (gated) store(gated + at, gradient);
+  }
+};
+
+// dy, x -> partial (2, chunks, channels): each chunk's sum of dy, and of dy (x - mean). dy passes the ReLU first, if
+// `relu`: by the sign of y if there is one, and then goes to `gated`; else by that of x, normalised again.
+// Grid as in batch_norm_statistics.
+extern "C" __global__ void __launch_bounds__(256, 4)
+batch_norm_gradient_sums(const REAL* __restrict__ dy, const REAL* __restrict__ x, const REAL* __restrict__ mean,
+                         const REAL* __restrict__ invstd, const REAL* __restrict__ weight,
+                         const REAL* __restrict__ bias, int relu, const REAL* __restrict__ y,
+                         REAL* __restrict__ gated, double* __restrict__ partial, int count, int packs, int channels,
+                         int last, int height) {
+  const Rows rows{count, packs, channels, last};
+  const int pack = blockIdx.x * blockDim.x + threadIdx.x;
+  const int begin = blockIdx.y * height, end = min(begin + height, last ? count : count / channels);
+  Gradients gradients{dy, x, y, gated, relu, rows, {}};
+  if (!last || pack < packs) gradients.line.read(rows, blockIdx.x, pack, mean, invstd, weight, bias);
+  const Sums sums = chunk_sums(gradients, rows, pack, begin, end);
+  each_channel(rows, pack, [&](int c, int v) {
+    const size_t at = (size_t)blockIdx.y * channels + c;
+    partial[at] = sums.first[v];
+    partial[at + (size_t)gridDim.y * channels] = sums.second[v];
+  });
+}
+
+// partial (2, chunks, channels) -> dweight (if not null), dbias, and what backward subtracts: the average of dy, and
+// that of dy (x - mean) in units of the variance. Block: 32 channels x 8.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_merge_gradients(const double* __restrict__ partial, const REAL* __restrict__ invstd,
+                           REAL* __restrict__ dweight, REAL* __restrict__ dbias, REAL* __restrict__ average,
+                           REAL* __restrict__ slope, int chunks, int channels, long long count) {
+  __shared__ double scratch[256];
+  const int c = blockIdx.x * blockDim.x + threadIdx.x;
+  double total = 0, moment = 0;
+  if (c < channels)
+    for (int chunk = threadIdx.y; chunk < chunks; chunk += blockDim.y) {
+      total += partial[(size_t)chunk * channels + c];
+      moment += partial[(size_t)(chunks + chunk) * channels + c];
+    }
+  total = column_sum(total, scratch);
+  moment = column_sum(moment, scratch);
+  if (c < channels && threadIdx.y == 0) {
+    const double all = count > 0 ? (double)count : 1.;
+    moment *= invstd[c];
+    if (dweight) dweight[c] = REAL(moment);
+    dbias[c] = REAL(total);
+    average[c] = REAL(total / all);
+    slope[c] = REAL(moment / all * invstd[c]);
+  }
+}
+
+// dx = weight invstd (dy - average - (x - mean) slope); with `relu`, dy passes it first by the sign of x, normalised.
+// Grid: x over packs, y over rows.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_input_gradient(const REAL* __restrict__ dy, const REAL* __restrict__ x, const REAL* __restrict__ mean,
+                          const REAL* __restrict__ invstd, const REAL* __restrict__ weight,
+                          const REAL* __restrict__ bias, int relu, const REAL* __restrict__ averages,
+                          const REAL* __restrict__ slopes, REAL* __restrict__ dx, int count, int packs, int channels,
+                          int last) {
+  const Rows rows{count, packs, channels, last};
+  const int pack = blockIdx.x * blockDim.x + threadIdx.x;
+  if (pack >= packs) return;
+  Line line;
+  Pack<REAL> average, slope;
+  for (int row = blockIdx.y * blockDim.y + threadIdx.y, known = 0; row < count; row += gridDim.y * blockDim.y) {
+    if (!last || !known) {
+      line.read(rows, row, pack, mean, invstd, weight, bias);
+      average = rows.parameters(averages, row, pack, 0);
+      slope = rows.parameters(slopes, row, pack, 0);
+      known = 1;
+    }
+    const size_t at = rows.place(row, pack);
+    const Pack<REAL> values = load(x + at);
+    Pack<REAL> gradient = load(dy + at);
+    for (int v = 0; v < VECTOR; v++) {
+      if (relu && line(values.at[v], v) <= 0) gradient.at[v] = 0;
+      const REAL centred = gradient.at[v] - average.at[v] - (values.at[v] - line.mean.at[v]) * slope.at[v];
+      gradient.at[v] = line.scale.at[v] * centred;
+    }
+    store(dx + at, gradient);
+  }
+}

@@ -1,0 +1,170 @@
+"""Batch normalisation on a GPU: the launches of batch_norm.cu, which describes the kernels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..cuda import array_module, launch
+from ..cuda.shapes import GRID_Y, THREADS, integers, power_of_two, real, vector
+
+# Blocks at most for the sums, about 4 for each multiprocessor of an H200: enough to hide memory's latency, and few
+# enough to merge. A constant, so that a sum does not depend on the device.
+_BLOCKS = 512
+_RUN = 4  # as in batch_norm.cu
+_MERGE = 32, 8  # channels of a block, and threads that share the chunks of each
+
+
+def statistics(x, eps: float):
+    """mean (C,) and invstd (C,) = 1 / sqrt(variance + eps) of each channel of x (N, C, ...); see reference.py."""
+    xp = array_module(x)
+    rows = _Rows.of(x)
+    mean, invstd = xp.empty(rows.channels, x.dtype), xp.empty(rows.channels, x.dtype)
+    if rows.channels:
+        chunks, height, grid, block = rows.chunks()
+        partial = xp.empty((2, chunks, rows.channels), np.float64)
+        if chunks:
+            rows.launch("statistics", grid, block, (rows.x, partial, *rows.sizes, np.int32(height)))
+        sizes = np.int32(chunks), np.int32(rows.channels), np.int64(height * rows.each), np.int64(rows.elements)
+        rows.launch("merge_statistics", rows.merge_grid, _MERGE, (partial, mean, invstd, *sizes, np.float64(eps)))
+    return mean, invstd
+
+
+def normalize(x, weight, bias, mean, invstd, residual=None, relu: bool = False):
+    """y = (x - mean) invstd weight + bias (+ residual); see reference.py. y lies in memory as x does.
+
+    A residual that lies otherwise is copied first.
+    """
+    rows = _Rows.of(x)
+    y = rows.empty()
+    vectors = [_contiguous(values) for values in (mean, invstd, weight, bias)]
+    rows.launch_each("normalize", (rows.x, *vectors, rows.like(residual), np.int32(relu), y))
+    return rows.shaped(y)
+
+
+def backward(dy, x, weight, mean, invstd, bias=None, relu: bool = False):
+    """dx of x's shape, dweight (None without a weight) and dbias (C,); see reference.py."""
+    rows = _Rows.of(x)
+    return _backward(rows, rows.like(dy), weight, mean, invstd, bias, relu, None, None)
+
+
+def backward_residual(dy, y, x, weight, mean, invstd):
+    """dx, dweight, dbias and dresidual for y = relu(batch_norm(x) + residual); see reference.py."""
+    rows = _Rows.of(x)
+    dresidual = rows.empty()
+    gradients = _backward(rows, rows.like(dy), weight, mean, invstd, None, True, rows.like(y), dresidual)
+    return *gradients, rows.shaped(dresidual)
+
+
+class _Rows(NamedTuple):
+    """x as batch_norm.cu sees memory."""
+
+    x: Any  # C-contiguous: channels-last if `last`
+    last: bool
+    count: int  # of rows
+    length: int  # of a row
+    channels: int
+    packed: int  # elements a thread moves at once
+
+    @classmethod
+    def of(cls, x) -> _Rows:
+        """`x` (N, C, ...), copied if it lies neither contiguous nor channels-last."""
+        n, channels = x.shape[:2]
+        plane = math.prod(x.shape[2:])
+        ended = _channels_to_end(x)
+        last = ended.flags.c_contiguous and (plane == 1 or not x.flags.c_contiguous)
+        x = ended if last else array_module(x).ascontiguousarray(x)
+        count, length = (n * plane, channels) if last else (n * channels, plane)
+        return cls(x, last, count, length, channels, vector(length, x))
+
+    @property
+    def elements(self) -> int:
+        """Of a channel."""
+        return self.x.size // max(1, self.channels)
+
+    @property
+    def each(self) -> int:
+        """Elements of a channel in a row (channels-last) or an image (planes)."""
+        return 1 if self.last else self.length
+
+    @property
+    def packs(self) -> int:
+        return self.length // self.packed
+
+    @property
+    def sizes(self) -> tuple[np.int32, ...]:
+        return integers(self.count, self.packs, self.channels, self.last)
+
+    @property
+    def merge_grid(self) -> tuple[int]:
+        return (-(-self.channels // _MERGE[0]),)
+
+    def chunks(self) -> tuple[int, int, tuple[int, int], tuple[int, int]]:
+        """How many chunks the sums are taken over, how many rows or images each has, and their grid and block."""
+        across = power_of_two(self.packs, 32 if self.last else THREADS)
+        down = THREADS // across
+        columns = -(-self.packs // across) if self.last else self.channels
+        count = self.count if self.last else self.count // self.channels
+        if self.x.size == 0:
+            return 0, 0, (0, 0), (across, down)
+        chunks = max(1, min(-(-count // (down * (_RUN if self.last else 1))), _BLOCKS // columns))
+        height = -(-count // chunks)
+        chunks = -(-count // height)
+        return chunks, height, (columns, chunks), (across, down)
+
+    def launch(self, what: str, grid, block, arguments) -> None:
+        defines = (real("batch_norm", self.x), ("VECTOR", self.packed))
+        launch("batch_norm/batch_norm.cu", f"batch_norm_{what}", grid, block, arguments, defines=defines)
+
+    def launch_each(self, what: str, arguments) -> None:
+        """Over all elements: some four rows a thread, so that a channel's numbers are read once for several."""
+        if self.x.size == 0:
+            return
+        across = power_of_two(self.packs, 32 if self.last else THREADS)
+        down = THREADS // across
+        grid = -(-self.packs // across), min(-(-self.count // (4 * down)), GRID_Y)
+        self.launch(what, grid, (across, down), (*arguments, *self.sizes))
+
+    def empty(self):
+        return array_module(self.x).empty(self.x.shape, self.x.dtype)
+
+    def like(self, array):
+        """`array`, of x's shape, in memory as x; None stays None."""
+        if array is None:
+            return None
+        return array_module(array).ascontiguousarray(_channels_to_end(array) if self.last else array)
+
+    def shaped(self, result):
+        """A result that lies as x, in the shape (N, C, ...)."""
+        return result.transpose(0, result.ndim - 1, *range(1, result.ndim - 1)) if self.last else result
+
+
+def _backward(rows: _Rows, dy, weight, mean, invstd, bias, relu: bool, y, gated):
+    xp = array_module(rows.x)
+    dbias, average, slope = (xp.empty(rows.channels, rows.x.dtype) for _ in range(3))
+    dweight = None if weight is None else xp.empty(rows.channels, rows.x.dtype)
+    scale, shift = _contiguous(weight), _contiguous(bias)
+    if rows.channels:
+        chunks, height, grid, block = rows.chunks()
+        partial = xp.empty((2, chunks, rows.channels), np.float64)
+        if chunks:
+            arguments = dy, rows.x, mean, invstd, scale, shift, np.int32(relu), y, gated, partial
+            rows.launch("gradient_sums", grid, block, (*arguments, *rows.sizes, np.int32(height)))
+        sizes = np.int32(chunks), np.int32(rows.channels), np.int64(rows.elements)
+        arguments = partial, invstd, dweight, dbias, average, slope, *sizes
+        rows.launch("merge_gradients", rows.merge_grid, _MERGE, arguments)
+    dx = rows.empty()
+    passed, gate = (dy, relu) if gated is None else (gated, False)
+    arguments = passed, rows.x, mean, invstd, scale, shift, np.int32(gate), average, slope, dx
+    rows.launch_each("input_gradient", arguments)
+    return rows.shaped(dx), dweight, dbias
+
+
+def _contiguous(values):
+    return None if values is None else array_module(values).ascontiguousarray(values)
+
+
+def _channels_to_end(x):
+    return x.transpose(0, *range(2, x.ndim), 1)
