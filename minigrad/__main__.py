@@ -1,0 +1,8 @@
+"""`python -m minigrad`: the command line."""
+
+import sys
+
+from minigrad.train.command.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""`minigrad evaluate`: how good a trained network is on pictures it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from minigrad.train.command import arguments
+from minigrad.train.command.arguments import UsageError
+
+MOST_CLASSES = 40  # of which each has a row; of more, the worst are shown
+WORST = 10
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="top-1 and top-5, class by class, and the confusion matrix",
+        description="Test a trained network: top-1 and top-5, each class by itself, and a picture of which class is "
+        "taken for which.",
+    )
+    parser.add_argument("source", metavar="RUN_DIR|WEIGHTS", help="the folder of a run, or a file of weights")
+    parser.add_argument("--model", metavar="NAME", type=arguments.model, help="what the file of weights is for")
+    parser.add_argument("--data", metavar="NAME|DIR", help="test on other data than the run's")
+    parser.add_argument("--root", metavar="DIR", help="where the data set's files are")
+    parser.add_argument("--multi-scale", action="store_true", help="average over the scales of the run's recipe")
+    parser.add_argument("--dense", action="store_true", help="VGG: average over all places in the whole picture")
+    parser.add_argument("--flip", action="store_true", help="average over each picture and its mirror image")
+    parser.add_argument("--workers", metavar="N", type=arguments.count(0), help="processes that read pictures")
+    parser.add_argument(
+        "--picture", metavar="FILE", type=arguments.output(".png", ".svg", ".pdf"), help="default: confusion.png there"
+    )
+    parser.set_defaults(run=evaluate, parser=parser)
+
+
+def evaluate(args: Any) -> None:
+    """Print the figures, and draw the confusion matrix."""
+    from minigrad.train.command import data as datasets
+    from minigrad.train.command.console import console, pairs, say, table
+    from minigrad.train.command.picture import draw_confusion
+    from minigrad.train.command.run import open_trained
+
+    trained = open_trained(args.source, args.model)
+    config = trained.config
+    if config is None and args.data is None:
+        raise UsageError(f"{args.source} is a file of weights; say with --data what to test it on")
+    name = datasets.known(args.data) if args.data else config.data  # type: ignore[union-attr]
+    data = datasets.load(name, args.root or (config.root if config else None), bool(config and config.strict))
+    if len(data.classes) != len(trained.classes) or data.channels != trained.input_shape[0]:
+        raise UsageError(
+            f"{trained.origin} tells {len(trained.classes)} classes apart in pictures of {trained.input_shape[0]} "
+            f"channels; {Path(name).name} has {len(data.classes)} classes and {data.channels} channels"
+        )
+    figures = _figures(trained, data.test, args, datasets.workers(name) if args.workers is None else args.workers)
+    counts = figures["confusion"].numpy()
+    names = data.classes
+    picture = args.picture or (trained.folder or Path()) / "confusion.png"
+    title = f"{trained.origin}: {figures['top1']:.2%} of {figures['samples']:,} named right"
+    draw_confusion(picture, counts, names, title)
+
+    screen = console()
+    facts = [
+        ("top-1", f"{figures['top1']:.2%}   (error {1 - figures['top1']:.2%})"),
+        ("top-5", f"{figures['top5']:.2%}   (error {1 - figures['top5']:.2%})"),
+        ("loss", f"{figures['loss']:.4f}"),
+        ("pictures", f"{figures['samples']:,} of {Path(name).name}"),
+        ("confusion", str(picture)),
+    ]
+    screen.print(pairs(facts if len(names) > 5 else [facts[0], *facts[2:]]))
+    rows = _rows(counts, figures["per_class"].tolist(), names)
+    if len(rows) > MOST_CLASSES:
+        say(f"\nthe {WORST} hardest of {len(rows)} classes")
+        rows = sorted(rows, key=lambda row: float(row[2].rstrip("%")))[:WORST]
+    screen.print(table(["class", "pictures", "right", "most often taken for"], rows, "lrrl"))
+
+
+def _figures(trained: Any, pictures: Any, args: Any, processes: int) -> dict[str, Any]:
+    """The metrics of a trained network on a data set."""
+    from minigrad.data import DataLoader
+    from minigrad.train import Metrics, recipes
+    from minigrad.train.command.data import through
+    from minigrad.train.command.train import TEST_BATCH
+    from minigrad.train.evaluation import evaluate_views, predict
+
+    if not (args.multi_scale or args.dense):
+        loader = DataLoader(through(pictures, trained.transform), TEST_BATCH, num_workers=processes)
+        probabilities, labels = predict(trained.model, loader, flip=args.flip)
+        metrics, logits = Metrics(full=True), probabilities.log()
+        metrics.add((-logits[range(len(labels)), labels]).mean(), logits, labels)
+        return metrics.compute()
+    if trained.config is None or not trained.config.recipe_used().test_scales:
+        raise UsageError("--multi-scale and --dense need a run whose recipe has scales to test at")
+    recipe, pixels = trained.config.recipe_used(), trained.config.pixels()
+    scales = recipe.test_scales if args.multi_scale else recipe.test_scales[:1]
+    views = [recipes.test_transform(recipe, pixels, scale, whole=args.dense) for scale in scales]
+    return evaluate_views(trained.model, pictures, views, dense=args.dense, flip=args.flip, num_workers=processes)
+
+
+def _rows(counts: Any, right: list[float], names: list[str]) -> list[list[str]]:
+    """For each class: its name, its pictures, the share named right, and what the others are most often taken for."""
+    rows = []
+    for place, name in enumerate(names):
+        wrong = counts[place].copy()
+        wrong[place] = 0
+        worst = int(wrong.argmax())
+        taken = f"{names[worst]} ({wrong[worst]})" if wrong[worst] else ""
+        share = f"{right[place]:.1%}" if counts[place].sum() else "nan%"
+        rows.append([name, f"{counts[place].sum():,}", share, taken])
+    return rows

@@ -1,0 +1,80 @@
+"""`minigrad COMMAND`: finds the command, runs it, and turns what goes wrong into one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from minigrad.train.command import doctor, evaluate, export, models, predict, train
+from minigrad.train.command.arguments import Parser, UsageError
+
+EPILOG = """\
+a first run, on the data that minigrad brings:
+  minigrad train lenet5 --data sample
+  minigrad evaluate runs/lenet5-sample
+  minigrad predict shirt.png
+  minigrad export runs/lenet5-sample lenet5.onnx
+
+minigrad COMMAND --help says more about a command."""
+
+WRONG_ARGUMENTS, FAILED, INTERRUPTED = 2, 1, 130  # exit codes, as shells and other programs have them
+
+
+def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the whole command line, and those of the commands by their names."""
+    import minigrad
+
+    parser = Parser(
+        prog="minigrad", description="Train, test and use the classic convolutional networks.", epilog=EPILOG
+    )
+    parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
+    for module in (train, evaluate, predict, models, export, doctor):
+        module.add_to(commands)
+    return parser, commands.choices  # type: ignore[return-value]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (by default this process's); returns the exit code.
+
+    0: done; 1: it failed; 2: wrong arguments; 130: stopped by Ctrl-C. Messages of one line go to standard error.
+    """
+    from minigrad.train import NonFiniteLoss
+
+    warnings.showwarning = _show_warning
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser, commands = build_parser()
+    command = commands.get(words[0]) if words else None
+    name = command.prog if command else parser.prog
+    try:
+        (command or parser).refuse_unknown_options(words)
+        args = parser.parse_args(words)
+        if args.command is None:
+            parser.print_help()
+            return 0
+        args.run(args)
+        sys.stdout.flush()
+        return 0
+    except UsageError as error:
+        return _fail(name, error, WRONG_ARGUMENTS)
+    except BrokenPipeError:  # `minigrad models | head` has seen enough; the interpreter must not flush again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt as stopped:  # TrainingInterrupted, which says what is saved, is one
+        return _fail(name, str(stopped) or "stopped by Ctrl-C", INTERRUPTED)
+    # What the library raises for what it was given has a message of one line; anything else is a mistake of ours,
+    # whose traceback is wanted.
+    except (ModuleNotFoundError, NonFiniteLoss, OSError, RuntimeError, ValueError) as error:
+        return _fail(name, error, FAILED)
+
+
+def _fail(name: str, why: Any, code: int) -> int:
+    print(f"{name}: {' '.join(str(why).split())}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+    print(f"minigrad: {message}", file=sys.stderr)
