@@ -18,7 +18,8 @@ from ..source import Defines, Source
 HERE = Path(__file__).resolve().parent
 HEADERS = ("abi.h", "device_api.h", "tensor_core.h")
 RUNTIME = ("runtime.cpp", "checks.cpp", "runtime.h", "abi.h")
-COMMON = ("-std=c++17", "-g1", "-fPIC", "-fno-strict-aliasing")
+# no unique symbols: the shared memory of a template has the same name in two variants of a file, but not the same size
+COMMON = ("-std=c++17", "-g1", "-fPIC", "-fno-strict-aliasing", "-fno-gnu-unique")
 FLAGS = {
     "fast": ("-O2", "-march=x86-64-v3", "-ffp-contract=fast"),
     # -O1 and no vectors: an access in the program is an access in the code
