@@ -140,7 +140,8 @@ _ALEXNET = Recipe(
 
 _VGG = Recipe(
     source="Simonyan, Zisserman 2014, Very deep convolutional networks for large-scale image recognition, sections 3 "
-    "and 4: the shorter side jittered, the test at 384, at 256, 384 and 512 together, and dense.",
+    "and 4: the shorter side jittered, the test at 384, at 256, 384 and 512 together, and dense; the deeper networks "
+    "begin with layers of a trained VGG-11 (`VGG.initialize_from`).",
     networks=("vgg*",),
     epochs=74,
     batch_size=256,
