@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 
 from minigrad.autograd import no_grad
+from minigrad.dtypes import float32, float64
+from minigrad.kernels.dispatch import implementation
 from minigrad.ops.creation import tensor
 from minigrad.ops.joining import cat
 from minigrad.tensor import Tensor
@@ -26,8 +28,12 @@ def get_total_norm(
     tensors = _as_list(tensors)
     if not tensors:
         return tensor(0.0)
-    norms = cat([t.norm(norm_type).reshape(1).to(tensors[0].device) for t in tensors])
-    total = norms.norm(norm_type)
+    if norm_type == 2 and _fit_one_kernel(tensors):
+        arrays = [t.array for t in tensors]
+        total = Tensor(implementation("optimizer", arrays[0]).norm(arrays))
+    else:
+        norms = cat([t.norm(norm_type).reshape(1).to(tensors[0].device) for t in tensors])
+        total = norms.norm(norm_type)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
@@ -44,9 +50,16 @@ def clip_grads_with_norm_(
     """Scale the gradients in place by max_norm / total_norm where that is less than 1."""
     if not float(max_norm) >= 0:
         raise ValueError(f"clip_grad_norm_: max_norm must be at least 0, got {max_norm}")
+    gradients = _gradients(parameters)
+    if _fit_one_kernel([*gradients, total_norm]):
+        arrays = [gradient.array for gradient in gradients]
+        implementation("optimizer", total_norm.array).clip(arrays, float(max_norm), total_norm.array)
+        for gradient in gradients:
+            gradient._bump_version()
+        return
     # The small number keeps us from dividing by 0; clamping instead of `if` does not wait for a GPU.
     scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    for gradient in _gradients(parameters):
+    for gradient in gradients:
         gradient.mul_(scale.to(gradient.device))
 
 
@@ -101,6 +114,13 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
 
 def _as_list(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+
+
+def _fit_one_kernel(tensors: list[Tensor]) -> bool:
+    """Whether the tensors lie on one GPU and have one dtype that its kernels compute in."""
+    first = tensors[0]
+    alike = all(t.device == first.device and t.dtype == first.dtype for t in tensors)
+    return alike and first.is_cuda and first.dtype in (float32, float64)
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:

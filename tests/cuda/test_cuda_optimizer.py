@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+import minigrad as mg
 from minigrad.kernels.cuda.simulator import simulate
 from minigrad.kernels.optimizer import cuda, reference
 
@@ -138,3 +139,17 @@ def test_memory_is_kept_to_and_no_threads_race(xp, mode):
     total = np.sqrt(sum((g**2).sum() for g in lists[1]))
     lists[1] = [g * np.float32(0.5 / (total + 1e-6)) for g in lists[1]]
     assert_same(mine, lists)
+
+
+@pytest.mark.parametrize("norm_type", [1, 2])
+def test_clip_grad_norm_equals_the_cpu(norm_type):
+    rng = np.random.default_rng(0)
+    start = [rng.standard_normal(shape) for shape in [(5, 4), (3, 2, 3, 3), (7,)]]
+    found = []
+    for device in ("cpu", "cuda"):
+        parameters = [mg.tensor(array, device=device, requires_grad=True) for array in start]
+        sum((p * p).sum() for p in parameters).backward()
+        total = mg.nn.utils.clip_grad_norm_(parameters, 0.5, norm_type)
+        found.append([total.cpu().numpy(), *(p.grad.cpu().numpy() for p in parameters)])
+    for mine, expected in zip(*reversed(found), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-13, strict=True)
