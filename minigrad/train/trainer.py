@@ -185,12 +185,23 @@ class Trainer:
         self._draw(now=True)
         return self.history
 
+    @no_grad()
     def evaluate(self, loader: Iterable) -> dict[str, Any]:
         """The metrics of the model (of the average of its weights, where there is one) on a whole data set.
 
         "samples", "loss", "top1", "top5", "per_class" (C,) and "confusion" (C, C): see `Metrics.compute`.
         """
-        return self._evaluate(loader, lambda batches: None)
+        metrics, training = Metrics(full=True), self.model.training
+        with self._averaged():
+            self.model.eval()
+            try:
+                for images, targets in loader:
+                    targets = targets.to(self.device)
+                    output = self.model(images.to(self.device))
+                    metrics.add(self.criterion(output, targets), logits_of(output), targets)
+            finally:
+                self.model.train(training)
+        return metrics.compute()
 
     def resume(self) -> None:
         """Load `run_dir`'s checkpoint, so that the next `fit` goes on exactly where it was written.
@@ -291,14 +302,18 @@ class Trainer:
         """The validation's part of the epoch's row."""
         generators, started = generator_states(), time.perf_counter()
 
-        def listen(batches: int) -> None:
-            if bar.due():
-                bar.update(batches, "")
-            if ctrl_c.pressed:
-                set_generator_states(generators)  # a resumed run validates from the start
-                self._interrupted(train_loader)
+        def watch() -> Iterator:
+            for batches, batch in enumerate(loader):
+                if ctrl_c.pressed:
+                    return
+                if bar.due():
+                    bar.update(batches, "")
+                yield batch
 
-        figures = self._evaluate(loader, listen)
+        figures = self.evaluate(watch())
+        if ctrl_c.pressed:
+            set_generator_states(generators)  # a resumed run validates from the start
+            self._interrupted(train_loader)
         self.seconds += time.perf_counter() - started
         return {f"validation_{key}": figures[key] for key in ("loss", "top1", "top5") if key in figures}
 
@@ -322,21 +337,6 @@ class Trainer:
                     self.folder.save_best(self.model.state_dict())
             self._save(loader)
             self._draw()
-
-    @no_grad()
-    def _evaluate(self, loader: Iterable, listen: Callable[[int], None]) -> dict[str, Any]:
-        metrics, training = Metrics(full=True), self.model.training
-        with self._averaged():
-            self.model.eval()
-            try:
-                for batches, (images, targets) in enumerate(loader, 1):
-                    targets = targets.to(self.device)
-                    output = self.model(images.to(self.device))
-                    metrics.add(self.criterion(output, targets), logits_of(output), targets)
-                    listen(batches)
-            finally:
-                self.model.train(training)
-        return metrics.compute()
 
     def _averaged(self) -> Any:
         """Within it the model has the weights that are validated and kept."""
