@@ -1,19 +1,92 @@
-"""NVIDIA GPUs: whether there is one, and how many."""
+"""NVIDIA GPUs: whether there is one, waiting for it, and its memory; with PyTorch's names.
+
+Operations on a GPU are queued: Python goes on while the GPU computes, and waits where it asks for a value (`item`,
+`cpu`, `print`) or calls `synchronize`. What a value must be (a label a class, an index in range) is checked on the GPU,
+and a mistake is raised there too, since looking at every value at once would make every step wait.
+
+With the environment variable MINIGRAD_CUDA_SIMULATOR=1 the kernels run on the CPU, slowly, as one device called
+"simulator": to test programs where there is no GPU.
+"""
 
 from __future__ import annotations
 
-from minigrad.device import cupy_or_reason
+from minigrad.assertions import raise_noted
+from minigrad.device import cuda_backend, device
+
+Device = device | str | int | None
 
 
 def is_available() -> bool:
-    """True if CuPy is installed and finds a GPU."""
-    try:
-        cupy_or_reason()
-    except RuntimeError:
-        return False
-    return True
+    """True if there is a GPU that can be used; `cuda_backend` in minigrad.device says why not."""
+    return device_count() > 0
 
 
 def device_count() -> int:
     """The number of GPUs that can be used."""
-    return cupy_or_reason().cuda.runtime.getDeviceCount() if is_available() else 0
+    try:
+        return cuda_backend().device_count()
+    except RuntimeError:
+        return 0
+
+
+def current_device() -> int:
+    """The index of the GPU that `device="cuda"` means."""
+    return cuda_backend().current_device()
+
+
+def get_device_name(device: Device = None) -> str:
+    """The GPU's name, such as "NVIDIA H200"."""
+    return cuda_backend().device_name(_index(device))
+
+
+def get_device_capability(device: Device = None) -> tuple[int, int]:
+    """The GPU's compute capability, such as (9, 0)."""
+    return cuda_backend().capability(_index(device))
+
+
+def synchronize(device: Device = None) -> None:
+    """Wait until the GPU has done all that was asked of it; raises what a check noted in the meantime."""
+    _current(device).synchronize()
+    raise_noted()
+
+
+def memory_allocated(device: Device = None) -> int:
+    """The bytes of the GPU's memory that tensors take."""
+    return _current(device).memory_allocated()
+
+
+def max_memory_allocated(device: Device = None) -> int:
+    """The largest value of `memory_allocated` so far, or since `reset_peak_memory_stats`."""
+    return _current(device).max_memory_allocated()
+
+
+def reset_peak_memory_stats(device: Device = None) -> None:
+    """Let `max_memory_allocated` begin anew."""
+    _current(device).reset_peak_memory_stats()
+
+
+def memory_reserved(device: Device = None) -> int:
+    """The bytes of the GPU's memory that the process holds: for tensors, and for the next ones."""
+    return _current(device).memory_reserved()
+
+
+def empty_cache() -> None:
+    """Give back the memory that is held for the next tensors."""
+    cuda_backend().empty_cache()
+
+
+def _current(which: Device):
+    """The device layer, which speaks of the current GPU; RuntimeError if another one is meant."""
+    backend, index = cuda_backend(), _index(which)
+    if index not in (None, backend.current_device()):
+        raise RuntimeError(f"minigrad.cuda: 'cuda:{index}' is not the current GPU, {backend.current_device()}")
+    return backend
+
+
+def _index(which: Device) -> int | None:
+    if which is None or isinstance(which, int):
+        return which
+    where = device(which)
+    if where.type != "cuda":
+        raise ValueError(f"expected a cuda device, but got: {where}")
+    return where.index

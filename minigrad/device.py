@@ -7,6 +7,8 @@ from types import ModuleType
 
 import numpy as np
 
+from minigrad import assertions
+
 
 class device:
     """A device as in PyTorch: ``device("cpu")``, ``device("cuda")``, ``device("cuda:1")``, or in two arguments."""
@@ -50,12 +52,12 @@ CPU = device("cpu")
 
 
 def array_module(array) -> ModuleType:
-    """The module whose functions work on `array`: NumPy, or CuPy for an array on a GPU."""
+    """The module whose functions work on `array`: NumPy, or for an array on a GPU CuPy (or the simulator's arrays)."""
     if isinstance(array, np.ndarray):
         return np
-    import cupy
+    from minigrad.kernels import cuda  # here and below: nothing of CUDA is read where it is not used
 
-    return cupy
+    return cuda.array_module(array)
 
 
 def device_of(array) -> device:
@@ -65,32 +67,55 @@ def device_of(array) -> device:
     return device("cuda", array.device.id)
 
 
+def arrays_on(where: device | str | None) -> ModuleType:
+    """The module that makes arrays on a device (None: the CPU)."""
+    return np if where is None or device(where).type == "cpu" else cuda_backend().xp
+
+
+def cuda_backend():
+    """The device layer (`Backend` in kernels/cuda/device.py); without a GPU a RuntimeError, in one line, says why."""
+    from minigrad.kernels import cuda
+
+    return cuda.backend()
+
+
 def to_device(array, where: device | str | None):
-    """`array` on the device `where` (None: where it is), without a copy if it is there already."""
+    """`array` on the device `where` (None: where it is), without a copy if it is there already.
+
+    A copy has its axes in the same order in memory.
+    """
     if where is None:
         return array
     where = device(where)
     if where.type == "cpu":
-        return array if isinstance(array, np.ndarray) else array.get()
-    return cupy_or_reason().asarray(array)
+        return on_host(array)
+    backend = cuda_backend()
+    if where.index is not None and where.index >= backend.device_count():
+        raise RuntimeError(f"device '{where}': there are only {backend.device_count()} GPUs, counted from 0")
+    if not isinstance(array, np.ndarray):
+        if where.index in (None, array.device.id):
+            return array
+        with backend.xp.cuda.Device(where.index):
+            return _in_memory_order(array, lambda dense: dense.copy())
+    if array.ndim == 0:  # a number goes as an argument of the kernel that writes it
+        return backend.xp.full((), array[()], array.dtype)
+    return _in_memory_order(array, lambda dense: backend.upload(dense, where.index))
 
 
-def cupy_or_reason() -> ModuleType:
-    """CuPy, if it can be used; RuntimeError, in one line that says why not."""
-    try:
-        import cupy
+def on_host(array) -> np.ndarray:
+    """`array` in the host's memory: itself, or a copy from the GPU, which raises what was noted there."""
+    if isinstance(array, np.ndarray):
+        return array
+    assertions.raise_noted()
+    return _in_memory_order(array, cuda_backend().download)
 
-        found = cupy.cuda.is_available()
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "device 'cuda': CuPy is not installed; pip install 'minigrad[cuda13]' (or 'minigrad[cuda12]' for CUDA 12)"
-        ) from error
-    except Exception as error:  # a CuPy that is half installed fails in many ways
-        reason = " ".join(str(error).split())
-        raise RuntimeError(f"device 'cuda': CuPy is installed, but does not work: {reason}") from error
-    if not found:
-        raise RuntimeError("device 'cuda': CuPy is installed, but it finds no NVIDIA driver or no GPU")
-    return cupy
+
+def _in_memory_order(array, copy):
+    """copy(array), the outermost axes first, so that the copy lies in memory as `array` does (channels-last too)."""
+    if array.flags.c_contiguous:
+        return copy(array)
+    order = sorted(range(array.ndim), key=lambda dim: -abs(array.strides[dim]))
+    return copy(array.transpose(order)).transpose([order.index(dim) for dim in range(array.ndim)])
 
 
 def get_num_threads() -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minigrad.device import device, device_of
+from minigrad.device import device, device_of, on_host
 
 
 class Version:
@@ -241,11 +241,11 @@ class Tensor:
         """The only element as a Python number."""
         if self.array.size != 1:
             raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
-        return self.array.item()
+        return on_host(self.array).item()
 
     def tolist(self) -> Any:
         """The values as nested lists (a number for a 0-d tensor)."""
-        return self.array.tolist()
+        return on_host(self.array).tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The array itself, sharing memory; `force` detaches and copies from the GPU where that is needed."""
@@ -254,7 +254,10 @@ class Tensor:
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if not isinstance(self.array, np.ndarray):
-            raise TypeError(f"can't convert {self.device} tensor to numpy. Use Tensor.cpu() to copy it first.")
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
+                "host memory first."
+            )
         return self.array
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
@@ -274,7 +277,7 @@ class Tensor:
                 f"Boolean value of Tensor with {'no' if self.array.size == 0 else 'more than one'} value"
                 f"{'s' if self.array.size == 0 else ''} is ambiguous"
             )
-        return bool(self.array.item())
+        return bool(on_host(self.array).item())
 
     def __float__(self) -> float:
         return float(self.item())
@@ -285,7 +288,7 @@ class Tensor:
     def __index__(self) -> int:
         if self.array.dtype.kind not in "iub" or self.array.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.array.item())
+        return int(on_host(self.array).item())
 
     def __format__(self, spec: str) -> str:
         return format(self.item() if self.ndim == 0 and spec else str(self), spec)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
 from minigrad.autograd.grad_mode import ignored_warnings, set_grad_enabled
+from minigrad.device import array_module
 from minigrad.tensor import Tensor
 
 
@@ -238,7 +237,7 @@ def grad(
         if result is not None:
             continue
         if materialize_grads:
-            results[index] = Tensor(np.zeros_like(tensor.array))
+            results[index] = Tensor(array_module(tensor.array).zeros_like(tensor.array))
         elif not allow_unused:
             raise RuntimeError(
                 f"grad: input {index} of shape {list(tensor.shape)} appears to not have been used in the graph. "
@@ -265,13 +264,17 @@ def _prepare(operation: str, tensors, grad_tensors) -> tuple[list[Edge], list[Te
                     f"{operation}: grad can be implicitly created only for scalar outputs, got shape "
                     f"{list(tensor.shape)}; pass a gradient of that shape"
                 )
-            gradient = Tensor(np.ones_like(tensor.array, subok=False))
+            gradient = Tensor(array_module(tensor.array).ones(tensor.shape, tensor.dtype))
         elif not isinstance(gradient, Tensor):
             raise TypeError(f"{operation}: gradients can be either Tensors or None, got {type(gradient).__name__}")
         elif gradient.shape != tensor.shape:
             raise RuntimeError(
                 f"{operation}: Mismatch in shape: grad_output[{index}] has a shape of {list(gradient.shape)} "
                 f"and output[{index}] has a shape of {list(tensor.shape)}."
+            )
+        elif gradient.device != tensor.device:
+            raise RuntimeError(
+                f"{operation}: gradient {index} lies on {gradient.device}; expected {tensor.device}, as its tensor"
             )
         edges.append(gradient_edge(tensor))
         gradients.append(gradient)

@@ -349,7 +349,7 @@ def _callers_stack() -> traceback.StackSummary:
 def _link_view(cls: type[Function], args: tuple, output: Tensor) -> None:
     """Let a view remember its base and how it is taken from it, so that a write into one reaches the other."""
     source = args[0]
-    if _owner(output.array) is not _owner(source.array):
+    if not _same_memory(output.array, source.array):
         return  # the arrays did not allow a view: this is a copy
     outer, rest = source._replay, args[1:]
 
@@ -360,6 +360,12 @@ def _link_view(cls: type[Function], args: tuple, output: Tensor) -> None:
     output._version, output._replay = source._version, replay
     output._base = source if source._base is None else source._base
     output._base_node = output._base._node
+
+
+def _same_memory(a, b) -> bool:
+    """Whether two arrays are views of one."""
+    a, b = _owner(a), _owner(b)
+    return a is b if isinstance(a, np.ndarray) else a.data.ptr == b.data.ptr
 
 
 def _owner(array):

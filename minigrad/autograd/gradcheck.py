@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad.autograd.backward import grad
 from minigrad.autograd.grad_mode import enable_grad, no_grad
+from minigrad.device import to_device
 from minigrad.tensor import Tensor
 
 
@@ -77,7 +78,9 @@ def gradgradcheck(
         raise ValueError("gradgradcheck: no output of func requires grad")
     if grad_outputs is None:
         random = np.random.default_rng(0)
-        grad_outputs = [Tensor(random.standard_normal(o.shape), requires_grad=True) for o in outputs]
+        grad_outputs = [
+            Tensor(to_device(random.standard_normal(o.shape), o.device), requires_grad=True) for o in outputs
+        ]
     grad_outputs = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
 
     def first_derivatives(*arguments):
@@ -111,7 +114,12 @@ def _outputs(func: Callable, inputs: Sequence) -> tuple[Tensor, ...]:
 
 def _value(func: Callable, inputs: Sequence, index: int) -> np.ndarray:
     with no_grad():
-        return _outputs(func, inputs)[index].array.copy()
+        return _on_host(_outputs(func, inputs)[index].array)
+
+
+def _on_host(array) -> np.ndarray:
+    """A copy of `array` in the host's memory, where all comparisons are made."""
+    return np.array(to_device(array, "cpu"))
 
 
 def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
@@ -122,11 +130,11 @@ def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
     for row in range(output.numel()) if output.requires_grad else ():
         one = np.zeros(output.numel())
         one[row] = 1
-        weight = Tensor(one.reshape(output.shape).astype(output.dtype))
+        weight = Tensor(to_device(one.reshape(output.shape).astype(output.dtype), output.device))
         gradients = grad(output, tensors, weight, retain_graph=True, allow_unused=True)
         for jacobian, gradient in zip(analytic, gradients, strict=True):
             if gradient is not None:
-                jacobian[row] = gradient.array.ravel()
+                jacobian[row] = _on_host(gradient.array).ravel()
     middle = _value(func, inputs, index)
     for (position, x), jacobian in zip(checked, analytic, strict=True):
         for column, entry in enumerate(np.ndindex(x.shape)):
@@ -139,7 +147,7 @@ def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
                 place = tuple(map(int, np.unravel_index(row, output.shape)))
                 raise GradcheckError(
                     f"gradcheck: Jacobian mismatch for output {index} with respect to input {position}: at output "
-                    f"entry {place}, input entry {entry} (value {x.array[entry]:.6g}) "
+                    f"entry {place}, input entry {entry} (value {x.array[entry].item():.6g}) "
                     f"backward gives {jacobian[row, column]:.8g}, finite differences {numeric[row]:.8g}"
                     + _kink(sides, atol, rtol)
                 )
@@ -147,7 +155,7 @@ def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
 
 def _value_at(func, inputs, index: int, x: Tensor, entry: tuple, step: float) -> np.ndarray:
     """The output with one entry of the input `x` moved by `step`."""
-    before = x.array[entry]
+    before = x.array[entry].item()
     x.array[entry] = before + step
     try:
         return _value(func, inputs, index)
@@ -173,19 +181,20 @@ def _compare_along_direction(func, inputs, checked, index, eps, atol, rtol) -> N
     v = _unit(random.standard_normal(output.shape))
     gradients: Sequence[Tensor | None] = [None] * len(checked)
     if output.requires_grad:
-        gradients = grad(output, [x for _, x in checked], Tensor(v.astype(output.dtype)), allow_unused=True)
+        weight = Tensor(to_device(v.astype(output.dtype), output.device))
+        gradients = grad(output, [x for _, x in checked], weight, allow_unused=True)
     for (position, x), gradient in zip(checked, gradients, strict=True):
         u = _unit(random.standard_normal(x.shape))
-        before = x.array.copy()
+        before, direction = x.array.copy(), to_device(u, x.device)
         slopes = []
         try:
             for step in (-eps, 0.0, eps):
-                x.array[...] = before + step * u
+                x.array[...] = before + step * direction
                 slopes.append((_value(func, inputs, index) * v).sum())
         finally:
             x.array[...] = before
         below, middle, above = slopes
-        analytic = 0.0 if gradient is None else float((gradient.array * u).sum())
+        analytic = 0.0 if gradient is None else float((_on_host(gradient.array) * u).sum())
         numeric = (above - below) / (2 * eps)
         if not abs(analytic - numeric) <= atol + rtol * abs(numeric):
             raise GradcheckError(

@@ -51,7 +51,13 @@ def write(target: Tensor, value: Tensor, index: Any = EVERYWHERE, computed: bool
     if recording and target._base is not None:
         _check_unshared(target._base.array)  # else the write would change more of the base than its history says
     source = value.array
-    if index is not EVERYWHERE and np.may_share_memory(source, target.array):
+    if isinstance(source, np.ndarray) is not isinstance(target.array, np.ndarray):
+        if source.ndim == 0 and not value.is_cuda and not value.requires_grad:
+            source = source[()]  # a number is an argument of the kernel that writes it
+        else:
+            value = value.to(target.device)
+            source = value.array
+    elif index is not EVERYWHERE and np.may_share_memory(source, target.array):
         source = source.copy()
     target.array[index] = source
     if not recording:
@@ -84,10 +90,10 @@ def check_writable(target: Tensor) -> None:
     _check_unshared(target.array)
 
 
-def _check_unshared(array: np.ndarray) -> None:
+def _check_unshared(array) -> None:
     """Raise RuntimeError if elements of an array share memory, or if it must not be written."""
     shared = array.size and any([step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)])
-    if shared or not array.flags.writeable:
+    if shared or (isinstance(array, np.ndarray) and not array.flags.writeable):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
             "location, or its memory is read-only. Please clone() the tensor before performing the operation."
@@ -101,7 +107,7 @@ def _itself(tensor: Tensor) -> Tensor:
 def _as_tensors(index):
     """An index as `Tensor.__getitem__` takes it."""
     parts = index if isinstance(index, tuple) else (index,)
-    return tuple([Tensor(part) if isinstance(part, np.ndarray) else part for part in parts])
+    return tuple([Tensor(part) if hasattr(part, "dtype") else part for part in parts])
 
 
 def _fit(value: Tensor, target: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ class LogSoftmax(Function):
 
 def _shifted(x, dim: int):
     """x less its largest element: quotients of exponentials stay the same, and none overflows."""
-    return x - x.max(dim, keepdims=True, initial=-math.inf)
+    return x - x.max(dim, keepdims=True) if x.size else x
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:

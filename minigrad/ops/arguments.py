@@ -42,8 +42,11 @@ def check_floating(operation: str, name: str, value: Any) -> Tensor:
 def check_same_device(operation: str, *tensors: Tensor) -> None:
     """RuntimeError if the tensors lie on different devices."""
     if len({type(tensor.array) for tensor in tensors}) > 1:
-        where = ", ".join(str(tensor.device) for tensor in tensors)
-        raise RuntimeError(f"{operation}: expected all tensors to be on the same device, got {where}; use .to(device)")
+        where = [str(tensor.device) for tensor in tensors]
+        if len(set(where)) > 1:
+            raise RuntimeError(
+                f"{operation}: expected all tensors to be on the same device, got {', '.join(where)}; use .to(device)"
+            )
 
 
 def floating(operation: str, value: Any) -> Tensor:
@@ -70,7 +73,7 @@ def operands(operation: str, input: Any, other: Any) -> tuple[Any, Any]:
             if b.dtype != dtype:
                 other = other.to(dtype)
         if type(a) is not type(b):
-            check_same_device(operation, input, other)
+            input, other = _on_one_device(operation, input, other)
         if a.shape != b.shape:
             broadcast_shapes(operation, a.shape, b.shape)
         return input, other
@@ -87,6 +90,21 @@ def operands(operation: str, input: Any, other: Any) -> tuple[Any, Any]:
         # A number out of the tensor's range wraps around, as in PyTorch; NumPy would raise.
         number = np.array(int(number)).astype(dtype)[()]
     return (tensor, number) if first else (number, tensor)
+
+
+def _on_one_device(operation: str, input: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Two tensors of different devices: a 0-d one of the CPU goes to the other; else RuntimeError. As in PyTorch."""
+    if input.ndim == 0 and not input.is_cuda:
+        return input.to(other.device), other
+    if other.ndim == 0 and not other.is_cuda:
+        return input, other.to(input.device)
+    check_same_device(operation, input, other)
+    return input, other
+
+
+def beside(array, like):
+    """`array` for an operation with `like`: a number in the host's memory goes as an argument, not as an array."""
+    return array if type(array) is type(like) or array.ndim else array[()]
 
 
 def _from_numpy(array) -> Any:

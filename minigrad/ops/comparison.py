@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.arguments import check_tensor, operands
+from minigrad.ops.arguments import check_same_device, check_tensor, operands
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
 def _comparison(name: str, compare, symbol: str):
     def function(input: Any, other: Any) -> Tensor:
         x, y = operands(name, check_tensor(name, "input", input), other)
-        return Tensor(np.asarray(compare(*[o.array if isinstance(o, Tensor) else o for o in (x, y)])))
+        return Tensor(compare(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"input {symbol} other for each pair of elements, broadcast."
@@ -56,7 +56,7 @@ def _bitwise(name: str, ufunc):
         for operand in (x, y):
             if isinstance(operand, float) or (isinstance(operand, Tensor) and operand.dtype.kind == "f"):
                 raise RuntimeError(f"{name}: expected boolean or integer tensors, got a floating point operand")
-        return Tensor(np.asarray(ufunc(*[o.array if isinstance(o, Tensor) else o for o in (x, y)])))
+        return Tensor(ufunc(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{name} of boolean or integer tensors, broadcast."
@@ -73,12 +73,12 @@ def bitwise_not(input: Tensor) -> Tensor:
     check_tensor("bitwise_not", "input", input)
     if input.dtype.kind == "f":
         raise RuntimeError(f"bitwise_not: expected a boolean or integer tensor, got {input.dtype}")
-    return Tensor(np.asarray(np.invert(input.array)))
+    return Tensor(np.invert(input.array))
 
 
 def logical_not(input: Tensor) -> Tensor:
     """True where the element is zero."""
-    return Tensor(np.asarray(np.logical_not(check_tensor("logical_not", "input", input).array)))
+    return Tensor(np.logical_not(check_tensor("logical_not", "input", input).array))
 
 
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
@@ -93,23 +93,24 @@ def logical_or(input: Tensor, other: Tensor) -> Tensor:
 
 def isnan(input: Tensor) -> Tensor:
     """True where the element is NaN."""
-    return Tensor(np.asarray(np.isnan(check_tensor("isnan", "input", input).array)))
+    return Tensor(np.isnan(check_tensor("isnan", "input", input).array))
 
 
 def isinf(input: Tensor) -> Tensor:
     """True where the element is plus or minus infinity."""
-    return Tensor(np.asarray(np.isinf(check_tensor("isinf", "input", input).array)))
+    return Tensor(np.isinf(check_tensor("isinf", "input", input).array))
 
 
 def isfinite(input: Tensor) -> Tensor:
     """True where the element is neither infinite nor NaN."""
-    return Tensor(np.asarray(np.isfinite(check_tensor("isfinite", "input", input).array)))
+    return Tensor(np.isfinite(check_tensor("isfinite", "input", input).array))
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """True if the two tensors have the same shape and the same elements."""
     check_tensor("equal", "input", input)
     check_tensor("equal", "other", other)
+    check_same_device("equal", input, other)
     return bool(np.array_equal(input.array, other.array))
 
 
@@ -117,6 +118,7 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
     """True if |input - other| <= atol + rtol |other| for all elements."""
     check_tensor("allclose", "input", input)
     check_tensor("allclose", "other", other)
+    check_same_device("allclose", input, other)
     return bool(np.allclose(input.array, other.array, rtol, atol, equal_nan))
 
 
@@ -124,6 +126,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     """Where |input - other| <= atol + rtol |other|."""
     check_tensor("isclose", "input", input)
     check_tensor("isclose", "other", other)
+    check_same_device("isclose", input, other)
     if not (rtol >= 0 and atol >= 0):
         raise RuntimeError(f"isclose: rtol and atol must be greater than or equal to zero, got {rtol} and {atol}")
     return Tensor(np.isclose(input.array, other.array, rtol, atol, equal_nan))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.device import array_module, arrays_on, cuda_backend, on_host, to_device
 from minigrad.device import device as Device
-from minigrad.device import to_device
 from minigrad.ops.arguments import check_number, check_tensor, number, sizes
 from minigrad.tensor import Tensor
 
@@ -61,14 +61,16 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor that shares the memory of any array that speaks DLPack."""
     if not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(f"from_dlpack: expected an array with __dlpack__, got {type(ext_tensor).__name__}")
-    return Tensor(np.from_dlpack(ext_tensor))
+    kind, _ = ext_tensor.__dlpack_device__()
+    on_gpu = kind == 2  # DLPack's number for memory of a CUDA GPU
+    return Tensor((cuda_backend().xp if on_gpu else np).from_dlpack(ext_tensor))
 
 
 def _as_array(operation: str, data: Any, dtype, copy: bool) -> np.ndarray:
     if dtype is not None:
         dtype = dtypes.check_dtype(operation, dtype)
     if isinstance(data, Tensor):
-        data = data.detach().array
+        data = on_host(data.array)
     elif isinstance(data, Sequence) and not isinstance(data, str):
         data = _plain(data)
     if isinstance(data, np.ndarray | np.generic) or not isinstance(data, Sequence | int | float):
@@ -92,7 +94,7 @@ def _as_array(operation: str, data: Any, dtype, copy: bool) -> np.ndarray:
 def _plain(data: Sequence) -> list:
     """Nested sequences with the tensors in them replaced by their arrays."""
     return [
-        d.detach().array if isinstance(d, Tensor) else _plain(d) if isinstance(d, list | tuple) else d for d in data
+        on_host(d.array) if isinstance(d, Tensor) else _plain(d) if isinstance(d, list | tuple) else d for d in data
     ]
 
 
@@ -103,27 +105,27 @@ def _holds_arrays(data: Any) -> bool:
 
 
 def _made(operation: str, make, shape: Sequence, dtype, device, requires_grad: bool) -> Tensor:
-    """A tensor of `shape` from one of NumPy's makers."""
+    """A tensor of `shape` made by ``make(xp, shape, dtype)`` on the device, `xp` being the array module there."""
     shape = sizes(operation, shape)
     if any(size < 0 for size in shape):
         raise RuntimeError(f"{operation}: negative dimensions are not allowed, got {list(shape)}")
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.check_dtype(operation, dtype)
-    return Tensor(to_device(make(shape, dtype), device), requires_grad)
+    return Tensor(make(arrays_on(device), shape, dtype), requires_grad)
 
 
 def zeros(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros."""
-    return _made("zeros", np.zeros, size, dtype, device, requires_grad)
+    return _made("zeros", lambda xp, shape, d: xp.zeros(shape, d), size, dtype, device, requires_grad)
 
 
 def ones(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones."""
-    return _made("ones", np.ones, size, dtype, device, requires_grad)
+    return _made("ones", lambda xp, shape, d: xp.ones(shape, d), size, dtype, device, requires_grad)
 
 
 def empty(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """A tensor whose values are whatever the memory held."""
-    return _made("empty", np.empty, size, dtype, device, requires_grad)
+    return _made("empty", lambda xp, shape, d: xp.empty(shape, d), size, dtype, device, requires_grad)
 
 
 def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
@@ -132,14 +134,14 @@ def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, req
         fill_value = fill_value.item()
     if dtype is None:
         dtype = dtypes.result_type(check_number("full", "fill_value", fill_value))
-    value = number("full", fill_value, dtypes.check_dtype("full", dtype)).array
-    return _made("full", lambda shape, d: np.full(shape, value, d), (size,), dtype, device, requires_grad)
+    value = number("full", fill_value, dtypes.check_dtype("full", dtype)).array[()]
+    return _made("full", lambda xp, shape, d: xp.full(shape, value, d), (size,), dtype, device, requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """The n x m matrix with ones on the diagonal."""
     return _made(
-        "eye", lambda shape, d: np.eye(*shape, dtype=d), (n, n if m is None else m), dtype, device, requires_grad
+        "eye", lambda xp, shape, d: xp.eye(*shape, dtype=d), (n, n if m is None else m), dtype, device, requires_grad
     )
 
 
@@ -162,8 +164,8 @@ def arange(
     if (end - start) * step < 0:
         raise RuntimeError(f"arange: the bounds {start} and {end} are inconsistent with the sign of step {step}")
     count = int(np.ceil((end - start) / step))
-    array = (start + np.arange(count) * step).astype(dtype)
-    return Tensor(to_device(array, device), requires_grad)
+    array = (start + arrays_on(device).arange(count) * step).astype(dtype)
+    return Tensor(array, requires_grad)
 
 
 def linspace(start: Any, end: Any, steps: int, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
@@ -175,10 +177,10 @@ def linspace(start: Any, end: Any, steps: int, *, dtype=None, device=None, requi
         for name, value in (("start", start), ("end", end))
     ]
 
-    def make(shape, dtype):
+    def make(xp, shape, dtype):
         # Integers lie between whole ends and are cut off towards zero; NumPy would round them down.
         ends = (int(start), int(end)) if dtype.kind in "iu" else (start, end)
-        return np.linspace(*ends, *shape).astype(dtype)
+        return xp.linspace(*ends, *shape).astype(dtype)
 
     return _made("linspace", make, (steps,), dtype, device, requires_grad)
 
@@ -187,29 +189,29 @@ def _like(operation: str, make, input: Tensor, dtype, device, requires_grad: boo
     """A tensor with the shape, and unless given the dtype and device, of `input`."""
     check_tensor(operation, "input", input)
     dtype = input.dtype if dtype is None else dtypes.check_dtype(operation, dtype)
-    return Tensor(to_device(make(input.array, dtype), device), requires_grad)
+    return Tensor(to_device(make(array_module(input.array), input.array, dtype), device), requires_grad)
 
 
 def zeros_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape of `input`."""
-    return _like("zeros_like", np.zeros_like, input, dtype, device, requires_grad)
+    return _like("zeros_like", lambda xp, array, d: xp.zeros_like(array, d), input, dtype, device, requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape of `input`."""
-    return _like("ones_like", np.ones_like, input, dtype, device, requires_grad)
+    return _like("ones_like", lambda xp, array, d: xp.ones_like(array, d), input, dtype, device, requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Unspecified values in the shape of `input`."""
-    return _like("empty_like", np.empty_like, input, dtype, device, requires_grad)
+    return _like("empty_like", lambda xp, array, d: xp.empty_like(array, d), input, dtype, device, requires_grad)
 
 
 def full_like(input: Tensor, fill_value: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """One value in the shape of `input`."""
 
-    def make(array, dtype):
-        return np.full_like(array, number("full_like", fill_value, dtype).array, dtype)
+    def make(xp, array, dtype):
+        return xp.full_like(array, number("full_like", fill_value, dtype).array[()], dtype)
 
     return _like("full_like", make, input, dtype, device, requires_grad)
 

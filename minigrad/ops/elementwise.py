@@ -13,7 +13,14 @@ from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.geometry import is_dense
-from minigrad.ops.arguments import broadcast_shapes, check_number, check_tensor, operands
+from minigrad.ops.arguments import (
+    beside,
+    broadcast_shapes,
+    check_number,
+    check_same_device,
+    check_tensor,
+    operands,
+)
 from minigrad.ops.pointwise import log
 from minigrad.tensor import Tensor
 
@@ -196,7 +203,8 @@ class Where(Function):
     @staticmethod
     def forward(ctx, condition, x, y):
         ctx.save_for_backward(condition)
-        return Tensor(np.where(condition.array, array_of(x), array_of(y)))
+        mask = condition.array
+        return Tensor(np.where(mask, beside(x.array, mask), beside(y.array, mask)))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -236,7 +244,10 @@ def adds_in_place(input: Tensor, other: Any) -> bool:
     """Whether the kernel can add `other` to the array of `input` where it lies."""
     if not isinstance(other, Tensor) or input._base is not None or not is_dense(input.array):
         return False
-    return _worth_a_kernel(input.array, other.array)
+    a, b = input.array, other.array
+    if isinstance(a, np.ndarray):
+        return _worth_a_kernel(a, b)
+    return type(a) is type(b) and a.shape == b.shape and a.dtype == b.dtype and a.dtype.char in "fd"
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -329,4 +340,6 @@ def where(condition: Tensor, input: Any = None, other: Any = None):
     # NumPy's where would take a Python number as float64.
     x, y = [o if isinstance(o, Tensor) else Tensor(np.asarray(o, dtype)) for o in (x, y)]
     broadcast_shapes("where", condition.shape, x.shape, y.shape)
+    if type(condition.array) is not type(x.array) or type(x.array) is not type(y.array):
+        check_same_device("where", condition, *[o for o in (x, y) if o.ndim or o.is_cuda or o.requires_grad])
     return Where.apply(condition, x, y)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.inplace import write
-from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension, number
-from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, setitem, split_index
+from minigrad.device import array_module
+from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor, dimension, number
+from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, check_positions, setitem, split_index
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -54,19 +55,18 @@ def _grid(operation: str, input: Tensor, dim: int, index: Tensor, src: Tensor | 
                 f"{operation}: expected index {list(index.shape)} to be no larger than input "
                 f"{list(input.shape)} apart from dimension {dim}{limit}"
             )
-    _check_range(operation, positions, dim, shape[dim])
+    check_same_device(operation, *[tensor for tensor in (input, index, src) if tensor is not None])
+    check_positions(f"{operation}: ", positions, dim, 0, shape[dim])
+    xp = array_module(positions)
     if not index.numel():
-        return tuple([np.zeros(positions.shape, np.int64)] * len(shape))
-    grid = list(np.ogrid[tuple([slice(size) for size in positions.shape])])
+        return tuple([xp.zeros(positions.shape, np.int64)] * len(shape))
+    grid = [
+        xp.arange(size).reshape([-1 if d == axis else 1 for d in range(len(shape))])
+        for axis, size in enumerate(positions.shape)
+    ]
     # A private copy: the caller may write into `index` before backward.
     grid[dim] = positions.astype(np.int64)
     return tuple(grid)
-
-
-def _check_range(operation: str, positions: np.ndarray, dim: int, size: int) -> None:
-    if positions.size and (positions.min() < 0 or positions.max() >= size):
-        wrong = positions[(positions < 0) | (positions >= size)].flat[0]
-        raise IndexError(f"{operation}: index {wrong} is out of bounds for dimension {dim} with size {size}")
 
 
 def _corner(src: Tensor, index: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | N
     defined.
     """
     if not isinstance(src, Tensor):
-        src = number("scatter", src, check_tensor("scatter", "input", input).dtype).expand(index.shape)
+        src = number("scatter", src, check_tensor("scatter", "input", input).dtype).to(input.device).expand(index.shape)
     if reduce not in (None, "add"):
         raise RuntimeError(f"scatter: reduce must be None or 'add', got {reduce!r}")
     if reduce == "add":
@@ -126,8 +126,9 @@ def _rows(operation: str, input: Tensor, dim: int, index: Tensor) -> tuple:
     if index.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{operation}: expected dtype int32 or int64 for index, got {index.dtype}")
     dim = dimension(operation, dim, input.ndim)
+    check_same_device(operation, input, index)
     positions = index.array.reshape(-1).astype(np.int64)
-    _check_range(operation, positions, dim, (input.shape or (1,))[dim])
+    check_positions(f"{operation}: ", positions, dim, 0, (input.shape or (1,))[dim])
     return (*[EVERYTHING] * dim, positions)
 
 
@@ -143,6 +144,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     """A copy of `input` with ``alpha * source`` added to its slices along `dim` at the positions `index`."""
     rows = _rows("index_add", input, dim, index)
     _check_dtypes("index_add", input, check_tensor("index_add", "source", source))
+    check_same_device("index_add", input, source)
     shape = input.shape or (1,)
     count = rows[-1].size
     expected = (*shape[: len(rows) - 1], count, *shape[len(rows) :])
@@ -156,6 +158,7 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
     """A copy with ``result[indices] = values``, or with `accumulate` ``+=``, counting repeated positions."""
     check_tensor("index_put", "input", input)
     _check_dtypes("index_put", input, check_tensor("index_put", "values", values))
+    check_same_device("index_put", input, values)
     if not accumulate:
         result = input.clone()
         setitem(result, tuple(indices), values)
@@ -185,7 +188,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     shapes = [(*t.shape[:dim], 1, *t.shape[dim + 1 :]) for t in (input, indices)]
     shape = broadcast_shapes("take_along_dim", *shapes)
     input, indices = [t.expand(*shape[:dim], t.shape[dim], *shape[dim + 1 :]) for t in (input, indices)]
-    positions = np.asarray(indices.array, np.int64)
+    check_same_device("take_along_dim", input, indices)
+    positions = indices.array.astype(np.int64, copy=False)
     return gather(input, dim, Tensor(np.where(positions < 0, positions + input.shape[dim], positions)))
 
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import assertions
 from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
-from minigrad.device import array_module
-from minigrad.ops.arguments import broadcast_shapes, check_tensor, dimension, number
+from minigrad.device import array_module, device_of, to_device
+from minigrad.kernels.dispatch import implementation
+from minigrad.ops.arguments import beside, broadcast_shapes, check_same_device, check_tensor, dimension, number
 from minigrad.ops.comparison import eq
 from minigrad.tensor import Tensor
 
@@ -64,7 +66,7 @@ class Index(Function):
         ctx.shape, ctx.index = x.shape, index
         if all([part is EVERYTHING for part in index[:-1]]):
             return Tensor(x.array.take(index[-1], axis=len(index) - 1))  # the same, faster
-        return Tensor(np.ascontiguousarray(x.array[index]))
+        return Tensor(array_module(x.array).ascontiguousarray(x.array[index]))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -80,18 +82,20 @@ class IndexAdjoint(Function):
         indexed = [dim for dim, part in enumerate(index) if part is not EVERYTHING]
         kept = [dim for dim in range(len(shape)) if dim not in indexed]
         sizes = [shape[dim] for dim in indexed]
-        arrays = np.broadcast_arrays(*[index[dim] for dim in indexed])
+        xp = array_module(values.array)
+        arrays = xp.broadcast_arrays(*[index[dim] for dim in indexed])
         # The indices together count the elements of the indexed dimensions, which are brought to the front.
-        positions = np.zeros(arrays[0].shape, np.int64)
+        positions = xp.zeros(arrays[0].shape, np.int64)
         for array, size in zip(arrays, sizes, strict=True):
-            positions = positions * size + np.where(array < 0, array + size, array)
+            positions = positions * size + xp.where(array < 0, array + size, array)
         front = values.array
         if indexed == list(range(indexed[0], indexed[-1] + 1)):
-            front = np.moveaxis(front, range(indexed[0], indexed[0] + positions.ndim), range(positions.ndim))
+            places = tuple(range(positions.ndim))
+            front = xp.moveaxis(front, tuple([indexed[0] + place for place in places]), places)
         rest = [shape[dim] for dim in kept]
         rows = front.reshape(positions.size, math.prod(rest))
         total = sum_rows(rows, positions.reshape(-1), math.prod(sizes)).reshape(sizes + rest)
-        return Tensor(np.moveaxis(total, range(total.ndim), indexed + kept))
+        return Tensor(xp.moveaxis(total, tuple(range(total.ndim)), tuple(indexed + kept)))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -100,25 +104,16 @@ class IndexAdjoint(Function):
 
 def sum_rows(rows, positions, count: int):
     """(count, C): row i is the sum of those of `rows` (K, C) whose position (K) is i."""
-    total = array_module(rows).zeros((count, rows.shape[1]), rows.dtype)
-    if rows.size == 0:
-        return total
-    if rows.shape[1] == 1:
-        np.add.at(total[:, 0], positions, rows[:, 0])
-        return total
-    if rows.dtype not in (np.float32, np.float64) or not isinstance(rows, np.ndarray):
-        np.add.at(total, positions, rows)
-        return total
-    # Reading is a product with a sparse matrix of a single 1 in each row; this is that with its transpose.
-    # NumPy's add.at takes twenty times as long, except in one dimension.
-    from scipy.sparse import csr_array
-
-    ones, starts = np.ones(len(positions), rows.dtype), np.arange(len(positions) + 1)
-    return csr_array((ones, positions, starts), shape=(len(positions), count)).T @ rows
+    if rows.dtype == np.float16:  # a format to store, not to add in
+        return sum_rows(rows.astype(np.float32), positions, count).astype(np.float16)
+    return implementation("sum_rows", rows).sum_rows(rows, positions, count)
 
 
 def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
-    """The basic part of an index (integers, slices, None) and the advanced one (arrays and full slices)."""
+    """The basic part of an index (integers, slices, None) and the advanced one (arrays and full slices).
+
+    The arrays lie where the input does; those of a CPU tensor, an array or a list go there, as in PyTorch.
+    """
     parts = [_part(part) for part in (index if isinstance(index, tuple) else (index,))]
     consumed = sum([_consumes(part) for part in parts])
     if consumed > input.ndim:
@@ -137,9 +132,9 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
     dim = 0
     for part in parts:
         size = input.shape[dim] if dim < input.ndim else 0
-        if isinstance(part, np.ndarray):
+        if _is_array(part):
             if part.dtype != bool:
-                _check_positions(part, dim, size)
+                check_positions("", part, dim, -size, size)
                 basic.append(EVERYTHING)
                 advanced.append(part)
             elif part.ndim == 0:  # True and False are a new dimension of size 1 or 0
@@ -166,13 +161,35 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
     for entries in (basic, advanced):
         while entries and entries[-1] is EVERYTHING:
             entries.pop()
+    if arrays:
+        advanced = [part if part is EVERYTHING else _beside(input, part) for part in advanced]
     return tuple(basic), tuple(advanced)
 
 
-def _check_positions(positions: np.ndarray, dim: int, size: int) -> None:
-    if positions.size and not (-size <= positions.min() and positions.max() < size):
-        wrong = positions[(positions < -size) | (positions >= size)].flat[0]
-        raise IndexError(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
+def _beside(input: Tensor, part):
+    """An index array where the input's array lies."""
+    if type(part) is type(input.array):
+        return part
+    if isinstance(part, np.ndarray):
+        return to_device(part, input.device)
+    raise RuntimeError(
+        f"indices should be either on cpu or on the same device as the indexed tensor ({input.device}), "
+        f"got {device_of(part)}"
+    )
+
+
+def check_positions(operation: str, positions, dim: int, low: int, size: int) -> None:
+    """IndexError for a position outside [low, size); on a GPU at the next synchronisation."""
+    where = f"is out of bounds for dimension {dim} with size {size}"
+    if not isinstance(positions, np.ndarray):
+        assertions.expect_range(positions, low, size - 1, IndexError, f"{operation}index {{value}} {where}")
+    elif positions.size and not (low <= positions.min() and positions.max() < size):
+        wrong = positions[(positions < low) | (positions >= size)].flat[0]
+        raise IndexError(f"{operation}index {wrong} {where}")
+
+
+def _is_array(part: Any) -> bool:
+    return hasattr(part, "dtype")
 
 
 def _part(part: Any):
@@ -185,13 +202,9 @@ def _part(part: Any):
             raise ValueError("step must be greater than zero")
         return slice(start, stop, step)
     if isinstance(part, Tensor):
-        part = part.array
+        return _index_array(part.array)
     if isinstance(part, bool | np.bool_ | list | tuple | range | np.ndarray):
-        part = _as_index(part)
-        if part.ndim == 0 and part.dtype != bool:
-            return int(part)
-        # A private copy: backward uses the index again, and its owner may write into it before.
-        return part.astype(bool if part.dtype == bool else np.int64)
+        return _index_array(_as_array(part))
     if hasattr(part, "__index__"):
         return part.__index__()
     raise IndexError(
@@ -200,27 +213,35 @@ def _part(part: Any):
     )
 
 
-def _as_index(values: Any) -> np.ndarray:
+def _as_array(values: Any) -> np.ndarray:
     if isinstance(values, list | tuple) and any([isinstance(v, Tensor) for v in values]):
-        values = [v.array if isinstance(v, Tensor) else v for v in values]
+        values = [v.cpu().array if isinstance(v, Tensor) else v for v in values]
     array = np.asarray(values)
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(values, np.ndarray):
         array = array.astype(np.int64)  # an empty list
+    return array
+
+
+def _index_array(array):
+    """An array as one of booleans or of int64; a single integer as an int."""
     if array.dtype == np.uint8 and array.ndim:
         raise IndexError("indexing with dtype uint8 is not supported: use bool for a mask, int64 for positions")
     if array.dtype.kind not in "iub":
         raise IndexError(f"tensors used as indices must be long, int or bool tensors, got {array.dtype}")
-    return array
+    if array.ndim == 0 and array.dtype != bool:
+        return int(array)
+    # A private copy: backward uses the index again, and its owner may write into it before.
+    return array.astype(bool if array.dtype == bool else np.int64)
 
 
 def _consumes(part: Any) -> int:
     """How many of the tensor's dimensions an entry speaks of."""
     if part is None or part is Ellipsis:
         return 0
-    return part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1
+    return part.ndim if _is_array(part) and part.dtype == bool else 1
 
 
-def _mask_positions(shape: tuple[int, ...], dim: int, mask: np.ndarray) -> list[np.ndarray]:
+def _mask_positions(shape: tuple[int, ...], dim: int, mask) -> list:
     """Where a boolean mask over the dimensions from `dim` on is true."""
     for offset, size in enumerate(mask.shape):
         if size != shape[dim + offset]:
@@ -245,6 +266,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     target = Slice.apply(input, basic) if basic else input
     if not isinstance(value, Tensor):
         value = number("setitem", value, input.dtype)
+    elif advanced and value.ndim:
+        check_same_device("setitem", input, value)
     write(target, _fit(value, target, advanced), advanced or Ellipsis)
 
 
@@ -286,7 +309,9 @@ class MaskedFill(Function):
     @staticmethod
     def forward(ctx, x, mask, value):
         ctx.save_for_backward(mask)
-        return Tensor(array_module(x.array).where(mask.array, value.array, x.array).astype(x.dtype, copy=False))
+        array = x.array
+        filled = array_module(array).where(mask.array, beside(value.array, array), array)
+        return Tensor(filled.astype(array.dtype, copy=False))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -300,6 +325,7 @@ def _check_mask(operation: str, input: Tensor, mask: Tensor) -> None:
     check_tensor(operation, "mask", mask)
     if mask.dtype != bool:
         raise RuntimeError(f"{operation}: only supports boolean masks, but got mask with dtype {mask.dtype}")
+    check_same_device(operation, input, mask)
     broadcast_shapes(operation, input.shape, mask.shape)
 
 
@@ -310,6 +336,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         value = number("masked_fill", value, input.dtype)
     elif value.ndim:
         raise RuntimeError(f"masked_fill: only supports a 0-dimensional value tensor, but got shape {value.shape}")
+    elif value.is_cuda or value.requires_grad:
+        check_same_device("masked_fill", input, value)
     return MaskedFill.apply(input, mask, value)
 
 

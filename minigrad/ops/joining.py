@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.device import array_module
@@ -50,7 +48,7 @@ class Flip(Function):
     @staticmethod
     def forward(ctx, x, dims):
         ctx.dims = dims
-        return Tensor(np.flip(x.array, dims).copy())
+        return Tensor(array_module(x.array).flip(x.array, dims).copy())
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -236,15 +234,16 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
                 f"pad: mode {mode!r} can pad dimension {dim} of size {size} by at most {largest}, got {(before, after)}"
             )
         if before or after:
-            input = Index.apply(input, (*[EVERYTHING] * dim, _source(mode, size, before, after)))
+            source = _source(array_module(input.array), mode, size, before, after)
+            input = Index.apply(input, (*[EVERYTHING] * dim, source))
     return input.clone() if not any(pad) else input
 
 
-def _source(mode: str, size: int, before: int, after: int) -> np.ndarray:
-    """Where the elements along a padded dimension are taken from."""
-    position = np.arange(-before, size + after)
+def _source(xp, mode: str, size: int, before: int, after: int):
+    """Where the elements along a padded dimension are taken from, as an array of the module `xp`."""
+    position = xp.arange(-before, size + after)
     if mode == "reflect":
-        return size - 1 - np.abs(size - 1 - np.abs(position))
+        return size - 1 - abs(size - 1 - abs(position))
     if mode == "replicate":
         return position.clip(0, size - 1)
     # What goes round is what a negative padding leaves.
@@ -272,9 +271,9 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     return input.masked_fill(Tensor(_triangle("triu", input, diagonal - 1)), 0)
 
 
-def _triangle(operation: str, input: Tensor, diagonal: int) -> np.ndarray:
+def _triangle(operation: str, input: Tensor, diagonal: int):
     """True on and below the diagonal."""
     if check_tensor(operation, "input", input).ndim < 2:
         raise RuntimeError(f"{operation}: input tensor must have at least 2 dimensions, got {list(input.shape)}")
     rows, columns = input.shape[-2:]
-    return np.tri(rows, columns, diagonal, bool)
+    return array_module(input.array).tri(rows, columns, diagonal, bool)

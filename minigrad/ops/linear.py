@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigrad.autograd import FusedFunction
-from minigrad.ops.arguments import check_tensor
+from minigrad.ops.arguments import check_same_device, check_tensor
 from minigrad.ops.linalg import check_factors, matmul, multiply, rows_and_columns
 from minigrad.ops.reduction import sum_array
 from minigrad.tensor import Tensor
@@ -60,7 +60,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return matmul(input, weight) if bias is None else matmul(input, weight) + bias
     check_factors("linear", input, weight, (rows_and_columns(input.shape), weight.shape[::-1]))
     if bias is not None:
-        check_tensor("linear", "bias", bias)
+        check_same_device("linear", input, check_tensor("linear", "bias", bias))
         if bias.shape != weight.shape[:1]:
             raise RuntimeError(f"linear: expected a bias of shape {list(weight.shape[:1])}, got {list(bias.shape)}")
         if bias.dtype != input.dtype:

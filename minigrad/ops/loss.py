@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
 import numpy as np
 
+from minigrad import assertions
 from minigrad.autograd import Function, FusedFunction
 from minigrad.device import array_module
 from minigrad.dtypes import int64, uint8
@@ -39,12 +39,19 @@ class SoftmaxCrossEntropy(FusedFunction):
     @staticmethod
     def forward(ctx, logits, target, weight, ignore_index, label_smoothing, reduction):
         kernel = implementation("softmax_cross_entropy", logits.array)
+        if not isinstance(logits.array, np.ndarray):
+            # The kernel reads the labels anyway, so it counts those that are no class.
+            counter = kernel.out_of_range(logits.array)
+            assertions.watch(counter, IndexError, "cross_entropy: Target is out of bounds.")
         arguments = target.array, None if weight is None else weight.array, ignore_index, label_smoothing
         losses, log_probabilities = kernel.forward(logits.array, *arguments)
         ctx.save_for_backward(target, weight)
         ctx.log_probabilities, ctx.constants = log_probabilities, (ignore_index, label_smoothing)
-        ctx.divisor = _divisor(target, weight, ignore_index) if reduction == "mean" else 1
-        return Tensor(losses if reduction == "none" else sum_array(losses, (0,)) / losses.dtype.type(ctx.divisor))
+        if reduction == "none":
+            ctx.divisor = 1
+            return Tensor(losses)
+        ctx.divisor = _divisor(target, weight, ignore_index, losses.dtype) if reduction == "mean" else 1
+        return Tensor(sum_array(losses, (0,)) / ctx.divisor)
 
     @staticmethod
     def definition(logits, target, weight, ignore_index, label_smoothing, reduction):
@@ -61,8 +68,8 @@ class SoftmaxCrossEntropy(FusedFunction):
         target, weight = ctx.saved_tensors
         kernel = implementation("softmax_cross_entropy", grad_output.array)
         weight = None if weight is None else weight.array
-        share = grad_output.array / grad_output.dtype.type(ctx.divisor)
-        share = array_module(grad_output.array).full(target.shape, share, grad_output.dtype)
+        share = array_module(grad_output.array).empty(target.shape, grad_output.dtype)
+        share[...] = grad_output.array / ctx.divisor
         grad = kernel.backward(share, ctx.log_probabilities, target.array, weight, *ctx.constants)
         return Tensor(grad), None, None, None, None, None
 
@@ -138,6 +145,7 @@ def _soft_cross_entropy(
     if input.ndim == 0:
         raise RuntimeError("cross_entropy: expected logits (N, C, ...) or (C,), got a 0-d tensor")
     dim = 0 if input.ndim == 1 else 1
+    check_same_device("cross_entropy", input, target)
     _check_weight("cross_entropy", input, weight, input.shape[dim])
     if label_smoothing > 0:
         target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
@@ -202,17 +210,25 @@ def _rows(
     _check_weight(operation, input, weight, classes)
     if target.dtype != int64:
         target = target.to(int64)
-    labels: Any = target.array
-    wrong = (labels < 0) | (labels >= classes)
-    if wrong.any():
-        wrong &= labels != ignore_index
-        if wrong.any():
-            raise IndexError(f"{operation}: Target {labels[wrong][0]} is out of bounds.")
+    if operation != "cross_entropy" or not target.is_cuda:
+        _check_labels(operation, target.array, classes, ignore_index)
     if input.ndim == 1:
         return input.unsqueeze(0), target.reshape(1)
     if input.ndim == 2:
         return input, target
     return input.movedim(1, -1).reshape(target.numel(), classes), target.reshape(-1)
+
+
+def _check_labels(operation: str, labels, classes: int, ignore_index: int) -> None:
+    """IndexError for a label that is no class; on a GPU at the next synchronisation."""
+    if not isinstance(labels, np.ndarray):
+        message = f"{operation}: Target {{value}} is out of bounds."
+        return assertions.expect_range(labels, 0, classes - 1, IndexError, message, exception=ignore_index)
+    wrong = (labels < 0) | (labels >= classes)
+    if wrong.any():
+        wrong &= labels != ignore_index
+        if wrong.any():
+            raise IndexError(f"{operation}: Target {labels[wrong][0]} is out of bounds.")
 
 
 def _check_weight(operation: str, input: Tensor, weight: Tensor | None, classes: int) -> None:
@@ -254,14 +270,23 @@ def _reduced_by_class(
     """Losses of one class each: these, their sum, or their sum by the classes' weights."""
     if reduction == "none":
         return losses
-    return losses.sum() if reduction == "sum" else losses.sum() / _divisor(target, weight, ignore_index)
+    if reduction == "sum":
+        return losses.sum()
+    return losses.sum() / Tensor(_divisor(target, weight, ignore_index, losses.dtype))
 
 
-def _divisor(target: Tensor, weight: Tensor | None, ignore_index: int) -> float:
-    """What a mean is divided by: the number of targets, or the sum of their classes' weights; NaN for none."""
-    kept = target.array != ignore_index
-    total = np.count_nonzero(kept) if weight is None else weight.array[target.array[kept]].sum()
-    return float(total) or math.nan
+def _divisor(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np.dtype):
+    """What a mean is divided by, 0-d: the number of targets, or the sum of their classes' weights.
+
+    It is 0 if there are none, and the mean, 0 / 0, is NaN. On a GPU it stays there: nobody waits for it.
+    """
+    labels = target.array
+    kept = labels != ignore_index
+    if weight is None:
+        count = np.count_nonzero(kept)
+        return dtype.type(count) if isinstance(count, int) else count.astype(dtype)
+    labels = labels * kept  # those to ignore may not be classes; any other will do, its weight is not counted
+    return (weight.array[labels] * kept).sum(dtype=dtype)
 
 
 def binary_cross_entropy(
@@ -281,8 +306,12 @@ def binary_cross_entropy(
     if target.dtype != input.dtype:
         raise RuntimeError(f"binary_cross_entropy: Found target dtype {target.dtype} but expected {input.dtype}")
     probability: Any = input.array
-    if not ((probability >= 0) & (probability <= 1)).all():
-        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1")
+    inside = (probability >= 0) & (probability <= 1)
+    message = "binary_cross_entropy: all elements of input should be between 0 and 1"
+    if input.is_cuda:
+        assertions.expect_none(~inside, RuntimeError, message)
+    elif not inside.all():
+        raise RuntimeError(message)
     losses = BinaryCrossEntropy.apply(input, target)
     return _reduced(losses if weight is None else losses * weight.expand(losses.shape), reduction)
 
@@ -313,6 +342,7 @@ def binary_cross_entropy_with_logits(
 def _check_pair(operation: str, input: Tensor, target: Tensor) -> None:
     check_floating(operation, "input", input)
     check_floating(operation, "target", target)
+    check_same_device(operation, input, target)
     if input.shape != target.shape:
         raise ValueError(
             f"{operation}: Using a target size ({list(target.shape)}) that is different to the input size "
@@ -371,6 +401,7 @@ def _difference(operation: str, input: Tensor, target: Tensor) -> Tensor:
     """input - target, with PyTorch's warning if one of them has to be broadcast."""
     check_tensor(operation, "input", input)
     check_tensor(operation, "target", target)
+    check_same_device(operation, input, target)
     if input.dtype.kind != "f" and target.dtype.kind != "f":
         raise RuntimeError(f"{operation}: expected floating point tensors, got {input.dtype} and {target.dtype}")
     broadcast_shapes(operation, input.shape, target.shape)
@@ -405,15 +436,20 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError(f"one_hot is only applicable to index tensor of type int64, got {tensor.dtype}")
     if isinstance(num_classes, bool) or not isinstance(num_classes, int | np.integer):
         raise TypeError(f"one_hot: argument 'num_classes' must be int, not {type(num_classes).__name__}")
-    labels = tensor.array
+    labels: Any = tensor.array
     if num_classes < -1 or (labels.size == 0 and num_classes <= 0):
         raise RuntimeError(
             f"one_hot: Can not infer total number of classes from num_classes={num_classes}, "
             f"shape {list(tensor.shape)}; num_classes should be positive"
         )
-    if labels.size and labels.min() < 0:
+    if tensor.is_cuda and num_classes != -1:
+        message = (
+            f"one_hot: Class values must be non-negative and smaller than num_classes={num_classes}, got {{value}}."
+        )
+        assertions.expect_range(labels, 0, num_classes - 1, RuntimeError, message)
+    elif labels.size and labels.min() < 0:
         raise RuntimeError(f"one_hot: Class values must be non-negative, got {labels.min()}.")
-    if num_classes == -1:
+    elif num_classes == -1:
         num_classes = int(labels.max()) + 1
     elif labels.size and labels.max() >= num_classes:
         raise RuntimeError(f"one_hot: Class values must be smaller than num_classes={num_classes}, got {labels.max()}.")

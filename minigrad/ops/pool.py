@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from minigrad.autograd import Function
-from minigrad.device import array_module
+from minigrad.device import array_module, to_device
 from minigrad.kernels import geometry
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, pair
@@ -163,7 +163,8 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | None | Sequence[int | 
         window = size[0] // output_size[0], size[1] // output_size[1]
         pooled = AvgPool2d.apply(images, window, window, (0, 0), False, True, None)
     else:
-        rows, columns = [_averaging_matrix(size[d], output_size[d], images) for d in (0, 1)]
+        where = str(images.device)
+        rows, columns = [_averaging_matrix(size[d], output_size[d], images.dtype, where) for d in (0, 1)]
         pooled = rows @ images @ columns.transpose(0, 1)
     return pooled if input.ndim == 4 else pooled.squeeze(0)
 
@@ -194,17 +195,27 @@ def _adaptive_bounds(size: int, windows: int) -> tuple[np.ndarray, np.ndarray]:
     return i * size // windows, -(-(i + 1) * size // windows)
 
 
-def _averaging_matrix(size: int, windows: int, like: Tensor) -> Tensor:
+@lru_cache(maxsize=64)  # a copy to a GPU at every step would make it wait
+def _averaging_matrix(size: int, windows: int, dtype: np.dtype, where: str) -> Tensor:
     """(windows, size): row i holds 1 / length on window i."""
     begin, end = _adaptive_bounds(size, windows)
     place = np.arange(size)
     inside = (place >= begin[:, None]) & (place < end[:, None])
-    return Tensor(array_module(like.array).asarray(inside / (end - begin)[:, None], dtype=like.dtype))
+    return Tensor(to_device((inside / (end - begin)[:, None]).astype(dtype), where))
 
 
 def _adaptive_winners(images: Tensor, output_size: Pair) -> Tensor:
     """Where in H * W the largest element of each window lies, the first of equals."""
     height, width = images.shape[2:]
+    xp, place = array_module(images.array), _adaptive_places(height, width, output_size, str(images.device))
+    seen = images.array.reshape(*images.shape[:2], height * width)[:, :, place]
+    winner = seen.argmax(-1)
+    return Tensor(xp.take_along_axis(xp.broadcast_to(place, seen.shape), winner[..., None], -1)[..., 0])
+
+
+@lru_cache(maxsize=64)
+def _adaptive_places(height: int, width: int, output_size: Pair, where: str):
+    """The places in H * W that each window sees, int64 (*output_size, elements of the largest window)."""
     taps = []
     for size, windows in ((height, output_size[0]), (width, output_size[1])):
         begin, end = _adaptive_bounds(size, windows)
@@ -214,11 +225,7 @@ def _adaptive_winners(images: Tensor, output_size: Pair) -> Tensor:
     rows, columns = taps
     window_size = rows.shape[1] * columns.shape[1]
     place = (rows[:, None, :, None] * width + columns[None, :, None, :]).reshape(*output_size, window_size)
-    xp = array_module(images.array)
-    place = xp.asarray(place)
-    seen = images.array.reshape(*images.shape[:2], height * width)[:, :, place]
-    winner = seen.argmax(-1)
-    return Tensor(xp.take_along_axis(xp.broadcast_to(place, seen.shape), winner[..., None], -1)[..., 0])
+    return to_device(place, where)
 
 
 def _divides(output_size: Pair, size: Sequence[int]) -> bool:

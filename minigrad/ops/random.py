@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad import assertions, dtypes
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.inplace import check_writable, write
+from minigrad.device import arrays_on, to_device
 from minigrad.device import device as Device
-from minigrad.device import to_device
 from minigrad.generator import Generator, default_generator
 from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.philox import reference
-from minigrad.ops.arguments import broadcast_shapes, check_floating, check_tensor, sizes
+from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor, sizes
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -39,10 +39,10 @@ LARGE = 1 << 18
 PIECE = 1 << 17  # numbers drawn at a time: 512 KiB of float32
 
 
-def _draw(distribution: str, count: int, dtype, generator: Generator | None) -> np.ndarray:
-    """`count` numbers of a distribution of the Philox kernels, "uniform" or "normal"."""
+def _draw(distribution: str, count: int, dtype, generator: Generator | None, device=None):
+    """`count` numbers of a distribution of the Philox kernels, "uniform" or "normal", on `device` (None: the CPU)."""
     wide, seed, offset = _reserve(count, dtype, generator)
-    values = getattr(_kernels(count), distribution)(count, seed, offset, wide)
+    values = getattr(_kernels(count, device), distribution)(count, seed, offset, wide)
     return values.astype(dtype, copy=False)
 
 
@@ -52,13 +52,15 @@ def _reserve(count: int, dtype, generator: Generator | None) -> tuple[Any, int, 
     return wide, *_generator(generator).reserve(reference.blocks(count, wide))
 
 
-def _words(count: int, generator: Generator | None) -> np.ndarray:
+def _words(count: int, generator: Generator | None, device=None):
     """`count` random 64-bit words."""
     seed, offset = _generator(generator).reserve(reference.blocks(count, np.uint64))
-    return _kernels(count).random_bits(2 * count, seed, offset).view(np.uint64)
+    return _kernels(count, device).random_bits(2 * count, seed, offset).view(np.uint64)
 
 
-def _kernels(count: int):
+def _kernels(count: int, device):
+    if device is not None and Device(device).type == "cuda":
+        return implementation("philox", arrays_on(device).empty(0))
     return reference if count < LARGE else implementation("philox", np.empty(0))
 
 
@@ -86,8 +88,7 @@ def _size(operation: str, size: Sequence) -> tuple[int, ...]:
 
 def _filled(operation: str, distribution: str, size: Sequence, generator, dtype, device, requires_grad) -> Tensor:
     shape, dtype = _size(operation, size), _floating_dtype(operation, dtype)
-    values = _draw(distribution, math.prod(shape), dtype, generator).reshape(shape)
-    return Tensor(to_device(values, device), requires_grad)
+    return Tensor(_draw(distribution, math.prod(shape), dtype, generator, device).reshape(shape), requires_grad)
 
 
 def rand(
@@ -154,12 +155,12 @@ def randint(
     if dtype.kind in "iu" and not np.iinfo(dtype).min <= low < high <= np.iinfo(dtype).max + 1:
         raise RuntimeError(f"randint: the range [{low}, {high}) does not fit into {dtype}")
     shape = _size("randint", size)
-    steps = _high_product(_words(math.prod(shape), generator), high - low)
+    steps = _high_product(_words(math.prod(shape), generator, device), high - low)
     values = (steps + np.uint64(low % 2**64)).view(np.int64)  # modulo 2^64, so that low may be negative
-    return Tensor(to_device(values.astype(dtype).reshape(shape), device), requires_grad)
+    return Tensor(values.astype(dtype).reshape(shape), requires_grad)
 
 
-def _high_product(words: np.ndarray, n: int) -> np.ndarray:
+def _high_product(words, n: int):
     """floor(words n / 2^64): the words scaled down to [0, n), 2^64 / n words, give or take one, for each."""
     half, low = np.uint64(32), np.uint64(0xFFFFFFFF)
     word_high, word_low = words >> half, words & low
@@ -182,30 +183,31 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, got {n}")
     dtype = dtypes.int64 if dtype is None else dtypes.check_dtype("randperm", dtype)
-    order = _words(n, generator).argsort(kind="stable").astype(dtype, copy=False)
-    return Tensor(to_device(order, device), requires_grad)
+    order = _words(n, generator, device).argsort(kind="stable").astype(dtype, copy=False)
+    return Tensor(order, requires_grad)
 
 
-def _trials(operation: str, p: np.ndarray | float, shape: tuple[int, ...], dtype, generator) -> np.ndarray:
-    """True with probability `p`, number or array of numbers, in each place."""
-    if not np.all((np.asarray(p) >= 0) & (np.asarray(p) <= 1)):  # False for NaN too
-        raise RuntimeError(f"{operation}: expected probabilities between 0 and 1, got {_first_wrong(p)}")
-    return np.asarray(_draw("uniform", math.prod(shape), dtype, generator).reshape(shape) < p)
-
-
-def _first_wrong(p: np.ndarray | float) -> float:
-    values = np.asarray(p).reshape(-1)
-    return float(values[~((values >= 0) & (values <= 1))][0])
+def _trials(operation: str, p: Any, shape: tuple[int, ...], dtype, generator, device):
+    """True with probability `p`, a number or an array of numbers on `device`, in each place."""
+    wrong = f"{operation}: expected probabilities between 0 and 1"
+    if isinstance(p, np.ndarray | np.generic | int | float):
+        values = np.asarray(p).reshape(-1)
+        outside = ~((values >= 0) & (values <= 1))  # True for NaN too
+        if outside.any():
+            raise RuntimeError(f"{wrong}, got {values[outside][0]}")
+    else:
+        assertions.expect_none(~((p >= 0) & (p <= 1)), RuntimeError, wrong)
+    return _draw("uniform", math.prod(shape), dtype, generator, device).reshape(shape) < p
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that the element of `input` says (or with probability `p`), else 0."""
     check_tensor("bernoulli", "input", input)
     if p is None:
-        p = check_floating("bernoulli", "input", input).cpu().array
+        p = check_floating("bernoulli", "input", input).array
     dtype = input.dtype if input.dtype.kind == "f" else dtypes.float32
-    trials = _trials("bernoulli", p, input.shape, dtype, generator)
-    return Tensor(to_device(trials.astype(input.dtype), input.device))
+    trials = _trials("bernoulli", p, input.shape, dtype, generator, input.device)
+    return Tensor(trials.astype(input.dtype))
 
 
 def normal(
@@ -223,9 +225,13 @@ def normal(
     mean, std = (value.detach() if isinstance(value, Tensor) else value for value in (mean, std))
     if given and size is not None:
         raise TypeError("normal: size goes with numbers; tensors of means or standard deviations have their own")
-    if np.any((std.cpu().array if isinstance(std, Tensor) else np.asarray(std)) < 0):
+    deviation = std.array if isinstance(std, Tensor) else np.asarray(std)
+    if not isinstance(deviation, np.ndarray):
+        assertions.expect_none(deviation < 0, RuntimeError, "normal: expects std >= 0")
+    elif np.any(deviation < 0):
         raise RuntimeError("normal: expects std >= 0")
     if given:
+        check_same_device("normal", *given)
         shape = broadcast_shapes("normal", *[value.shape for value in given])
         dtype, device = given[0].dtype, given[0].device
     elif size is None:
@@ -284,16 +290,22 @@ def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator |
     """Fill with ones of probability `p` and zeros, in place."""
     check_tensor("bernoulli_", "input", input)
     check_writable(input)
-    probability = check_floating("bernoulli_", "p", p).cpu().array if isinstance(p, Tensor) else p
+    probability: Any = p
+    if isinstance(p, Tensor):
+        check_same_device("bernoulli_", input, check_floating("bernoulli_", "p", p))
+        probability = p.array
     dtype = input.dtype if input.dtype.kind == "f" else dtypes.float32
-    return _fill(input, _trials("bernoulli_", probability, input.shape, dtype, generator).astype(input.dtype))
+    trials = _trials("bernoulli_", probability, input.shape, dtype, generator, input.device)
+    return _fill(input, trials.astype(input.dtype))
 
 
 def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, generator: Generator | None) -> Tensor:
     """Write scale * number + shift into all elements, piece by piece: the pieces of a large draw stay in the cache."""
     count = input.numel()
+    if input.is_cuda:
+        return _fill(input, _draw(distribution, count, input.dtype, generator, input.device) * scale + shift)
     wide, seed, offset = _reserve(count, input.dtype, generator)
-    draw = getattr(_kernels(count), distribution)
+    draw = getattr(_kernels(count, None), distribution)
     array: Any = input.array
     recorded = is_grad_enabled() and input.requires_grad
     straight = isinstance(array, np.ndarray) and array.flags.c_contiguous and not recorded
@@ -307,5 +319,5 @@ def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, gen
     return _fill(input, values)
 
 
-def _fill(input: Tensor, values: np.ndarray) -> Tensor:
-    return write(input, Tensor(to_device(values.reshape(input.shape), input.device)))
+def _fill(input: Tensor, values) -> Tensor:
+    return write(input, Tensor(values.reshape(input.shape)))

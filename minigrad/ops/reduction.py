@@ -13,6 +13,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import check_number, check_tensor, dimension, dimensions, floating
 from minigrad.ops.comparison import eq, ne
@@ -43,13 +44,13 @@ def sum_array(a, dims: tuple[int, ...], keepdim: bool = False):
     """The sum of an array over `dims`: fast and accurate in any layout."""
     if not dims:
         return a.copy()
-    if a.size < SMALL or a.dtype not in (np.float32, np.float64) or not isinstance(a, np.ndarray):
+    if (a.size < SMALL and isinstance(a, np.ndarray)) or not a.size or a.dtype not in (np.float32, np.float64):
         # float16 is a format to store, not to add in.
         wide = np.float32 if a.dtype == np.float16 else a.dtype
         return a.sum(dims, wide, keepdims=keepdim).astype(a.dtype, copy=False)
     shape = kept_shape(a.shape, dims)
     in_memory = sorted(range(a.ndim), key=lambda d: -builtins.abs(a.strides[d]))
-    total = np.ascontiguousarray(a.transpose(in_memory))
+    total = array_module(a).ascontiguousarray(a.transpose(in_memory))
     # From the innermost dimension outwards: neighbours that go together are summed as one.
     before, after = total.size, 1
     for reduced, run in _runs([(d in dims, a.shape[d]) for d in reversed(in_memory)]):
@@ -59,7 +60,7 @@ def sum_array(a, dims: tuple[int, ...], keepdim: bool = False):
         else:
             after *= run
     kept_order = [shape[d] for d in in_memory]
-    total = total.reshape(kept_order).transpose(np.argsort(in_memory))
+    total = total.reshape(kept_order).transpose([in_memory.index(d) for d in range(a.ndim)])
     return total if keepdim else total.reshape([a.shape[d] for d in range(a.ndim) if d not in dims])
 
 
@@ -240,7 +241,8 @@ class Prod(Function):
     def backward(ctx, grad_output):
         x, product = ctx.saved_tensors
         dims = (ctx.dim,)
-        if bool((x.array == 0).any()):
+        # Without zeros a division does it; a GPU is not waited for to find out.
+        if x.is_cuda or bool((x.array == 0).any()):
             others = _products_before(x, ctx.dim) * _products_before(x.flip(dims), ctx.dim).flip(dims)
             return _spread(grad_output, x.shape, dims) * others, None, None
         return _spread(grad_output * product, x.shape, dims) / x, None, None
@@ -303,8 +305,11 @@ class LogSumExp(Function):
     @staticmethod
     def forward(ctx, x, dims, keepdim):
         a = x.array
-        largest = a.max(dims, keepdims=True, initial=-np.inf)
-        largest = np.where(np.isinf(largest), 0, largest).astype(a.dtype, copy=False)  # inf - inf would be NaN
+        if a.size:
+            largest = a.max(dims, keepdims=True)
+            largest = np.where(np.isinf(largest), 0, largest).astype(a.dtype, copy=False)  # inf - inf would be NaN
+        else:
+            largest = array_module(a).zeros(kept_shape(a.shape, dims), a.dtype)
         total = np.log(sum_array(np.exp(a - largest), dims, True)) + largest
         result = Tensor(total if keepdim else total.squeeze(dims))
         ctx.dims = dims

@@ -1,0 +1,1 @@
+"""Checks of values that lie on a GPU."""

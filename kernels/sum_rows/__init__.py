@@ -1,0 +1,1 @@
+"""Sums of rows that belong together: the gradient of reading rows at positions that a tensor names."""

@@ -1,0 +1,77 @@
+"""What values on a GPU must be: checked there, noted there, raised when the program next waits for the GPU.
+
+To look at a label, an index or a probability on the host would stall the GPU at every step. PyTorch's device-side
+assertion does not, but it ends the program: nothing on the GPU can be used afterwards. Here each check is a kernel that
+notes a wrong value in a table in the GPU's memory; whatever brings values to the host (`item`, `cpu`, `print`,
+`cuda.synchronize`) reads the table too, and raises the error that the CPU raises at once. The kernels that used
+the wrong value in the meantime left their results undefined; the tensors that they did not write are sound.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.kernels.dispatch import implementation
+
+NO_EXCEPTION = -(2**63)  # a value that stands for nothing
+CHECKS = 1024  # words in the table, one for each different message; what is more shares the last
+
+
+class _Table:
+    """The words of all checks on the GPU, and what each has to say."""
+
+    def __init__(self) -> None:
+        self.words: Any = None
+        self.errors: dict[tuple[type[Exception], str], Any] = {}  # class and message -> its word on the GPU
+        self.counters: dict[tuple[type[Exception], str], Any] = {}  # likewise, of kernels that check by themselves
+
+    def word(self, like, error: type[Exception], message: str):
+        """The word of a check, which stays the same: a captured graph goes on writing to it."""
+        found = self.errors.get((error, message))
+        if found is None:
+            if self.words is None:
+                self.words = implementation("check", like).words(like, CHECKS)
+            place = min(len(self.errors), CHECKS - 1)
+            found = self.errors[error, message] = self.words[place : place + 1]
+        return found
+
+
+_table = _Table()
+
+
+def expect_range(
+    values, low: int, high: int, error: type[Exception], message: str, exception: int = NO_EXCEPTION
+) -> None:
+    """Let every integer of an array on a GPU be in [low, high] or `exception`; `message` says "{value}" for another."""
+    kernels = implementation("check", values)
+    kernels.check_range(values, low, high, exception, _table.word(values, error, message))
+
+
+def expect_none(wrong, error: type[Exception], message: str) -> None:
+    """Let no boolean of an array on a GPU be True."""
+    implementation("check", wrong).check_none(wrong, _table.word(wrong, error, message))
+
+
+def watch(counter, error: type[Exception], message: str) -> None:
+    """Let a counter on the GPU, which a kernel adds to where it finds something wrong, stay 0."""
+    _table.counters.setdefault((error, message), counter)
+
+
+def raise_noted() -> None:
+    """Wait for the GPU and raise what was noted since; nothing if there has never been a check."""
+    for (error, message), counter in _table.counters.items():
+        if counter.get().any():
+            counter.fill(0)
+            raise error(message)
+    if _table.words is None:
+        return
+    words = _table.words.get()
+    noted = np.flatnonzero(words)
+    if noted.size == 0:
+        return
+    _table.words.fill(0)
+    error, message = list(_table.errors)[noted[0]]
+    value = implementation("check", _table.words).noted_value(int(words[noted[0]]))
+    raise error(message.replace("{value}", str(value)))
