@@ -60,7 +60,11 @@ def main():
     )
     for_training, for_test = recipes.transforms(recipe, recipes.PICTURES["imagenet"])
 
-    pictures = ImageFolder(args.folder, for_training, strict=args.strict)
+    try:
+        network = get_model(args.model, weights=args.weights)
+        pictures = ImageFolder(args.folder, for_training, strict=args.strict)
+    except (OSError, RuntimeError, ValueError) as error:  # each says in one line what is wrong with the arguments
+        raise SystemExit(f"imagefolder.py: {error}") from None
     as_tested = copy.copy(pictures)
     as_tested.transform = for_test
     train_set = Subset(pictures, [index for index in range(len(pictures)) if index % 5])
@@ -70,7 +74,7 @@ def main():
     )
     test_loader = DataLoader(test_set, args.batch_size, num_workers=args.workers)
 
-    model = NewHead(get_model(args.model, weights=args.weights), len(pictures.classes), args.frozen)
+    model = NewHead(network, len(pictures.classes), args.frozen)
     optimizer, scheduler, schedule_by, criterion = recipes.build(recipe, model, len(train_loader))
     trainer = Trainer(
         model,

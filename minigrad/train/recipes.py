@@ -377,7 +377,9 @@ def build(recipe: Recipe, model: nn.Module, steps_per_epoch: int, epochs: int | 
         raise ValueError(f"build: epochs and steps_per_epoch must be at least 1, got {epochs} and {steps_per_epoch}")
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.nesterov)
-    schedule, scheduler, unit = recipe.schedule, None, "epoch"
+    schedule = recipe.schedule
+    scheduler: LRScheduler
+    unit: Unit = "epoch"
     if isinstance(schedule, OneCycle):
         unit = "step"
         scheduler = OneCycleLR(optimizer, recipe.lr, total_steps=epochs * steps_per_epoch)

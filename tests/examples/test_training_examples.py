@@ -114,5 +114,6 @@ def test_imagefolder_learns_textures_with_frozen_features(example, tmp_path, cap
     for key, value in network.state_dict().items():
         if not key.startswith("fc"):
             assert mg.equal(kept[f"features.{key}"], value), key  # also the running means
-    with pytest.raises(RuntimeError, match="1 of 61 files"):
-        example("imagefolder", "textures", *small, "--strict")
+    for wrong, words in (["--strict"], "1 of 61 files"), (["--model", "resnet19"], "did you mean resnet1"):
+        with pytest.raises(SystemExit, match=f"^imagefolder.py: .*{words}"):
+            example("imagefolder", "textures", *small, *wrong)
