@@ -1,11 +1,12 @@
 """2-D convolution and its two gradients on a GPU: which algorithm runs, how its work is cut, and what it needs turned.
 
 All functions take and return plain device arrays of float32 or float64, of any strides, shaped as in `reference.py`.
-Results lie channels-last in memory, weights' gradients as weights do. Two runs are bit-equal: nothing is added by atomics.
+Results lie channels-last in memory, weights' gradients as weights do. Nothing is added by atomics: two runs are
+bit-equal.
 
-"tensor"   tensor_cores.cu: float32 rounded to TF32, where the switch allows it and the device can (sm_80)
-"exact"    exact.cu: float32 or float64 on the plain cores, any device
-"im2col"   im2col.cu and a matrix product: the readable one, and an oracle for the others
+"tensor_cores"  float32 rounded to TF32, where the switch allows it and the device can (sm_80)
+"exact"         float32 or float64 on the plain cores, any device
+"im2col"        the columns written down, and a matrix product: the readable one, and an oracle for the others
 """
 
 from __future__ import annotations
@@ -14,12 +15,29 @@ import math
 
 import numpy as np
 
-from ..cuda import array_module, launch
-from ..cuda.tiling import EXACT, EXACT_DOUBLE, cut
+from ..cuda import array_module, capability, launch
+from ..cuda.precision import allow_tf32
+from ..cuda.tiling import EXACT, EXACT_DOUBLE, TENSOR_CORES, Tile, cut, ring_bytes
 from ..geometry import Pair, output_size
 from ..matmul.cuda import sum_parts
+from . import im2col_cuda as im2col
 
-ALGORITHMS = ("tensor", "exact", "im2col")
+
+def choose_algorithm(dtype: np.dtype) -> str:
+    """The fastest that rounds no more than the caller allows."""
+    rounds = dtype == np.float32 and allow_tf32("conv") and capability() >= (8, 0)
+    return "tensor_cores" if rounds else "exact"
+
+
+def _algorithm(asked: str | None, dtype: np.dtype) -> str:
+    if asked is None:
+        return choose_algorithm(dtype)
+    fitting = ["exact", "im2col"]
+    if dtype == np.float32 and capability() >= (8, 0):
+        fitting.append("tensor_cores")
+    if asked not in fitting:
+        raise ValueError(f"conv2d: algorithm={asked!r} does not compute {dtype} here; use one of {', '.join(fitting)}")
+    return asked
 
 
 def forward(
@@ -33,12 +51,18 @@ def forward(
     algorithm: str | None = None,
 ):
     """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None."""
+    algorithm = _algorithm(algorithm, x.dtype)
+    if bias is not None:
+        bias = array_module(x).ascontiguousarray(bias)
+    if algorithm == "im2col":
+        return im2col.forward(x, weight, bias, stride, padding, dilation, groups)
     out_h, out_w = map(output_size, x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    source, target_shape = _channels_last(x), (len(x), out_h, out_w, len(weight))
-    weight = _turned_weight(weight)
-    bias = None if bias is None else array_module(x).ascontiguousarray(bias)
-    geometry = (*weight.shape[1:3], *stride, *padding, *dilation, groups)
-    y = _convolve("conv2d_forward", source, weight, (bias,), target_shape, geometry, (1, 1))
+    source = channels_last(x)
+    chunk = _chunk(algorithm, (weight.shape[1],), source)
+    geometry = (*weight.shape[2:], *stride, *padding, *dilation, groups)
+    weight = _turned_weight(weight, None, chunk > 0)
+    target_shape = (len(x), out_h, out_w, len(weight))
+    y = _convolve("conv2d_forward", chunk, source, weight, (bias,), target_shape, geometry, (1, 1))
     return y.transpose(0, 3, 1, 2)
 
 
@@ -53,12 +77,16 @@ def input_gradient(
     algorithm: str | None = None,
 ):
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
+    algorithm = _algorithm(algorithm, dy.dtype)
+    if algorithm == "im2col":
+        return im2col.input_gradient(dy, weight, input_shape, stride, padding, dilation, groups)
     batch, channels, height, width = input_shape
-    kernel = weight.shape[2:]
-    weight = _turned_weight(weight, groups)
-    geometry = (*kernel, *stride, *padding, *dilation, groups)
+    source = channels_last(dy)
+    chunk = _chunk(algorithm, (len(weight) // groups,), source)
+    geometry = (*weight.shape[2:], *stride, *padding, *dilation, groups)
+    weight = _turned_weight(weight, groups, chunk > 0)
     target_shape = (batch, height, width, channels)
-    dx = _convolve("conv2d_input_gradient", _channels_last(dy), weight, (), target_shape, geometry, stride)
+    dx = _convolve("conv2d_input_gradient", chunk, source, weight, (), target_shape, geometry, stride)
     return dx.transpose(0, 3, 1, 2)
 
 
@@ -73,69 +101,87 @@ def weight_gradient(
     algorithm: str | None = None,
 ):
     """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x."""
+    algorithm = _algorithm(algorithm, dy.dtype)
     xp = array_module(dy)
-    out_channels, group_in = dy.shape[1], x.shape[1] // groups
+    if not dy.size:
+        return xp.zeros((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
+    if algorithm == "im2col":
+        return im2col.weight_gradient(dy, x, kernel_size, stride, padding, dilation, groups)
+    source, target = channels_last(x), channels_last(dy)
+    group_in, group_out = x.shape[1] // groups, dy.shape[1] // groups
     taps = kernel_size[0] * kernel_size[1]
-    source, target = _channels_last(x), _channels_last(dy)
-    pixels = target.size // out_channels
-    dweight = xp.empty((out_channels, group_in, *kernel_size), dy.dtype)
-    if not pixels:
-        dweight[...] = 0
-        return dweight
-    tiles = EXACT if dy.dtype == np.float32 else EXACT_DOUBLE
-    tile, splits, per_split = cut(tiles, out_channels // groups, taps * group_in, pixels, groups)
-    parts = xp.empty((splits, out_channels, taps, group_in), dy.dtype)
-    tiles_m, tiles_n = -(-out_channels // groups // tile.rows), -(-taps * group_in // tile.columns)
+    chunk = _chunk(algorithm, (group_in, group_out), source, target)
+    pixels = target.size // dy.shape[1]
+    _check_sizes(math.prod(source.shape[1:]), group_in * taps * dy.shape[1], pixels)
+    tile, splits, per_split = cut(_tiles(chunk, dy.dtype), group_out, taps * group_in, pixels, groups)
+    parts = xp.empty((splits, dy.shape[1], taps, group_in), dy.dtype)
+    tiles = -(-group_out // tile.rows), -(-taps * group_in // tile.columns)
     layer = (*source.shape, *target.shape[1:], *kernel_size, *stride, *padding, *dilation, groups)
-    launch(
-        "conv2d/exact.cu",
-        "conv2d_weight_gradient",
-        (tiles_m * tiles_n * splits * groups,),
-        (256,),
-        (target, source, parts, *map(np.int32, (tiles_m, tiles_n, splits, per_split, *layer))),
-        defines=_defines(dy.dtype, tile),
-    )
-    turn(parts, dweight, out_channels, taps, group_in, splits)
+    numbers = (*tiles, splits, per_split, *layer)
+    _launch("conv2d_weight_gradient", chunk, tile, math.prod(tiles) * splits * groups, (target, source, parts), numbers)
+    dweight = xp.empty((dy.shape[1], group_in, *kernel_size), dy.dtype)
+    turn(parts, dweight, dy.shape[1], taps, group_in, splits)
     return dweight
 
 
-def _convolve(function: str, source, weight, bias: tuple, target_shape: tuple, geometry: tuple, classes: Pair):
-    """The windows of source (N, H, W, C) times weight, as (N, H, W, C) of `target_shape`; `classes` of pixels apart."""
+def _convolve(function: str, chunk: int, source, weight, bias: tuple, target_shape: tuple, geometry: tuple, step: Pair):
+    """The windows of source (N, H, W, C) times weight, as (N, H, W, C) of `target_shape`.
+
+    The pixels that lie `step` apart are one class, computed together; there are step[0] * step[1] of these.
+    """
     xp = array_module(source)
     target = xp.empty(target_shape, source.dtype)
     if not target.size:
         return target
     batch, height, width, channels = target_shape
-    groups, count = geometry[-1], classes[0] * classes[1]
+    groups, classes = geometry[-1], step[0] * step[1]
+    _check_sizes(math.prod(source.shape[1:]), weight.size, batch * height * width)
     # The most pixels of a class, and the most taps: those of one class lie stride / gcd(stride, dilation) apart.
-    rows = batch * -(-height // classes[0]) * -(-width // classes[1])
+    rows = batch * -(-height // step[0]) * -(-width // step[1])
     depth = weight.shape[3]
-    for taps, step, dilation in zip(weight.shape[1:3], classes, geometry[6:8], strict=True):
-        depth *= -(-taps // (step // math.gcd(step, dilation)))
-    tiles = EXACT if source.dtype == np.float32 else EXACT_DOUBLE
-    tile, splits, per_split = cut(tiles, rows, channels // groups, depth, groups * count)
-    tiles_m, tiles_n = -(-rows // tile.rows), -(-channels // groups // tile.columns)
+    for taps, apart, dilation in zip(weight.shape[1:3], step, geometry[6:8], strict=True):
+        depth *= -(-taps // (apart // math.gcd(apart, dilation)))
+    tile, splits, per_split = cut(_tiles(chunk, source.dtype), rows, channels // groups, depth, groups * classes)
+    tiles = -(-rows // tile.rows), -(-channels // groups // tile.columns)
     parts = target if splits == 1 else xp.empty((1, splits, *target_shape), source.dtype)
-    layer = (*source.shape, height, width, channels, *geometry)
-    launch(
-        "conv2d/exact.cu",
-        function,
-        (tiles_m * tiles_n * splits * groups * count,),
-        (256,),
-        (
-            *(source, weight),
-            *(bias if splits == 1 else (None,) * len(bias)),
-            *(parts, *map(np.int32, (tiles_m, tiles_n, splits, per_split, *layer))),
-        ),
-        defines=_defines(source.dtype, tile),
-    )
+    blocks = math.prod(tiles) * splits * groups * classes
+    kernel_bias = bias if splits == 1 else (None,) * len(bias)
+    numbers = (*tiles, splits, per_split, *source.shape, height, width, channels, *geometry)
+    _launch(function, chunk, tile, blocks, (source, weight, *kernel_bias, parts), numbers)
     if splits > 1:
         sum_parts(parts, bias[0] if bias else None, target[None])
     return target
 
 
-def _defines(dtype, tile) -> tuple:
-    return ("REAL", "float" if dtype == np.float32 else "double"), ("TILE", tile.rows)
+def _chunk(algorithm: str, channels: tuple[int, ...], *images) -> int:
+    """How many neighbours tensor_cores.cu copies at a time: 4 (16 bytes) where all lie so; 0 stands for exact.cu."""
+    if algorithm == "exact":
+        return 0
+    aligned = all(number % 4 == 0 for number in channels) and all(image.data.ptr % 16 == 0 for image in images)
+    return 4 if aligned else 1
+
+
+def _tiles(chunk: int, dtype: np.dtype) -> tuple[Tile, ...]:
+    if chunk:
+        return TENSOR_CORES if chunk == 4 else TENSOR_CORES[1:]  # the largest is for layers of many channels
+    return EXACT if dtype == np.float32 else EXACT_DOUBLE
+
+
+def _check_sizes(picture: int, weight: int, pixels: int) -> None:
+    """The kernels count these in 32 bits."""
+    for what, size in (("picture", picture), ("weight", weight), ("batch's output pixels", pixels)):
+        if size >= 2**31:
+            raise ValueError(f"conv2d: a {what} of {size} elements is too large; at most 2**31 - 1")
+
+
+def _launch(function: str, chunk: int, tile: Tile, blocks: int, arrays: tuple, numbers: tuple) -> None:
+    args = (*arrays, *map(np.int32, numbers))
+    if chunk:
+        defines = ("BM", tile.rows), ("BN", tile.columns), ("CHUNK", chunk)
+        launch("conv2d/tensor_cores.cu", function, (blocks,), (128,), args, shared=ring_bytes(tile), defines=defines)
+    else:
+        defines = ("REAL", _real(arrays[0])), ("TILE", tile.rows)
+        launch("conv2d/exact.cu", function, (blocks,), (256,), args, defines=defines)
 
 
 def turn(parts, out, batch: int, rows: int, columns: int, splits: int = 1, to_tf32: bool = False) -> None:
@@ -146,31 +192,35 @@ def turn(parts, out, batch: int, rows: int, columns: int, splits: int = 1, to_tf
         (batch * -(-rows // 32) * -(-columns // 32),),
         (256,),
         (parts, out, *map(np.int32, (batch, rows, columns, splits, to_tf32))),
-        defines=(("REAL", "float" if out.dtype == np.float32 else "double"),),
+        defines=(("REAL", _real(out)),),
     )
 
 
-def _channels_last(images):
+def _real(array) -> str:
+    return "float" if array.dtype == np.float32 else "double"
+
+
+def channels_last(images):
     """(N, C, H, W) as the (N, H, W, C) that its memory is, turned if it is not."""
     turned = images.transpose(0, 2, 3, 1)
     if turned.flags.c_contiguous or not images.size:
         return turned
-    images = array_module(images).ascontiguousarray(images)
+    xp = array_module(images)
     batch, channels, height, width = images.shape
-    out = array_module(images).empty((batch, height, width, channels), images.dtype)
-    turn(images, out, batch, channels, height * width)
+    out = xp.empty((batch, height, width, channels), images.dtype)
+    turn(xp.ascontiguousarray(images), out, batch, channels, height * width)
     return out
 
 
-def _turned_weight(weight, groups: int | None = None):
+def _turned_weight(weight, groups: int | None, to_tf32: bool):
     """Weights (O, C / groups, KH, KW) as (O, KH, KW, C / groups); with `groups`, as (C, KH, KW, O / groups)."""
     xp = array_module(weight)
-    weight = xp.ascontiguousarray(weight)
     out_channels, group_in, *kernel = weight.shape
+    taps = kernel[0] * kernel[1]
     if groups is None:
         out = xp.empty((out_channels, *kernel, group_in), weight.dtype)
-        turn(weight, out, out_channels, group_in, kernel[0] * kernel[1])
+        turn(xp.ascontiguousarray(weight), out, out_channels, group_in, taps, to_tf32=to_tf32)
     else:
         out = xp.empty((group_in * groups, *kernel, out_channels // groups), weight.dtype)
-        turn(weight, out, groups, out_channels // groups, group_in * kernel[0] * kernel[1])
+        turn(xp.ascontiguousarray(weight), out, groups, out_channels // groups, group_in * taps, to_tf32=to_tf32)
     return out

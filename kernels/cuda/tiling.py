@@ -35,7 +35,12 @@ EXACT_DOUBLE = (Tile(32, 32, 32, 20.0),)
 # tf32_tile.cuh: a warp's 64x64 sums read 1/32 number for each multiply-add (64x32 3/64, 32x32 1/16) and the tile is
 # written to shared memory once; at 32 numbers a cycle that feeds 683, 455, 341 and 315 multiply-adds of at most 635
 # (mma.sync reaches 62 % of the tensor cores' 1024), of which some are lost to latency.
-TENSOR = (Tile(128, 128, 32, 500.0), Tile(128, 64, 32, 380.0), Tile(64, 64, 32, 290.0), Tile(128, 32, 32, 270.0))
+TENSOR_CORES = (Tile(128, 128, 32, 500.0), Tile(128, 64, 32, 380.0), Tile(64, 64, 32, 290.0), Tile(128, 32, 32, 270.0))
+
+
+def ring_bytes(tile: Tile) -> int:
+    """The shared memory of tf32_tile.cuh: three steps of both operands, and at most 16 bytes known of each row."""
+    return (3 * tile.step * 4 + 16) * (tile.rows + tile.columns)
 
 
 @lru_cache(maxsize=1024)  # a network asks the same at every step
