@@ -38,6 +38,11 @@ def add(x, y, out=None):
     return _map("add", xp.empty_like(x) if out is None else out, x, y)
 
 
+def erf(x):
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    return _map("erf", array_module(x).empty_like(x), x)
+
+
 def _map(what: str, out, *arrays):
     if out.size:
         number = real(what, out)

@@ -1,4 +1,4 @@
-// Activations and sums of arrays that lie alike in memory: one pass over them, whatever their shape.
+// Activations, the error function, and sums of arrays that lie alike in memory: one pass over them, whatever their shape.
 //
 // Thread t of T takes the packs of 16 bytes number t, t + T, t + 2 T ...: a warp reads 512 neighbouring bytes at a time.
 // What is left at the end, or all if an array does not begin at a multiple of 16 bytes, is taken an element a thread.
@@ -15,6 +15,11 @@ struct Sum {
 // gradient.
 struct WherePositive {
   __device__ REAL operator()(REAL a, REAL b) const { return b <= 0 ? REAL(0) : a; }
+};
+
+struct Erf {
+  __device__ float operator()(float a, float) const { return erff(a); }
+  __device__ double operator()(double a, double) const { return erf(a); }
 };
 
 // out[i] = f(a[i], b[i]) for i < count. If b is a, the compiler loads it once.
@@ -39,6 +44,10 @@ extern "C" __global__ void __launch_bounds__(256) elementwise_relu(const REAL* x
 extern "C" __global__ void __launch_bounds__(256)
 elementwise_relu_backward(const REAL* dy, const REAL* y, REAL* out, long long count) {
   map(WherePositive(), dy, y, out, count);
+}
+
+extern "C" __global__ void __launch_bounds__(256) elementwise_erf(const REAL* x, REAL* out, long long count) {
+  map(Erf(), x, x, out, count);
 }
 
 extern "C" __global__ void __launch_bounds__(256)

@@ -275,8 +275,12 @@ def _fit(value: Tensor, target: Tensor, advanced: tuple) -> Tensor:
     """`value` without leading dimensions of size 1 in excess; RuntimeError if it cannot be broadcast."""
     shape = target.shape
     if advanced:
-        # Zero strides: an array of any size in which every element is the same byte.
-        shape = np.broadcast_to(np.zeros((), bool), shape)[advanced].shape
+        places = [dim for dim, part in enumerate(advanced) if part is not EVERYTHING]
+        together = np.broadcast_shapes(*[advanced[dim].shape for dim in places])
+        neighbours = places == list(range(places[0], places[-1] + 1))
+        before = shape[: places[0]] if neighbours else ()
+        after = [size for dim, size in enumerate(shape) if dim not in places]
+        shape = (*before, *together, *after[len(before) :])
     extra = max(value.ndim - len(shape), 0)
     fits = value.shape[:extra] == (1,) * extra and all(
         [size in (1, there) for size, there in zip(value.shape[::-1], shape[::-1], strict=False)]

@@ -88,10 +88,10 @@ def _sign(xp, x):
 
 
 def _erf(xp, x):
-    if xp is np:
-        from scipy.special import erf  # at first use: SciPy takes its time to import
-    else:
-        from cupyx.scipy.special import erf
+    if xp is not np:
+        return implementation("elementwise", x).erf(x)
+    from scipy.special import erf  # at first use: SciPy takes its time to import
+
     return erf(x)
 
 

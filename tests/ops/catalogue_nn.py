@@ -179,7 +179,7 @@ NORMS = [
          lambda x, w, b: (x - per_channel(STATISTICS[0])) / np.sqrt(per_channel(STATISTICS[1]) + 1e-5)
          * per_channel(w) + per_channel(b),
          function=lambda x, w, b: mg.nn.functional.batch_norm(
-             x, *[mg.tensor(s, dtype=x.dtype) for s in STATISTICS], w, b)),
+             x, *[mg.tensor(s, dtype=x.dtype, device=x.device) for s in STATISTICS], w, b)),
     case("layer_norm", (normal(2, 3, 4), (3, 4), positive(3, 4), normal(3, 4)),
          lambda x, s, w, b: standardized(x, (1, 2)) * w + b),
     case("group_norm", (normal(2, 4, 2, 3), 2, positive(4), normal(4)), group_norm),
@@ -279,7 +279,8 @@ LOSSES = [
          reduction="none"),
     Case("nn.functional.cross_entropy weighted", (normal(5, 4), IGNORED),
          lambda x, t: cross_entropy(x, t, weight=WEIGHT),
-         function=lambda x, t: mg.nn.functional.cross_entropy(x, t, mg.tensor(WEIGHT, dtype=x.dtype))),
+         function=lambda x, t: mg.nn.functional.cross_entropy(
+             x, t, mg.tensor(WEIGHT, dtype=x.dtype, device=x.device))),
     case("cross_entropy smoothed", (normal(5, 4), LABELS), lambda x, t: smoothed(x, t, 0.1), label_smoothing=0.1),
     case("cross_entropy of pictures", (normal(2, 3, 2, 2), integers(3, 2, 2, 2)), cross_entropy),
     case("cross_entropy of probabilities", (normal(3, 4), distribution(3, 4)),

@@ -70,7 +70,10 @@ def _wrap(result: Any, wrappers: list[ndarray]) -> Any:
         for wrapper in wrappers:
             if result is wrapper._array:
                 return wrapper
-        return ndarray._of(result if block_of(result) is not None else _moved(result))
+        if block_of(result) is None:
+            return ndarray._of(_moved(result))
+        result.flags.writeable = True  # some of NumPy's views are not, all of CuPy's are
+        return ndarray._of(result)
     if isinstance(result, np.generic):
         return ndarray._of(_moved(np.asarray(result)))
     if isinstance(result, (list, tuple)) and any(isinstance(item, (np.ndarray, np.generic)) for item in result):
