@@ -4,8 +4,9 @@
 // ones here take the place of libtsan. They find
 // - bounds: an address in device memory must lie whole within one array given to the launch, writable if written;
 // - alignment: an access of 2, 4, 8 or 16 bytes is at a multiple of that;
-// - races: two threads touch the same 4 bytes, one of them writes, and nothing orders them: no __syncthreads (block
-//   epoch) and, within a warp, no warp intrinsic (warp epoch) between. Nothing orders two blocks of one launch.
+// - races: two threads touch the same 4 bytes, or the same byte of an array first touched by less, one of them writes,
+//   and nothing orders them: no __syncthreads (block epoch) and, within a warp, no warp intrinsic (warp epoch) between.
+//   Nothing orders two blocks of one launch.
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -32,6 +33,7 @@ struct Range {  // an array given to the launch
 struct Region {  // memory with a shadow: a shared segment, or arrays that overlap
   uintptr_t low, high;
   std::vector<Shadow> words;
+  int grain = 0;  // bytes of a word
 };
 
 static uintptr_t device_low, device_high;  // all of device memory
@@ -44,10 +46,13 @@ static Region* region_of(std::vector<Region>& regions, uintptr_t address) {
   return nullptr;
 }
 
-static Shadow* shadow_of(Region& region, uintptr_t address) {
+static Shadow* shadow_of(Region& region, uintptr_t address, int bytes) {
   uintptr_t start = region.low & ~uintptr_t(3);
-  if (region.words.empty()) region.words.resize((region.high - start + 3) / 4);
-  return &region.words[(address - start) / 4];
+  if (region.words.empty()) {
+    region.grain = bytes < 4 ? 1 : 4;
+    region.words.resize((region.high - start + 3) / region.grain);
+  }
+  return &region.words[(address - start) / region.grain];
 }
 
 void clear_global_checks() {
@@ -58,7 +63,7 @@ void clear_global_checks() {
     if (!global_regions.empty() && range.low < global_regions.back().high)
       global_regions.back().high = std::max(global_regions.back().high, range.high);
     else
-      global_regions.push_back({range.low, range.high, {}});
+      global_regions.push_back({range.low, range.high, {}, 0});
   }
 }
 
@@ -68,7 +73,7 @@ static Region* shared_region(uintptr_t address) {
   if (Region* region = region_of(shared_regions, address)) return region;
   for (auto& segment : shared_segments)
     if (address >= segment.start && address < segment.start + segment.bytes) {
-      shared_regions.push_back({segment.start, segment.start + segment.bytes, {}});
+      shared_regions.push_back({segment.start, segment.start + segment.bytes, {}, 0});
       return &shared_regions.back();
     }
   return nullptr;
@@ -161,8 +166,8 @@ void check_access(const void* pointer, int bytes, bool write, const void* pc) {
     snprintf(message, sizeof message, "misaligned %d-byte %s", bytes, write ? "write" : "read");
     die_at(pc, message);
   }
-  Shadow* first = shadow_of(*region, address);
-  Shadow* last = shadow_of(*region, std::min(address + bytes, region->high) - 1);
+  Shadow* first = shadow_of(*region, address, bytes);
+  Shadow* last = shadow_of(*region, std::min(address + bytes, region->high) - 1, bytes);
   for (Shadow* word = first; word <= last; word++) check_race(*word, write, !global, pc);
 }
 
