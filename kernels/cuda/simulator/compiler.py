@@ -31,7 +31,8 @@ FLAGS = {
 _DYNAMIC_SHARED = re.compile(
     r"extern\s+__shared__\s+(?:__align__\s*\(\d+\)\s*)?([\w:][\w:\s]*?)\s+(?:__align__\s*\(\d+\)\s*)?(\w+)\s*\[\s*\]\s*;"
 )
-_STATIC_SHARED = re.compile(r"^([ \t]*)(__shared__\s[^;=]*);", re.M)
+_STATIC_SHARED = re.compile(r"\b__shared__\s([^;=]*);")
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
 _KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\(\s*([^,)]*)[^)]*\)\s+)?(\w+)')
 
 
@@ -67,6 +68,7 @@ def runtime() -> ctypes.CDLL:
     library.cudasim_error.restype = ctypes.c_char_p
     library.cudasim_error_pc.restype = ctypes.c_uint64
     library.cudasim_launch.argtypes = [ctypes.c_char_p] + [pointer] * 4 + [size, ctypes.c_uint, ctypes.c_int]
+    library.cudasim_shared_bytes.restype = size
     library.cudasim_device_memory.argtypes = [size, size]
     library.cudasim_array.argtypes = [size, size, ctypes.c_int]
     return library
@@ -77,7 +79,7 @@ def compile(source: Source, defines: Defines, mode: str) -> Path:
     text = program(source)
     options = [*COMMON, *FLAGS[mode], f"-I{HERE}", *(f"-D{name}={value}" for name, value in defines)]
     key = _digest(text, *map(_read, HEADERS), *options, source.file)
-    library = cache_folder() / f"{source.file.replace('/', '.')}-{mode}-{key}.so"
+    library = cache_folder() / f"{Path(source.file).stem}-{mode}-{key}.so"
     if library.exists():
         return library
     library.parent.mkdir(parents=True, exist_ok=True)
@@ -101,11 +103,11 @@ def program(source: Source) -> str:
     """
 
     def register(match: re.Match) -> str:
-        declared = match[2].split("__shared__", 1)[1].strip()
-        names = re.findall(r"(\w+)\s*(?:\[[^\]]*\]\s*)*(?:,|$)", declared)
+        names = re.findall(r"(\w+)\s*(?:\[[^\]]*\]\s*)*(?:,|$)", match[1].strip())
         return match[0] + "".join(f" cudasim::register_shared(&{name}, sizeof({name}));" for name in names)
 
-    text = _DYNAMIC_SHARED.sub(r"\1* \2 = reinterpret_cast<\1*>(cudasim::dynamic_shared());", source.text)
+    text = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), source.text)  # they speak of __shared__ too
+    text = _DYNAMIC_SHARED.sub(r"\1* \2 = reinterpret_cast<\1*>(cudasim::dynamic_shared());", text)
     text = _STATIC_SHARED.sub(register, text)
     exports = [f"CUDASIM_EXPORT({name}, {bounds or 1024}, {name})" for bounds, name in _KERNEL.findall(source.text)]
     return "\n".join(['#include "device_api.h"', f'#line 1 "{source.file}"', text, *exports, ""])
@@ -118,7 +120,8 @@ def source_line(library: Path, offset: int) -> str:
         return ""
     # the instruction's own line first, then the lines it was inlined into
     found = subprocess.run([tool, "-i", "-e", str(library), hex(offset)], capture_output=True, text=True, check=False)
-    places = [os.path.relpath(line.split(" ")[0]) for line in found.stdout.splitlines() if not line.startswith("?")]
+    here = f"{Path.cwd()}/"  # a name in #line is taken as relative to the folder of the compiler
+    places = [line.split(" ")[0].removeprefix(here) for line in found.stdout.splitlines() if line[:1] != "?"]
     return next((place for place in places if not place.rpartition(":")[0].endswith(HEADERS)), "")
 
 

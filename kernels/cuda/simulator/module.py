@@ -101,6 +101,7 @@ class Function:
             if failed:
                 place = self.module.line(runtime.cudasim_error_pc())
                 raise KernelError(f"{self.module.file}: {runtime.cudasim_error().decode()}{place}")
+            self._check_shared(runtime.cudasim_shared_bytes(), settings)
         for i, (array, _) in enumerate(arrays):
             memory = block_of(array._array)
             if memory is not None and memory.overwritten():
@@ -109,16 +110,19 @@ class Function:
 
     def _check_shape(self, grid: tuple, block: tuple, shared: int, settings: Settings) -> None:
         threads = block[0] * block[1] * block[2]
-        limit = SHARED_MEMORY[settings.capability]
         if not 1 <= threads <= 1024 or not 1 <= block[2] <= 64:
             raise KernelError(f"{self.name}: a block of {block} threads: their number must lie in 1..1024")
         if threads > self.max_threads:
             raise KernelError(f"{self.name}: {threads} threads a block, but __launch_bounds__({self.max_threads})")
         if not (1 <= grid[0] < 2**31 and 1 <= grid[1] <= 65535 and 1 <= grid[2] <= 65535):
             raise KernelError(f"{self.name}: a grid of {grid} blocks: at most (2147483647, 65535, 65535), at least 1")
-        if shared > limit:
+        self._check_shared(shared, settings)
+
+    def _check_shared(self, used: int, settings: Settings) -> None:
+        limit = SHARED_MEMORY[settings.capability]
+        if used > limit:
             raise KernelError(
-                f"{self.name}: {shared:,} bytes of shared memory; a GPU of compute capability "
+                f"{self.name}: {used:,} bytes of shared memory, static and dynamic; a GPU of compute capability "
                 f"{'.'.join(map(str, settings.capability))} has {limit:,} a block"
             )
 
@@ -137,6 +141,6 @@ class Function:
         value = np.asarray(argument)
         found = {"f": "f", "i": "i", "u": "i", "b": "i"}.get(value.dtype.kind, "s")
         if found != kind or value.dtype.itemsize != size:
-            wanted = {"f": "floating-point", "i": "integer", "s": "struct"}[kind]
-            raise TypeError(f"{self.name}: argument {i} is {value.dtype}, the kernel takes a {wanted} of {size} bytes")
+            wanted = {"f": "a floating-point number", "i": "an integer", "s": "a struct"}[kind]
+            raise TypeError(f"{self.name}: argument {i} is {value.dtype}, the kernel takes {wanted} of {size} bytes")
         return ctypes.create_string_buffer(value.tobytes(), size)

@@ -311,6 +311,13 @@ const char* cudasim_error() { return error.c_str(); }
 // The instruction where the error was found, 0 if none is to blame.
 uint64_t cudasim_error_pc() { return error_pc; }
 
+// Of the last launch, for one block: static and dynamic.
+size_t cudasim_shared_bytes() {
+  size_t bytes = 0;
+  for (auto& segment : shared_segments) bytes += segment.bytes;
+  return bytes;
+}
+
 // Runs the grid; 0 if all went well, otherwise cudasim_error() says what went wrong.
 int cudasim_launch(const char* name, void (*function)(void*), void* arguments, const unsigned* grid,
                    const unsigned* block, size_t shared_bytes, unsigned order, int check) {
