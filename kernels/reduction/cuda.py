@@ -16,14 +16,18 @@ BLOCKS = 512  # enough to keep an H200 busy: 4 for each of its 132 multiprocesso
 ROWS = 64  # that a thread adds up at least, before it is worth a second launch to share them
 
 
-class Plan(NamedTuple):
-    """How (P, N, Q) is cut into blocks: the kernel's arguments of these names, and how many there are of each."""
+class Cut(NamedTuple):
+    """How (P, N, Q) is cut into blocks: the struct of reduction.cu, and the number of blocks."""
 
     width: int
     rows: int
     chunk_rows: int
+    tiles: int
     chunks: int
     blocks: int
+
+
+STRUCT = np.dtype([(name, np.int32) for name in Cut._fields[:-1]])
 
 
 def sum_middle(a: Any) -> Any:
@@ -41,35 +45,31 @@ def sum_middle(a: Any) -> Any:
         return total
     partial = xp.empty((p, first.chunks, q), np.float64)
     _launch("reduction_sum_chunks", a, partial, (p, n, q), first, defines)
-    _launch("reduction_sum_partial", partial, total, partial.shape, second_plan(*partial.shape), defines)
+    _launch("reduction_sum_partial", partial, total, partial.shape, one_chunk(*partial.shape), defines)
     return total
 
 
-def plan(p: int, n: int, q: int) -> Plan:
+def plan(p: int, n: int, q: int) -> Cut:
     """For the elements: chunks so long that each thread has `ROWS` rows to add, and at most `BLOCKS` blocks of them."""
-    width, rows, groups = _block(p, n, q, WIDTH)
-    chunk_rows = min(n, max(ROWS * rows, -(-n * groups // BLOCKS)))
+    one = one_chunk(p, n, q, WIDTH)
+    chunk_rows = min(n, max(ROWS * one.rows, -(-n * one.blocks // BLOCKS)))
     chunks = -(-n // chunk_rows)
-    return Plan(width, rows, chunk_rows, chunks, groups * chunks)
+    return one._replace(chunk_rows=chunk_rows, chunks=chunks, blocks=one.blocks * chunks)
 
 
-def second_plan(p: int, n: int, q: int) -> Plan:
-    """For the chunks' sums: narrow blocks, so that many threads share the few rows."""
-    width, rows, groups = _block(p, n, q, 8)
-    return Plan(width, rows, n, 1, groups)
-
-
-def _block(p: int, n: int, q: int, widest: int) -> tuple[int, int, int]:
-    """The width and rows of a block, and how many blocks each chunk of rows takes."""
-    tiles = -(-q // widest)
-    width = -(-q // tiles)
+def one_chunk(p: int, n: int, q: int, widest: int = 8) -> Cut:
+    """One chunk. For the chunks' sums in narrow blocks, so that many threads share the few rows."""
+    width = -(-q // -(-q // widest))
+    if q > widest:
+        width = -(-width // 8) * 8  # whole sectors of memory, 32 bytes of float32
     # A thread adds at least four rows: fewer are not worth the steps by which threads add theirs up.
     rows = max(1, min(THREADS // width, n // 4))
     places = THREADS // (width * rows)
-    return width, rows, tiles * -(-p // places)
+    tiles = -(-q // width)
+    return Cut(width, rows, n, tiles, 1, tiles * -(-p // places))
 
 
-def _launch(function: str, a: Any, total: Any, shape: tuple[int, ...], cut: Plan, defines: tuple) -> None:
+def _launch(function: str, a: Any, total: Any, shape: tuple[int, ...], cut: Cut, defines: tuple) -> None:
     sizes = [np.int64(size) for size in shape]
-    cuts = np.int32(cut.width), np.int32(cut.rows), np.int32(cut.chunk_rows)
-    launch(FILE, function, (cut.blocks,), (THREADS,), (a, total, *sizes, *cuts), defines=defines)
+    struct = np.array(cut[:-1], STRUCT)
+    launch(FILE, function, (cut.blocks,), (THREADS,), (a, total, *sizes, struct), defines=defines)

@@ -33,7 +33,7 @@ def test_sums_equal_the_reference(xp, shape, dtype, rows, blocks):
 @given(st.tuples(*[st.integers(1, 10**k) for k in (4, 7, 4)]))
 def test_every_row_is_in_one_chunk_and_every_column_in_one_block(shape):
     p, n, q = shape
-    for cut in (cuda.plan(p, n, q), cuda.second_plan(p, n, q)):
+    for cut in (cuda.plan(p, n, q), cuda.one_chunk(p, n, q)):
         assert cut.width * cut.rows <= cuda.THREADS and cut.chunk_rows < 2**31
         assert (cut.chunks - 1) * cut.chunk_rows < n <= cut.chunks * cut.chunk_rows
         places = cuda.THREADS // (cut.width * cut.rows)
