@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import enable_grad
-from minigrad.device import to_device
+from minigrad.device import device_of, on_host, to_device
 from minigrad.tensor import Tensor
 
 
@@ -120,6 +120,7 @@ class Optimizer:
             params = [param for param in group["params"] if param.grad is not None]
             for param in params:
                 self._check_gradient(param)
+                self._follow(param)
             self._update(params, group)
             for param in params:
                 param._bump_version()
@@ -141,6 +142,22 @@ class Optimizer:
                 f"{type(self).__name__}: the gradient {grad.dtype}{list(grad.shape)} does not fit its "
                 f"parameter {param.dtype}{list(param.array.shape)}"
             )
+
+        if type(grad) is not type(param.array):
+            raise RuntimeError(
+                f"{type(self).__name__}: expected all tensors to be on the same device, got a parameter on "
+                f"{param.device} and its gradient on {device_of(grad)}"
+            )
+
+    def _follow(self, param: Tensor) -> None:
+        """Move the state of a parameter to the device that the parameter was moved to."""
+        state = self.state.get(param)
+        for name in self._parameter_shaped if state else ():
+            entry = state.get(name)
+            if entry is not None:
+                if type(entry.array) is type(param.array):
+                    return
+                state[name] = Tensor(to_device(entry.array, param.device))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on later, in PyTorch's layout.
@@ -206,7 +223,7 @@ class Optimizer:
             return None
         if not hasattr(value, "__array__"):
             return copy.deepcopy(value)
-        array = value.array if isinstance(value, Tensor) else np.asarray(value)
+        array = on_host(value.array) if isinstance(value, Tensor) else np.asarray(value)
         if key in self._parameter_shaped and array.shape != param.array.shape:
             raise ValueError(
                 f"loaded state dict: {key} of parameter {index} has shape {tuple(array.shape)}, "

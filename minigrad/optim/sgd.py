@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
+from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
 from minigrad.optim.optimizer import Optimizer, alike, check_not_negative, gradient
 from minigrad.tensor import Tensor
@@ -68,7 +67,7 @@ class SGD(Optimizer):
             buffers = []
             for param in part if has_momentum else ():
                 if first_step:
-                    self.state[param]["momentum_buffer"] = Tensor(np.empty_like(param.array))
+                    self.state[param]["momentum_buffer"] = Tensor(array_module(param.array).empty_like(param.array))
                 buffers.append(self.state[param]["momentum_buffer"].array)
             implementation("optimizer", part[0].array).sgd(
                 [param.array for param in part],
