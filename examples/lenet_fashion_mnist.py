@@ -1,22 +1,19 @@
-"""Train LeNet-5 on Fashion-MNIST: data, model, loop, and a picture of what was learned.
+"""Train LeNet-5 on Fashion-MNIST: data, model, training, and a picture of what was learned.
 
 python examples/lenet_fashion_mnist.py             12 epochs; some 91 of 100 test pictures are named right
 python examples/lenet_fashion_mnist.py --resume    go on exactly where Ctrl-C stopped it
 """
 
 import argparse
-import signal
-import time
 from pathlib import Path
 
-from rich.progress import BarColumn, Progress, TimeRemainingColumn
-
 import minigrad as mg
-from minigrad import nn
 from minigrad.data import DataLoader, TensorDataset
 from minigrad.optim import SGD
 from minigrad.optim.lr_scheduler import OneCycleLR
 from minigrad.study import plot_training
+from minigrad.train import Trainer, TrainingInterrupted
+from minigrad.train.evaluation import predict
 from minigrad.vision.datasets import FashionMNIST, FashionMNISTSample
 from minigrad.vision.models import LeNet5
 
@@ -26,78 +23,34 @@ def main():
     checkpoint, weights = args.run_dir / "checkpoint.pt", args.run_dir / "best.safetensors"
     if args.resume and not checkpoint.exists():
         parser.error(f"--resume: there is no {checkpoint}; start a run without --resume first")
-    args.run_dir.mkdir(parents=True, exist_ok=True)
 
     mg.manual_seed(args.seed)
     train, test, classes = load_data(args.data, args.root)
-    loader = DataLoader(train, args.batch_size, shuffle=True, prefetch_factor=2)
+    train_loader = DataLoader(train, args.batch_size, shuffle=True, prefetch_factor=2)
+    test_loader = DataLoader(test, batch_size=1000)
     model = LeNet5()
-    criterion = nn.CrossEntropyLoss()
     optimizer = SGD(model.parameters(), args.lr, momentum=0.9, weight_decay=5e-4)
-    scheduler = OneCycleLR(optimizer, args.lr, total_steps=args.epochs * len(loader))
+    scheduler = OneCycleLR(optimizer, args.lr, total_steps=args.epochs * len(train_loader))
 
-    setup = {name: getattr(args, name) for name in ("epochs", "batch_size", "lr", "seed", "data")}
-    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
-    run = {"history": [], "seconds": 0.0, "seen": 0, "loss": 0.0, "right": 0}
+    trainer = Trainer(model, optimizer, scheduler=scheduler, run_dir=args.run_dir, name="LeNet-5 on Fashion-MNIST")
+    trainer.setup |= {name: getattr(args, name) for name in ("epochs", "batch_size", "lr", "seed", "data")}
     if args.resume:
-        saved = mg.load(checkpoint)
-        if saved["setup"] != setup:
-            parser.error(f"--resume: {checkpoint} was made with {saved['setup']}, not with {setup}")
-        run = saved["run"]
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        mg.set_rng_state(saved["rng"])
-
-    def save():
-        state = {name: part.state_dict() for name, part in parts.items()}
-        mg.save({"setup": setup, "run": run, "rng": mg.get_rng_state(), **state}, checkpoint)
-
-    stop = []
-    signal.signal(signal.SIGINT, lambda *_: stop.append(True))  # the step is finished first, then all is saved
-    columns = "{task.description}", BarColumn(8), "{task.fields[figures]}", TimeRemainingColumn(compact=True)
-    with Progress(*columns) as progress:
-        for epoch in range(len(run["history"]), args.epochs):
-            bar = progress.add_task(f"epoch {epoch + 1:2}/{args.epochs}", total=len(train), figures="")
-            started, seen_before = time.perf_counter(), run["seen"]
-            model.train()
-            for images, labels in loader:
-                logits = model(images)
-                loss = criterion(logits, labels)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                scheduler.step()
-
-                run["seen"] += len(labels)
-                run["loss"] += loss.item() * len(labels)
-                run["right"] += (logits.argmax(dim=1) == labels).sum().item()
-                row = {"loss": run["loss"] / run["seen"], "accuracy": run["right"] / run["seen"]}
-                speed = (run["seen"] - seen_before) / (time.perf_counter() - started)
-                figures = f"loss {row['loss']:.3f} accuracy {row['accuracy']:.1%} {speed:,.0f} images/s"
-                progress.update(bar, completed=run["seen"], figures=figures)
-                if stop:
-                    break
-            run["seconds"] += time.perf_counter() - started
-            if stop:
-                save()
-                progress.stop()
-                raise SystemExit(f"Stopped. What was learned is in {checkpoint}; go on with --resume.")
-
-            probabilities = predict(model, test)
-            row["test_accuracy"] = (probabilities.argmax(dim=1) == test.tensors[1]).float().mean().item()
-            progress.update(bar, figures=f"{figures} test {row['test_accuracy']:.1%}")
-            if row["test_accuracy"] > max([past["test_accuracy"] for past in run["history"]], default=0.0):
-                mg.save(model.state_dict(), weights)
-            run = {"history": [*run["history"], row], "seconds": run["seconds"], "seen": 0, "loss": 0.0, "right": 0}
-            save()
+        try:
+            trainer.resume()
+        except RuntimeError as error:  # made with other arguments, or damaged
+            parser.error(str(error))
+    try:
+        history = trainer.fit(train_loader, test_loader, args.epochs)
+    except TrainingInterrupted:
+        raise SystemExit(f"Stopped. What was learned is in {checkpoint}; go on with --resume.") from None
 
     model.load_state_dict(mg.load(weights))
-    picture, best = args.run_dir / "training.png", max(row["test_accuracy"] for row in run["history"])
-    images, targets = test.tensors
-    title = f"LeNet-5 on Fashion-MNIST: {best:.1%} of {len(test):,} test images named right"
-    plot_training(picture, run["history"], predict(model, test), targets, images.squeeze(1), classes, title)
+    probabilities, labels = predict(model, test_loader)
+    picture, accuracy = args.run_dir / "training.png", max(row["validation_top1"] for row in history)
+    title = f"{trainer.name}: {accuracy:.1%} of {len(test):,} test images named right"
+    plot_training(picture, history, probabilities, labels, test.tensors[0].squeeze(1), classes, title)
     print(
-        f"{best:.2%} test accuracy after {args.epochs} epochs in {run['seconds']:.0f} s; "
+        f"{accuracy:.2%} test accuracy after {args.epochs} epochs in {sum(row['seconds'] for row in history):.0f} s; "
         f"weights: {weights}, picture: {picture}"
     )
 
@@ -114,13 +67,6 @@ def load_data(name, root):
         return load_data("sample", root)
     pairs = [TensorDataset((s.data.unsqueeze(1).float() / 255 - 0.286) / 0.353, s.targets) for s in sets]
     return *pairs, sets[0].classes
-
-
-@mg.no_grad()
-def predict(model, dataset):
-    """The probabilities (N, classes) for a whole data set."""
-    model.eval()
-    return mg.cat([model(images) for images, _ in DataLoader(dataset, batch_size=1000)]).softmax(dim=1)
 
 
 def parse_arguments():

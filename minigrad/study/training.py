@@ -22,8 +22,8 @@ def plot_training(
 ) -> None:
     """Write the picture of a run to `path` (.png, .svg or .pdf, by its suffix).
 
-    `history` has a dict an epoch with "loss", "accuracy" and "test_accuracy"; `probabilities` (N, C) are the
-    classes' for the test set, `targets` (N,) their labels and `images` (N, H, W) their pictures.
+    `history` is that of a Trainer, a dict an epoch with "loss", "top1" and "validation_top1"; `probabilities` (N, C)
+    are the classes' for the test set, `targets` (N,) their labels and `images` (N, H, W) their pictures.
     """
     from minigrad.study.slide import Slide
 
@@ -43,7 +43,7 @@ def _curves(axes: Sequence[Any], history: Sequence[dict[str, float]]) -> None:
     loss, accuracy = axes
     loss.plot(epochs, [row["loss"] for row in history], color=BLUE, marker="o", markersize=3)
     loss.set_ylabel("training loss")
-    for key, color, name in (("accuracy", BLUE, "training"), ("test_accuracy", ORANGE, "test")):
+    for key, color, name in (("top1", BLUE, "training"), ("validation_top1", ORANGE, "test")):
         values = [100 * row[key] for row in history]
         accuracy.plot(epochs, values, color=color, marker="o", markersize=3, label=name)
     accuracy.set_ylabel("accuracy in %")

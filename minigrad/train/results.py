@@ -55,10 +55,9 @@ def write_results(
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path.with_suffix(".json")) as file:
         file.write((json.dumps(results, indent=1) + "\n").encode())
-    curves = [row | {"accuracy": row["top1"], "test_accuracy": row["validation_top1"]} for row in history]
     title = f"{trainer.name}: {accuracy:.2%} of {len(labels):,} test images named right"
     picture = path.with_suffix(".png")
-    plot_training(picture, curves, probabilities, labels, images, trainer.classes or [], title)
+    plot_training(picture, history, probabilities, labels, images, trainer.classes or [], title)
     return results
 
 

@@ -29,8 +29,11 @@ def loader_setup(loader: Any) -> dict[str, Any]:
 
 
 def difference(saved: dict[str, Any], setup: dict[str, Any]) -> str:
-    """The first setting that is not as it was saved, as words; "" where there is none."""
-    for key, value in setup.items():
+    """The first setting that is not as it was saved, as words; "" where there is none.
+
+    The details of the parts ("optimizer.lr") come last: they often follow from another setting.
+    """
+    for key, value in sorted(setup.items(), key=lambda item: "." in item[0]):
         if saved.get(key) != value:
             return f"{key} {saved.get(key)!r}, not {value!r}"
     return ""

@@ -164,8 +164,8 @@ class Trainer:
         """
         if not isinstance(epochs, int) or epochs < 1:
             raise ValueError(f"fit: epochs must be a whole number of at least 1, got {epochs!r}")
-        self._begin(train_loader)
         with CtrlC() as ctrl_c, Progress(self.progress) as bar:
+            self._begin(train_loader)
             while len(self.history) < epochs and not self.stopped:
                 words = f"epoch {self.epoch:{len(str(epochs))}}/{epochs}"
                 if not self._trained:

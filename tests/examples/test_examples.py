@@ -38,21 +38,23 @@ def test_lenet_stopped_and_resumed_is_lenet_uninterrupted(tmp_path):
     stopped = subprocess.Popen(
         [*LENET, "--epochs", "3", "--run-dir", "parts"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    checkpoint = tmp_path / "parts" / "checkpoint.pt"
+    parts = tmp_path / "parts"
     deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
+    while not (parts / "best.safetensors").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(stopped.pid, signal.SIGINT)
     _, errors = stopped.communicate(timeout=120)
     if stopped.returncode == 0:
         pytest.skip("the machine was too fast: training ended before it was stopped")
     assert b"go on with --resume" in errors and b"Traceback" not in errors
-    assert 1 <= len(mg.load(checkpoint)["run"]["history"]) < 3
+    assert 1 <= len(mg.load(parts / "checkpoint.pt")["history"]) < 3
+    other = run(*LENET, "--epochs", "3", "--run-dir", "parts", "--resume", "--lr", "0.2", cwd=tmp_path)
+    assert other.returncode == 2 and "lr 0.1, not 0.2" in other.stderr.splitlines()[-1]
 
     resumed = run(*LENET, "--epochs", "3", "--run-dir", "parts", "--resume", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     a, b = (mg.load(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts"))
-    assert [row["loss"] for row in a["run"]["history"]] == [row["loss"] for row in b["run"]["history"]]
+    assert [row["loss"] for row in a["history"]] == [row["loss"] for row in b["history"]]
     for name in a["model"]:
         assert mg.equal(a["model"][name], b["model"][name]), name
 
