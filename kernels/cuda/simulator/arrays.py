@@ -9,14 +9,11 @@ Stricter than CuPy: an index out of range raises (CuPy wraps around), and host a
 
 from __future__ import annotations
 
-from functools import cache, wraps
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from .memory import block_of, pool
+from .ndarray import Function, allocate, cupy_names, ndarray
 from .trace import record, tracing
 
 # The names of types and constants, the same as NumPy's.
@@ -27,377 +24,24 @@ _SAME_AS_NUMPY = {
     *("inf", "nan", "euler_gamma", "can_cast", "result_type", "promote_types", "issubdtype", "isdtype", "isscalar"),
     *("broadcast_shapes", "ndindex", "s_", "index_exp"),
 }
-# Their results' shapes depend on values, so that CuPy waits for the device.
-_WAITS = {
-    *("nonzero", "argwhere", "flatnonzero", "unique", "extract", "compress"),
-    *("union1d", "intersect1d", "setdiff1d", "trim_zeros"),
-}
-
-
-@cache
-def _cupy_names() -> dict[str, frozenset[str]]:
-    """Each name that CuPy has, with its arguments' names."""
-    lines = (Path(__file__).parent / "cupy_names.txt").read_text().splitlines()
-    pairs = (line.partition(":") for line in lines if not line.startswith("#"))
-    return {name: frozenset(arguments.split()) for name, _, arguments in pairs}
-
-
-def _check(name: str, keywords: dict[str, Any]) -> None:
-    accepted = _cupy_names().get(name)
-    if accepted is None:
-        raise AttributeError(f"CuPy has no {name}")
-    for keyword in keywords:
-        if keyword not in accepted and "*" not in accepted:
-            raise TypeError(f"{name}: CuPy's takes no argument {keyword!r}")
-
-
-def _unwrap(value: Any, wrappers: list[ndarray]) -> Any:
-    """`value` with NumPy arrays for ours, which are added to `wrappers`; host arrays are refused."""
-    if isinstance(value, ndarray):
-        wrappers.append(value)
-        return value._array
-    if isinstance(value, np.ndarray):
-        raise TypeError(f"Unsupported type {type(value)}: an array of the host among arrays of the device")
-    if isinstance(value, (list, tuple)):
-        items = [_unwrap(item, wrappers) for item in value]
-        return type(value)(items) if type(value) in (list, tuple) else value
-    return value
-
-
-def _wrap(result: Any, wrappers: list[ndarray]) -> Any:
-    """`result` with our arrays for NumPy's: the same object, a view, or new memory of the device."""
-    if isinstance(result, np.ndarray):
-        for wrapper in wrappers:
-            if result is wrapper._array:
-                return wrapper
-        if block_of(result) is None:
-            return ndarray._of(_moved(result))
-        result.flags.writeable = True  # some of NumPy's views are not, all of CuPy's are
-        return ndarray._of(result)
-    if isinstance(result, np.generic):
-        return ndarray._of(_moved(np.asarray(result)))
-    if isinstance(result, (list, tuple)) and any(isinstance(item, (np.ndarray, np.generic)) for item in result):
-        items = [_wrap(item, wrappers) for item in result]
-        return items if isinstance(result, list) else tuple(items)
-    return result
-
-
-def _moved(array: np.ndarray) -> np.ndarray:
-    """A copy in the device's memory, with the axes in the same order in memory."""
-    new = _allocate(array.shape, array.dtype, array)
-    new[...] = array
-    return new
-
-
-def _allocate(shape: tuple[int, ...], dtype: np.dtype, like: np.ndarray | None = None, order: str = "K") -> np.ndarray:
-    if dtype.kind not in "biufc":
-        raise ValueError(f"Unsupported dtype {dtype}")
-    if like is not None and order in "AK" and like.ndim == len(shape):
-        # outermost first: by stride; axes of equal strides keep their order
-        axes = sorted(range(len(shape)), key=lambda axis: -abs(like.strides[axis]))
-        memory = pool.allocate(tuple(shape[axis] for axis in axes), dtype)
-        return memory.transpose(np.argsort(axes)) if axes else memory
-    if order == "F":
-        return pool.allocate(shape[::-1], dtype).T
-    return pool.allocate(shape, dtype)
-
-
-def _pointer(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0] if array.size else 0
-
-
-def _run(name: str, function: Any, args: tuple, keywords: dict[str, Any]) -> Any:
-    """Call NumPy's function of this name on the device's arrays."""
-    wrappers: list[ndarray] = []
-    host_args = _unwrap(args, wrappers)
-    host_keywords = {key: _unwrap(value, wrappers) for key, value in keywords.items()}
-    if name in _WAITS or (name == "where" and len(args) == 1):
-        record("read", name)
-    with np.errstate(all="ignore"):  # a GPU does not warn
-        result = _wrap(function(*host_args, **host_keywords), wrappers)
-    if tracing():
-        outputs = result if isinstance(result, (list, tuple)) else (result,)
-        scalars = [value for value in (*args, *keywords.values()) if isinstance(value, (int, float, np.generic))]
-        pointers = [(w.data.ptr, w.shape, w.strides) for w in (*wrappers, *outputs) if isinstance(w, ndarray)]
-        record("call", name, tuple(pointers), tuple(map(repr, scalars)))
-    return result
-
-
-class _Function:
-    """A function of the module, with the methods a ufunc has in CuPy."""
-
-    def __init__(self, name: str, function: Any):
-        self._name, self._function = name, function
-
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
-        _check(self._name, keywords)
-        return _run(self._name, self._function, args, keywords)
-
-    def __getattr__(self, method: str) -> Any:
-        if method not in ("at", "reduce", "outer", "accumulate", "reduceat"):
-            raise AttributeError(f"CuPy's {self._name} has no {method}")
-        function = getattr(self._function, method)
-        return lambda *args, **keywords: _run(f"{self._name}.{method}", function, args, keywords)
 
 
 def __getattr__(name: str) -> Any:
     if name in _SAME_AS_NUMPY:
         return getattr(np, name)
-    if name in _cupy_names() and "." not in name:
-        return _Function(name, getattr(np, name))
+    if name in cupy_names() and "." not in name:
+        return Function(name, getattr(np, name))
     raise AttributeError(f"CuPy has no {name!r}, or minigrad's stand-in for it (the CUDA simulator) lacks it")
 
 
 class _Linalg:
     def __getattr__(self, name: str) -> Any:
-        if f"linalg.{name}" in _cupy_names():
-            return _Function(f"linalg.{name}", getattr(np.linalg, name))
+        if f"linalg.{name}" in cupy_names():
+            return Function(f"linalg.{name}", getattr(np.linalg, name))
         raise AttributeError(f"cupy.linalg has no {name!r}")
 
 
 linalg = _Linalg()
-
-
-class _Device(SimpleNamespace):
-    def __enter__(self) -> _Device:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        pass
-
-    def synchronize(self) -> None:
-        """All work is done already."""
-
-
-_DEVICE = _Device(id=0)
-
-
-class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
-    """An array of the simulated device."""
-
-    __slots__ = ("__weakref__", "_array")
-    __array_priority__ = 100  # as CuPy's
-    _array: np.ndarray
-
-    def __init__(self, shape: Any, dtype: Any = float, order: str = "C"):
-        shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
-        self._array = _allocate(shape, np.dtype(dtype), order=order)
-
-    @classmethod
-    def _of(cls, array: np.ndarray) -> ndarray:
-        self = cls.__new__(cls)
-        self._array = array
-        return self
-
-    shape = property(lambda self: self._array.shape)
-    dtype = property(lambda self: self._array.dtype)
-    strides = property(lambda self: self._array.strides)
-    size = property(lambda self: self._array.size)
-    ndim = property(lambda self: self._array.ndim)
-    nbytes = property(lambda self: self._array.nbytes)
-    itemsize = property(lambda self: self._array.itemsize)
-    device = property(lambda self: _DEVICE)
-    data = property(lambda self: SimpleNamespace(ptr=_pointer(self._array), device=_DEVICE))
-    T = property(lambda self: ndarray._of(self._array.T))
-    mT = property(lambda self: ndarray._of(self._array.mT))
-    real = property(lambda self: ndarray._of(self._array.real))
-    imag = property(lambda self: ndarray._of(self._array.imag))
-
-    @property
-    def flags(self) -> SimpleNamespace:
-        """What CuPy knows: there is no `writeable`."""
-        flags = self._array.flags
-        return SimpleNamespace(
-            c_contiguous=flags.c_contiguous,
-            f_contiguous=flags.f_contiguous,
-            owndata=not isinstance(self._array.base, np.ndarray),
-            forc=flags.forc,
-            fnc=flags.fnc,
-        )
-
-    @property
-    def base(self) -> ndarray | None:
-        """The array that this one is a view of."""
-        base = self._array.base
-        return ndarray._of(base) if isinstance(base, np.ndarray) else None
-
-    # ---- from the device to the host: in plain sight only
-
-    def get(
-        self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True
-    ) -> np.ndarray:
-        """A NumPy copy."""
-        record("download", "get", _pointer(self._array), self.shape)
-        if out is None:
-            return np.array(self._array, order=order, copy=True)
-        out[...] = self._array
-        return out
-
-    def set(self, array: np.ndarray, stream: Any = None) -> None:
-        """Copy a NumPy array of the same shape and dtype into this one."""
-        if not isinstance(array, np.ndarray):
-            raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
-        if array.dtype != self.dtype or array.shape != self.shape:
-            raise ValueError(f"set: {array.dtype} of shape {array.shape} into {self.dtype} of shape {self.shape}")
-        record("upload", "set", _pointer(self._array), self.shape)
-        self._array[...] = array
-
-    def _read(self) -> np.ndarray:
-        record("read", "value", _pointer(self._array))
-        return self._array
-
-    def item(self, *index: int) -> Any:
-        """One element as a Python number."""
-        return self._read().item(*index)
-
-    def tolist(self) -> Any:
-        """Nested lists of Python numbers."""
-        return self._read().tolist()
-
-    def tobytes(self, order: str = "C") -> bytes:
-        """The bytes in the order given."""
-        return self._read().tobytes(order)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        raise TypeError(
-            "Implicit conversion to a NumPy array is not allowed. "
-            "Please use `.get()` to construct a NumPy array explicitly."
-        )
-
-    def __float__(self) -> float:
-        return float(self._read().item()) if self.size == 1 else float(self._array)
-
-    def __int__(self) -> int:
-        return int(self._read().item()) if self.size == 1 else int(self._array)
-
-    def __complex__(self) -> complex:
-        return complex(self._read().item()) if self.size == 1 else complex(self._array)
-
-    def __bool__(self) -> bool:
-        return bool(self._read())
-
-    def __index__(self) -> int:
-        return self._read().__index__()
-
-    def __repr__(self) -> str:
-        return repr(self._read())
-
-    def __str__(self) -> str:
-        return str(self._read())
-
-    def __format__(self, specification: str) -> str:
-        return format(self._read(), specification)
-
-    def __reduce__(self) -> tuple:
-        return array, (self.get(),)
-
-    # ---- items
-
-    def __len__(self) -> int:
-        return len(self._array)
-
-    def __iter__(self) -> Any:
-        if self.ndim == 0:
-            raise TypeError("iteration over a 0-d array")
-        return (self[i] for i in range(len(self)))
-
-    def _index(self, index: Any) -> tuple[Any, ...]:
-        wrappers: list[ndarray] = []
-        if isinstance(index, list):
-            index = np.asarray(index)  # a list of numbers is uploaded
-            record("upload", "index")
-        else:
-            index = _unwrap(index, wrappers)
-        if any(wrapper.dtype == bool for wrapper in wrappers):
-            record("read", "boolean index")
-        return index if isinstance(index, tuple) else (index,)
-
-    def __getitem__(self, index: Any) -> ndarray:
-        positions = self._index(index)
-        result = self._array[positions]
-        if isinstance(result, np.generic) and not any(position is Ellipsis for position in positions):
-            result = self._array[(*positions, Ellipsis)]  # a view, where NumPy gives a number
-        if tracing() and block_of(result) is None:
-            record("call", "getitem", _pointer(self._array))
-        return _wrap(result, [])
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if isinstance(value, np.ndarray):
-            raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
-        host = value._array if isinstance(value, ndarray) else value
-        with np.errstate(all="ignore"):
-            self._array[self._index(index)] = host
-        if tracing():
-            pointer = _pointer(host) if isinstance(value, ndarray) else repr(value)
-            record("call", "setitem", _pointer(self._array), pointer)
-
-    # ---- NumPy's functions and operators
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **keywords: Any) -> Any:
-        _check(ufunc.__name__, keywords if method == "__call__" else {})
-        if "out" in keywords and len(keywords["out"]) == 1:
-            keywords["out"] = keywords["out"][0]
-        if method == "__call__":
-            return _run(ufunc.__name__, ufunc, args, keywords)
-        return getattr(_Function(ufunc.__name__, ufunc), method)(*args, **keywords)
-
-    def __array_function__(self, function: Any, types: Any, args: tuple, keywords: dict[str, Any]) -> Any:
-        name = function.__name__
-        if function.__module__.endswith("linalg"):
-            name = f"linalg.{name}"
-        own = globals().get(name)
-        if callable(own) and not name.startswith("_"):
-            return own(*args, **keywords)
-        if name not in _cupy_names():
-            return NotImplemented
-        _check(name, keywords)
-        # NumPy's own code, not its dispatch to us again
-        return _run(name, function, args, keywords)
-
-    def astype(
-        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: Any = None, copy: bool = True
-    ) -> ndarray:
-        """The values in another dtype."""
-        if not copy and self.dtype == dtype:
-            return self
-        return _run("astype", np.ndarray.astype, (self, dtype), {"order": order, "casting": casting})
-
-    def view(self, dtype: Any = None) -> ndarray:
-        """The same bytes, as another dtype."""
-        return ndarray._of(self._array.view() if dtype is None else self._array.view(dtype))
-
-    def fill(self, value: Any) -> None:
-        """Set every element."""
-        self[...] = value
-
-    def scatter_add(self, index: Any, value: Any) -> None:
-        """Add `value` at `index`, as often as an element is named."""
-        wrappers: list[ndarray] = []
-        np.add.at(self._array, self._index(index), _unwrap(value, wrappers))
-        record("call", "scatter_add", _pointer(self._array), tuple(w.data.ptr for w in wrappers))
-
-
-def _method(name: str) -> Any:
-    function = getattr(np.ndarray, name)
-
-    @wraps(function)
-    def method(self: ndarray, *args: Any, **keywords: Any) -> Any:
-        _check(f"ndarray.{name}", keywords)
-        return _run(name, function, (self, *args), keywords)
-
-    return method
-
-
-for _name in (
-    *("all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip", "compress", "conj", "conjugate"),
-    *("copy", "cumprod", "cumsum", "diagonal", "dot", "flatten", "max", "mean", "min", "nonzero", "partition", "prod"),
-    *("put", "ravel", "repeat", "reshape", "round", "searchsorted", "sort", "squeeze", "std", "sum", "swapaxes"),
-    *("take", "trace", "transpose", "var"),
-):
-    setattr(ndarray, _name, _method(_name))
-
-
-# ---- making arrays
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
@@ -411,7 +55,7 @@ def empty_like(
     """An array full of NaN; `order` "K" keeps the order of the axes in memory."""
     like = prototype._array
     new_shape = like.shape if shape is None else ((shape,) if isinstance(shape, int) else tuple(shape))
-    return ndarray._of(_allocate(new_shape, np.dtype(like.dtype if dtype is None else dtype), like, order))
+    return ndarray._of(allocate(new_shape, np.dtype(like.dtype if dtype is None else dtype), like, order))
 
 
 def _filled(array: ndarray, value: Any, name: str) -> ndarray:
@@ -452,7 +96,7 @@ def array(
         new = obj.astype(obj.dtype if dtype is None else dtype, order=order, copy=copy)
     else:
         host = np.asarray(_host(obj), dtype)
-        new = ndarray._of(_allocate(host.shape, host.dtype, order="F" if host.flags.fnc and order in "AFK" else "C"))
+        new = ndarray._of(allocate(host.shape, host.dtype, order="F" if host.flags.fnc and order in "AFK" else "C"))
         new._array[...] = host
         record("upload", "array", new.data.ptr, new.shape)
     return new if new.ndim >= ndmin else new[(None,) * (ndmin - new.ndim)]

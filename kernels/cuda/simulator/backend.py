@@ -79,7 +79,10 @@ class SimulatorBackend:
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         return np.empty(shape, dtype)
 
-    def upload(self, host: np.ndarray, device: int | None = None) -> arrays.ndarray:
+    def is_pinned(self, host: np.ndarray) -> bool:
+        return False
+
+    def upload(self, host: np.ndarray, device: int | None = None, non_blocking: bool = False) -> arrays.ndarray:
         return arrays.asarray(host)
 
     def download(self, array: arrays.ndarray) -> np.ndarray:
