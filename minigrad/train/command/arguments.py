@@ -26,8 +26,8 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are single lines: no usage before them, the nearest choice behind them."""
 
     def __init__(self, *args: Any, **kwargs: Any):
-        kwargs.setdefault("formatter_class", Layout)
-        super().__init__(*args, **kwargs, allow_abbrev=False)
+        settings: dict[str, Any] = {"formatter_class": Layout, "allow_abbrev": False} | kwargs
+        super().__init__(*args, **settings)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -39,10 +39,13 @@ class Parser(argparse.ArgumentParser):
 
     def refuse_unknown_options(self, words: Sequence[str]) -> None:
         """UsageError for the first of the words that looks like an option and is none, with the nearest that is."""
-        options = [option for option in self._option_string_actions if option.startswith("--")]
+        options = [option[2:] for option in self._option_string_actions if option.startswith("--")]
         for word in words:
-            if word.startswith("--") and word.partition("=")[0] not in options:
-                raise UsageError(f"unknown option {word}; {nearest(word.partition('=')[0], options)}")
+            name = word.partition("=")[0]
+            if word.startswith("--") and name[2:] not in options:
+                near = difflib.get_close_matches(name[2:], options, n=1, cutoff=0.5)
+                hint = f"did you mean --{near[0]}?" if near else f"{self.prog} --help lists all"
+                raise UsageError(f"unknown option {name}; {hint}")
 
 
 class Layout(argparse.RawDescriptionHelpFormatter):

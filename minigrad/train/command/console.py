@@ -13,19 +13,29 @@ def console() -> Any:
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def say(*lines: str) -> None:
-    """Print lines, which the terminal may break but nobody else: a path stays one word for who copies it."""
-    for line in lines:
-        console().print(line, soft_wrap=True)
+def say(words: str = "", style: str = "") -> None:
+    """Print a line that is broken by nobody but the terminal: a path stays one word for who copies it."""
+    console().print(words, style=style, soft_wrap=True)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str, title: str = "") -> Any:
+def show(renderable: Any) -> None:
+    """Print a table; where it goes into a file or a pipe, without the spaces that end its lines."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(renderable)
+        return
+    with screen.capture() as captured:
+        screen.print(renderable)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> Any:
     """A table; `align` has a letter for each column: l for words, r for numbers, which are never broken."""
     from rich import box
     from rich.table import Table
 
     style: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "padding": (0, 1, 0, 0)}
-    result = Table(**style, title=title or None, title_justify="left", title_style="bold")
+    result = Table(**style)
     for name, side in zip(header, align, strict=True):
         result.add_column(name, justify="left" if side == "l" else "right", no_wrap=side == "r", overflow="fold")
     for row in rows:

@@ -27,7 +27,7 @@ HELD_OUT = 10  # where a folder has no parts, every so many-th picture is kept f
 
 @dataclass(frozen=True)
 class Data:
-    """A training and a test set of (Pillow image, class), and what is known of them."""
+    """A training and a test set of (Pillow image, class), and what is known of them; `train` is None if not needed."""
 
     name: str
     train: Any
@@ -53,25 +53,28 @@ def known(text: str) -> str:
     raise UsageError(f"--data: {text!r} is neither a data set nor a folder; {hint}")
 
 
-def load(name: str, root: str | None = None, strict: bool = False) -> Data:
+def load(name: str, root: str | None = None, strict: bool = False, training: bool = True) -> Data:
     """The data set `name`, downloaded and its checksums verified where it is not on this machine yet.
 
     A folder holds one of pictures for each class, or two such folders, train and val. `strict` refuses damaged
-    pictures, which are otherwise left out with a warning that counts them.
+    pictures, which are otherwise left out with a warning that counts them: all are read once for that, those for
+    `training` only where they are wanted.
     """
     if name in NAMED:
         dataset, pixels = NAMED[name]
         where = {} if name == "sample" else {"root": root, "download": True}
-        train, test = (dataset(train=train, **where) for train in (True, False))
-        return Data(name, train, test, list(train.classes), PICTURES[pixels])
+        test = dataset(train=False, **where)
+        train = dataset(train=True, **where) if training else None
+        return Data(name, train, test, list(test.classes), PICTURES[pixels])
     folder = Path(name)
     parts = [next((folder / part for part in names if (folder / part).is_dir()), None) for names in (TRAINING, TEST)]
     if parts[0] is not None and parts[1] is not None:
-        train, test = (ImageFolder(part, strict=strict) for part in parts)
-        if train.classes != test.classes:
+        test = ImageFolder(parts[1], strict=strict)
+        train = ImageFolder(parts[0], strict=strict) if training else None
+        if train is not None and train.classes != test.classes:
             different = sorted(set(train.classes) ^ set(test.classes))[0]
             raise UsageError(f"--data: only one of {parts[0]} and {parts[1]} has a folder {different!r}")
-        return Data(name, train, test, train.classes, PICTURES["imagenet"])
+        return Data(name, train, test, test.classes, PICTURES["imagenet"])
     whole = ImageFolder(folder, strict=strict)
     if len(whole.classes) < 2:
         raise UsageError(f"--data: {folder} has one folder only, {whole.classes[0]!r}; expected a folder a class")

@@ -25,9 +25,8 @@ def add_to(commands: Any) -> None:
 
 def doctor(args: Any) -> None:
     """Print the facts."""
-    from minigrad.train.command.console import console, pairs
+    from minigrad.train.command.console import pairs, say, show
 
-    screen = console()
     for title, facts in (
         ("versions", _versions()),
         ("processor", _processor()),
@@ -35,8 +34,8 @@ def doctor(args: Any) -> None:
         ("GPU", _gpu()),
         ("data sets", _data_sets()),
     ):
-        screen.print(title, style="bold underline")
-        screen.print(pairs([(f"  {name}", words) for name, words in facts]))
+        say(title, "bold underline")
+        show(pairs([(f"  {name}", words) for name, words in facts]))
 
 
 def _versions() -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ def add_to(commands: Any) -> None:
 def evaluate(args: Any) -> None:
     """Print the figures, and draw the confusion matrix."""
     from minigrad.train.command import data as datasets
-    from minigrad.train.command.console import console, pairs, say, table
+    from minigrad.train.command.console import pairs, say, show, table
     from minigrad.train.command.picture import draw_confusion
     from minigrad.train.command.run import open_trained
 
@@ -46,7 +46,10 @@ def evaluate(args: Any) -> None:
     if config is None and args.data is None:
         raise UsageError(f"{args.source} is a file of weights; say with --data what to test it on")
     name = datasets.known(args.data) if args.data else config.data  # type: ignore[union-attr]
-    data = datasets.load(name, args.root or (config.root if config else None), bool(config and config.strict))
+    root, strict = (args.root or config.root, config.strict) if config else (args.root, False)
+    data = datasets.load(name, root, strict, training=False)
+    if config is not None and data.classes != config.classes:
+        raise UsageError(f"{trained.origin} was trained for other classes than those of {Path(name).name}")
     if len(data.classes) != len(trained.classes) or data.channels != trained.input_shape[0]:
         raise UsageError(
             f"{trained.origin} tells {len(trained.classes)} classes apart in pictures of {trained.input_shape[0]} "
@@ -59,20 +62,20 @@ def evaluate(args: Any) -> None:
     title = f"{trained.origin}: {figures['top1']:.2%} of {figures['samples']:,} named right"
     draw_confusion(picture, counts, names, title)
 
-    screen = console()
     facts = [
         ("top-1", f"{figures['top1']:.2%}   (error {1 - figures['top1']:.2%})"),
         ("top-5", f"{figures['top5']:.2%}   (error {1 - figures['top5']:.2%})"),
         ("loss", f"{figures['loss']:.4f}"),
         ("pictures", f"{figures['samples']:,} of {Path(name).name}"),
-        ("confusion", str(picture)),
     ]
-    screen.print(pairs(facts if len(names) > 5 else [facts[0], *facts[2:]]))
+    show(pairs(facts if len(names) > 5 else [facts[0], *facts[2:]]))
+    say()
     rows = _rows(counts, figures["per_class"].tolist(), names)
     if len(rows) > MOST_CLASSES:
-        say(f"\nthe {WORST} hardest of {len(rows)} classes")
+        say(f"the {WORST} hardest of {len(rows)} classes")
         rows = sorted(rows, key=lambda row: float(row[2].rstrip("%")))[:WORST]
-    screen.print(table(["class", "pictures", "right", "most often taken for"], rows, "lrrl"))
+    show(table(["class", "pictures", "right", "most often taken for"], rows, "lrrl"))
+    say(f"\nwhich class is taken for which: {picture}")
 
 
 def _figures(trained: Any, pictures: Any, args: Any, processes: int) -> dict[str, Any]:

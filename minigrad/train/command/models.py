@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.train.command import arguments
-from minigrad.train.command.console import console, short, table
+from minigrad.train.command.console import console, say, short, show, table
 from minigrad.train.command.zoo import ZOO
 
 
@@ -34,7 +34,7 @@ def show_models(args: Any) -> None:
         [name, " x ".join(map(str, entry.input_shape)), f"{entry.parameters:,}", entry.source]
         for name, entry in ZOO.items()
     ]
-    console().print(table(["model", "input", "parameters", "published"], rows, "lrrl"))
+    show(table(["model", "input", "parameters", "published"], rows, "lrrl"))
 
 
 def show_summary(args: Any) -> None:
@@ -50,8 +50,8 @@ def show_summary(args: Any) -> None:
         summary = mg.summary(get_model(args.model, **settings), shape)
     except RuntimeError as error:
         raise arguments.UsageError(f"{args.model} does not take pictures of {_text(shape)}: {error}") from None
-    screen, text = console(), repr(summary)
-    if max(map(len, text.splitlines())) <= screen.width:
+    text = repr(summary)
+    if max(map(len, text.splitlines())) <= console().width:
         print(text)
         return
     rows = [
@@ -68,9 +68,8 @@ def show_summary(args: Any) -> None:
     ]
     sums = [short(summary.parameters), short(summary.multiply_adds), _megabytes(summary.forward_bytes), ""]
     header = ["layer", "kind", "output", "params", "MACs", "MB", "sees"]
-    screen.print(
-        table(header, [*rows, ["sum", "", "", *sums]], "llrrrrr", f"{args.model}, one input of {_text(shape)}")
-    )
+    say(f"{args.model}, one input of {_text(shape)}", "bold")
+    show(table(header, [*rows, ["sum", "", "", *sums]], "llrrrrr"))
 
 
 def _text(shape: tuple[int, ...]) -> str:

@@ -36,21 +36,28 @@ def draw_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], title
     figure.savefig(path)
 
 
-def draw_predictions(path: Path, images: Sequence[Any], guesses: Sequence[Sequence[tuple[str, float]]]) -> None:
+def draw_predictions(
+    path: Path,
+    images: Sequence[Any],
+    guesses: Sequence[Sequence[tuple[str, float]]],
+    names: Sequence[str],
+    title: str,
+) -> None:
     """Write a picture with a row for each Pillow image: the image, and its classes with their probabilities."""
     from minigrad.study.slide import BLUE, GREY, Slide, bare
 
-    figure = Slide("", 7.5, 2.2 * len(images) + 0.2)
+    figure = Slide(title, 7.5, 2.4 * len(images) + 0.4)
     rows = figure.subplots(len(images), 2, squeeze=False, width_ratios=[1, 1.9])
-    for (shown, bars), image, guess in zip(rows, images, guesses, strict=True):
+    for (shown, bars), image, guess, name in zip(rows, images, guesses, names, strict=True):
         shown.imshow(np.asarray(image), cmap="gray" if image.mode == "L" else None)
+        shown.set_title(name, fontsize=9, color=GREY)
         bare(shown)
-        names, shares = zip(*guess, strict=True)
+        classes, shares = zip(*guess, strict=True)
         places = np.arange(len(guess))
         bars.barh(places, shares, color=BLUE, height=0.62)
         for place, share in zip(places, shares, strict=True):
             bars.text(share + 0.015, place, f"{share:.1%}", va="center", fontsize=9, color=GREY)
-        bars.set_yticks(places, names, fontsize=9)
+        bars.set_yticks(places, classes, fontsize=9)
         bars.invert_yaxis()
         bars.set_xlim(0, 1.15)
         bars.set_xticks([])

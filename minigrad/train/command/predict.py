@@ -35,7 +35,7 @@ def add_to(commands: Any) -> None:
 def predict(args: Any) -> None:
     """Print and draw the likeliest classes of each image."""
     import minigrad as mg
-    from minigrad.train.command.console import console, say, table
+    from minigrad.train.command.console import say, show, table
     from minigrad.train.command.picture import draw_predictions
     from minigrad.train.command.run import newest_run, open_trained
 
@@ -50,12 +50,13 @@ def predict(args: Any) -> None:
         for places, shares in zip(indices.tolist(), probabilities.tolist(), strict=True)
     ]
     picture = args.picture or Path("prediction.png")
-    draw_predictions(picture, images, guesses)
+    draw_predictions(picture, images, guesses, [path.name for path in args.images], f"by {trained.origin}")
 
-    screen = console()
     for path, guess in zip(args.images, guesses, strict=True):
         rows = [[name, f"{share:.1%}", "\u2588" * round(20 * share)] for name, share in guess]
-        screen.print(table(["class", "probability", ""], rows, "lrl", title=str(path)))
+        say(str(path), "bold")
+        show(table(["class", "probability", ""], rows, "lrl"))
+        say()
     say(f"by {trained.origin}; picture: {picture}")
 
 

@@ -187,7 +187,9 @@ def _fit(folder: Path, config: Any, data: Any, args: Any) -> None:
     )
     if args.resume:
         trainer.resume()
-        say(f"going on in epoch {min(trainer.epoch, config.epochs)} of {config.epochs}, step {trainer.step:,}")
+        over = len(trainer.history) >= config.epochs or trainer.stopped
+        here = "the run is over" if over else f"going on in epoch {trainer.epoch} of {config.epochs}"
+        say(f"{here}, after step {trainer.step:,}")
     else:
         say(
             f"recipe {config.recipe}: {config.epochs} epochs, batches of {config.batch_size}, learning rate "
