@@ -5,19 +5,23 @@
 // for each channel. Planes (NCHW): a row is the plane of one image and channel; row r is of channel r % channels. A
 // thread moves VECTOR neighbouring numbers of a row, 16 bytes where rows divide so.
 //
-// Forward takes three launches, and backward three like them:
-// 1. sums: a block of (X packs across) x (Y rows), 256 threads, takes a chunk of rows; thread (x, y) takes the rows
-//    y, y + Y, ... of it. It adds four loads, in flight together, in REAL, and these sums in float64; then the block's
-//    threads meet in shared memory, 16 bytes times VECTOR each, in a tree. A chunk leaves two numbers for each channel.
-// 2. merge: a block of 32 channels and 8 rows of threads, which share the chunks.
-// 3. apply (normalize, input_gradient): X packs and Y rows again; in channels-last a thread keeps its channels' scale and shift for all its rows.
+// Forward takes three launches, and backward three like them. A block of (X packs across) x (Y rows), 256 threads, goes
+// over strips of rows: strip blockIdx.y, then every gridDim.y-th; thread (x, y) takes the rows y, y + Y, y + 2 Y and
+// y + 3 Y of a strip, four loads in flight together.
+// 1. sums: a thread adds the four in REAL, and these sums in float64; at last the block's threads meet in shared memory,
+//    16 bytes times VECTOR each, in a tree. A block leaves two numbers for each channel. (In planes a block has one
+//    channel, its strips are Y images, and the four are packs of a plane.)
+// 2. merge: a block of 32 channels and 8 rows of threads, which share the blocks' numbers.
+// 3. normalize, input_gradient: in channels-last a thread keeps its channels' scale and shift for all its rows. The sums
+//    went over memory from its beginning to its end; this goes back from the end, which the L2 cache (50 MB of an H200)
+//    still holds.
 // Who adds what to what depends on the shape alone, and nothing is added atomically: two runs give the same bits.
 //
-// No large sum of squares is subtracted from another: a chunk takes its deviations from its own first row, and chunks
+// No large sum of squares is subtracted from another: a block takes its deviations from its own first row, and blocks
 // are merged by their means and their squared deviations from these, in float64 (Chan, Golub, LeVeque, "Updating
 // formulae and a pairwise algorithm for computing sample variances", 1979).
 //
-// Bound by memory, in float32: forward reads x twice and writes y, 12 bytes an element, and 4 more for a residual;
+// Bound by memory, in float32, what the L2 cache keeps not counted off: forward reads x twice and writes y, 12 bytes an element, and 4 more for a residual;
 // backward reads dy and x twice and writes dx, 20 bytes; with a residual it also reads y and writes the gradient behind
 // the ReLU, which is the residual's: 28.
 //
@@ -27,7 +31,7 @@
 #include "real.cuh"
 #include "reduce.cuh"
 
-#define RUN 4  // loads in flight, whose sum is taken in REAL
+#define RUN 4  // rows of a thread in a strip: loads in flight, whose sum is taken in REAL
 
 __device__ __forceinline__ float multiply_add(float a, float b, float c) { return fmaf(a, b, c); }
 __device__ __forceinline__ double multiply_add(double a, double b, double c) { return fma(a, b, c); }
@@ -89,22 +93,31 @@ __device__ __forceinline__ void add_run(const Terms& terms, int row, int down, i
   }
 }
 
-// A block's sums over its chunk, from `begin` to `end`: of rows if channels-last, else of images, whose planes of
-// channel blockIdx.x are meant. The sums of pack `pack` are then in thread (x, 0); those of a plane in all threads, at
-// place 0.
+// Rows of a strip; images, for sums over planes.
+__device__ __forceinline__ int strip_of(int last) { return last ? RUN * blockDim.y : blockDim.y; }
+
+// How many of `count` rows or images lie in the strips of block `block` of `blocks`.
+__device__ __forceinline__ int rows_of(int block, int blocks, int strip, int count) {
+  const int strips = (count + strip - 1) / strip, mine = (strips - block + blocks - 1) / blocks;
+  return mine * strip - ((strips - 1) % blocks == block ? strips * strip - count : 0);
+}
+
+// A block's sums over its strips: of rows if channels-last, else of images, whose planes of channel blockIdx.x are
+// meant. The sums of pack `pack` are then in thread (x, 0); those of a channel's planes in all threads, at place 0.
 template <class Terms>
-__device__ __forceinline__ Sums chunk_sums(const Terms& terms, const Rows& rows, int pack, int begin, int end) {
+__device__ __forceinline__ Sums block_sums(const Terms& terms, const Rows& rows, int pack) {
   __shared__ Sums by_thread[256];
   __shared__ double by_warp[32];
   Sums sums;
   for (int v = 0; v < VECTOR; v++) sums.first[v] = sums.second[v] = 0;
+  const int strip = strip_of(rows.last), step = gridDim.y * strip;
   if (rows.last) {
     if (pack < rows.packs)
-      for (int row = begin + threadIdx.y; row < end; row += RUN * blockDim.y)
-        add_run(terms, row, blockDim.y, end, pack, 0, rows.packs, sums);
+      for (int row = blockIdx.y * strip + threadIdx.y; row < rows.count; row += step)
+        add_run(terms, row, blockDim.y, rows.count, pack, 0, rows.packs, sums);
     return column_sum(sums, by_thread);
   }
-  for (int image = begin + threadIdx.y; image < end; image += blockDim.y) {
+  for (int image = blockIdx.y * strip + threadIdx.y; image < rows.count / rows.channels; image += step) {
     const int row = image * rows.channels + blockIdx.x;
     for (int at = threadIdx.x; at < rows.packs; at += RUN * blockDim.x)
       add_run(terms, row, 0, row + 1, at, blockDim.x, rows.packs, sums);
@@ -116,6 +129,17 @@ __device__ __forceinline__ Sums chunk_sums(const Terms& terms, const Rows& rows,
   sums.first[0] = block_sum(sums.first[0], by_warp);
   sums.second[0] = block_sum(sums.second[0], by_warp);
   return sums;
+}
+
+// visit(row) for this thread's rows, strip by strip from the last to the first.
+template <class Visit> __device__ __forceinline__ void each_row_backwards(const Rows& rows, const Visit& visit) {
+  const int strip = RUN * blockDim.y;
+  for (long long start = (long long)(gridDim.y - 1 - blockIdx.y) * strip; start < rows.count; start += gridDim.y * strip)
+#pragma unroll
+    for (int k = 0; k < RUN; k++) {
+      const int row = start + k * blockDim.y + threadIdx.y;
+      if (row < rows.count) visit(row);
+    }
 }
 
 // What a block leaves for each of its channels c: put(c, v), v being the channel's place in the pack.
@@ -143,23 +167,23 @@ struct Deviations {
   }
 };
 
-// x -> partial (2, chunks, channels): each chunk's mean, and the sum of squared deviations from it.
-// Grid: x over packs of channels, or over channels if planes; y over chunks of `height` rows, or images.
+// x -> partial (2, blocks, channels): the mean of a block's rows, and the sum of squared deviations from it.
+// Grid: x over packs of channels, or over channels if planes; y over `blocks`.
 extern "C" __global__ void __launch_bounds__(256, 4)
 batch_norm_statistics(const REAL* __restrict__ x, double* __restrict__ partial, int count, int packs, int channels,
-                      int last, int height) {
+                      int last) {
   const Rows rows{count, packs, channels, last};
-  const int pack = blockIdx.x * blockDim.x + threadIdx.x;
-  const int begin = blockIdx.y * height, end = min(begin + height, last ? count : count / channels);
+  const int pack = blockIdx.x * blockDim.x + threadIdx.x, first = blockIdx.y * strip_of(last);
   Deviations deviations{x, rows, {}};
   if (!last) {
-    const REAL value = x[rows.place(begin * channels + blockIdx.x, 0)];
+    const REAL value = x[rows.place(first * channels + blockIdx.x, 0)];
     for (int v = 0; v < VECTOR; v++) deviations.near.at[v] = value;
   } else if (pack < packs) {
-    deviations.near = load(x + rows.place(begin, pack));
+    deviations.near = load(x + rows.place(first, pack));
   }
-  const Sums sums = chunk_sums(deviations, rows, pack, begin, end);
-  const double elements = (double)(end - begin) * (last ? 1 : packs * VECTOR);
+  const Sums sums = block_sums(deviations, rows, pack);
+  const int images = last ? count : count / channels;
+  const double elements = (double)rows_of(blockIdx.y, gridDim.y, strip_of(last), images) * (last ? 1 : packs * VECTOR);
   each_channel(rows, pack, [&](int c, int v) {
     const size_t at = (size_t)blockIdx.y * channels + c;
     partial[at] = deviations.near.at[v] + sums.first[v] / elements;
@@ -167,26 +191,26 @@ batch_norm_statistics(const REAL* __restrict__ x, double* __restrict__ partial, 
   });
 }
 
-// partial (2, chunks, channels) -> mean and invstd (channels). Each chunk has `height` elements of a channel, but the
-// last only what is left of `count`. Block: 32 channels x 8.
+// partial (2, blocks, channels) -> mean and invstd (channels), of `count` rows or images in strips of `strip`, each of
+// which has `length` elements of a channel. Block: 32 channels x 8.
 extern "C" __global__ void __launch_bounds__(256)
 batch_norm_merge_statistics(const double* __restrict__ partial, REAL* __restrict__ mean, REAL* __restrict__ invstd,
-                            int chunks, int channels, long long height, long long count, double eps) {
+                            int blocks, int channels, int count, int strip, int length, double eps) {
   __shared__ double scratch[256];
   const int c = blockIdx.x * blockDim.x + threadIdx.x;
   const double* centres = partial + c;
-  const double* squares = centres + (size_t)chunks * channels;
-  auto elements = [&](int chunk) { return (double)min(height, count - chunk * height); };
-  const double all = count > 0 ? (double)count : 1.;
+  const double* squares = centres + (size_t)blocks * channels;
+  const double all = count > 0 ? (double)count * length : 1.;
   double sum = 0, deviations = 0;
   if (c < channels)
-    for (int chunk = threadIdx.y; chunk < chunks; chunk += blockDim.y)
-      sum += elements(chunk) * centres[(size_t)chunk * channels];
+    for (int block = threadIdx.y; block < blocks; block += blockDim.y)
+      sum += (double)rows_of(block, blocks, strip, count) * length * centres[(size_t)block * channels];
   const double centre = column_sum(sum, scratch) / all;
   if (c < channels)
-    for (int chunk = threadIdx.y; chunk < chunks; chunk += blockDim.y) {
-      const double step = centres[(size_t)chunk * channels] - centre;
-      deviations += squares[(size_t)chunk * channels] + elements(chunk) * step * step;
+    for (int block = threadIdx.y; block < blocks; block += blockDim.y) {
+      const double step = centres[(size_t)block * channels] - centre;
+      const double elements = (double)rows_of(block, blocks, strip, count) * length;
+      deviations += squares[(size_t)block * channels] + elements * step * step;
     }
   deviations = column_sum(deviations, scratch);
   if (c < channels && threadIdx.y == 0) {
@@ -207,7 +231,7 @@ batch_norm_normalize(const REAL* __restrict__ x, const REAL* __restrict__ mean, 
   if (pack >= packs) return;
   Line line;
   if (last) line.read(rows, 0, pack, mean, invstd, weight, bias);
-  for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < count; row += gridDim.y * blockDim.y) {
+  each_row_backwards(rows, [&](int row) {
     if (!last) line.read(rows, row, pack, mean, invstd, weight, bias);
     const size_t at = rows.place(row, pack);
     Pack<REAL> values = load(x + at), added;
@@ -218,7 +242,7 @@ batch_norm_normalize(const REAL* __restrict__ x, const REAL* __restrict__ mean, 
       values.at[v] = relu && value <= 0 ? REAL(0) : value;
     }
     store(y + at, values);
-  }
+  });
 }
 
 // dy, behind the ReLU: y's sign says where it passes, or x's, normalised again; then its sum and its product with x.
@@ -242,7 +266,7 @@ struct Gradients {
   }
 };
 
-// dy, x -> partial (2, chunks, channels): each chunk's sum of dy, and of dy (x - mean). dy passes the ReLU first, if
+// dy, x -> partial (2, blocks, channels): a block's sum of dy, and of dy (x - mean). dy passes the ReLU first, if
 // `relu`: by the sign of y if there is one, and then goes to `gated`; else by that of x, normalised again.
 // Grid as in batch_norm_statistics.
 extern "C" __global__ void __launch_bounds__(256, 4)
@@ -250,13 +274,12 @@ batch_norm_gradient_sums(const REAL* __restrict__ dy, const REAL* __restrict__ x
                          const REAL* __restrict__ invstd, const REAL* __restrict__ weight,
                          const REAL* __restrict__ bias, int relu, const REAL* __restrict__ y,
                          REAL* __restrict__ gated, double* __restrict__ partial, int count, int packs, int channels,
-                         int last, int height) {
+                         int last) {
   const Rows rows{count, packs, channels, last};
   const int pack = blockIdx.x * blockDim.x + threadIdx.x;
-  const int begin = blockIdx.y * height, end = min(begin + height, last ? count : count / channels);
   Gradients gradients{dy, x, y, gated, relu, rows, {}};
   if (!last || pack < packs) gradients.line.read(rows, blockIdx.x, pack, mean, invstd, weight, bias);
-  const Sums sums = chunk_sums(gradients, rows, pack, begin, end);
+  const Sums sums = block_sums(gradients, rows, pack);
   each_channel(rows, pack, [&](int c, int v) {
     const size_t at = (size_t)blockIdx.y * channels + c;
     partial[at] = sums.first[v];
@@ -264,19 +287,19 @@ batch_norm_gradient_sums(const REAL* __restrict__ dy, const REAL* __restrict__ x
   });
 }
 
-// partial (2, chunks, channels) -> dweight (if not null), dbias, and what backward subtracts: the average of dy, and
+// partial (2, blocks, channels) -> dweight (if not null), dbias, and what backward subtracts: the average of dy, and
 // that of dy (x - mean) in units of the variance. Block: 32 channels x 8.
 extern "C" __global__ void __launch_bounds__(256)
 batch_norm_merge_gradients(const double* __restrict__ partial, const REAL* __restrict__ invstd,
                            REAL* __restrict__ dweight, REAL* __restrict__ dbias, REAL* __restrict__ average,
-                           REAL* __restrict__ slope, int chunks, int channels, long long count) {
+                           REAL* __restrict__ slope, int blocks, int channels, long long count) {
   __shared__ double scratch[256];
   const int c = blockIdx.x * blockDim.x + threadIdx.x;
   double total = 0, moment = 0;
   if (c < channels)
-    for (int chunk = threadIdx.y; chunk < chunks; chunk += blockDim.y) {
-      total += partial[(size_t)chunk * channels + c];
-      moment += partial[(size_t)(chunks + chunk) * channels + c];
+    for (int block = threadIdx.y; block < blocks; block += blockDim.y) {
+      total += partial[(size_t)block * channels + c];
+      moment += partial[(size_t)(blocks + block) * channels + c];
     }
   total = column_sum(total, scratch);
   moment = column_sum(moment, scratch);
@@ -303,12 +326,16 @@ batch_norm_input_gradient(const REAL* __restrict__ dy, const REAL* __restrict__ 
   if (pack >= packs) return;
   Line line;
   Pack<REAL> average, slope;
-  for (int row = blockIdx.y * blockDim.y + threadIdx.y, known = 0; row < count; row += gridDim.y * blockDim.y) {
-    if (!last || !known) {
+  if (last) {
+    line.read(rows, 0, pack, mean, invstd, weight, bias);
+    average = rows.parameters(averages, 0, pack, 0);
+    slope = rows.parameters(slopes, 0, pack, 0);
+  }
+  each_row_backwards(rows, [&](int row) {
+    if (!last) {
       line.read(rows, row, pack, mean, invstd, weight, bias);
       average = rows.parameters(averages, row, pack, 0);
       slope = rows.parameters(slopes, row, pack, 0);
-      known = 1;
     }
     const size_t at = rows.place(row, pack);
     const Pack<REAL> values = load(x + at);
@@ -319,5 +346,5 @@ batch_norm_input_gradient(const REAL* __restrict__ dy, const REAL* __restrict__ 
       gradient.at[v] = line.scale.at[v] * centred;
     }
     store(dx + at, gradient);
-  }
+  });
 }

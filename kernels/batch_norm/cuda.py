@@ -13,8 +13,8 @@ from ..cuda.shapes import GRID_Y, THREADS, integers, power_of_two, real, vector
 # Blocks at most for the sums, about 4 for each multiprocessor of an H200: enough to hide memory's latency, and few
 # enough to merge. A constant, so that a sum does not depend on the device.
 _BLOCKS = 512
-_RUN = 4  # as in batch_norm.cu
-_MERGE = 32, 8  # channels of a block, and threads that share the chunks of each
+_RUN = 4  # rows of a thread in a strip, as in batch_norm.cu
+_MERGE = 32, 8  # channels of a block, and threads that share what the blocks left for each
 
 
 def statistics(x, eps: float):
@@ -23,11 +23,11 @@ def statistics(x, eps: float):
     rows = _Rows.of(x)
     mean, invstd = xp.empty(rows.channels, x.dtype), xp.empty(rows.channels, x.dtype)
     if rows.channels:
-        chunks, height, grid, block = rows.chunks()
-        partial = xp.empty((2, chunks, rows.channels), np.float64)
-        if chunks:
-            rows.launch("statistics", grid, block, (rows.x, partial, *rows.sizes, np.int32(height)))
-        sizes = np.int32(chunks), np.int32(rows.channels), np.int64(height * rows.each), np.int64(rows.elements)
+        grid, block, strip = rows.sums()
+        partial = xp.empty((2, grid[1], rows.channels), np.float64)
+        if grid[1]:
+            rows.launch("statistics", grid, block, (rows.x, partial, *rows.sizes))
+        sizes = integers(grid[1], rows.channels, rows.images, strip, 1 if rows.last else rows.length)
         rows.launch("merge_statistics", rows.merge_grid, _MERGE, (partial, mean, invstd, *sizes, np.float64(eps)))
     return mean, invstd
 
@@ -80,14 +80,9 @@ class _Rows(NamedTuple):
         return cls(x, last, count, length, channels, vector(length, x))
 
     @property
-    def elements(self) -> int:
-        """Of a channel."""
-        return self.x.size // max(1, self.channels)
-
-    @property
-    def each(self) -> int:
-        """Elements of a channel in a row (channels-last) or an image (planes)."""
-        return 1 if self.last else self.length
+    def images(self) -> int:
+        """What the sums go over: rows, or images of planes."""
+        return self.count if self.last else self.count // max(1, self.channels)
 
     @property
     def packs(self) -> int:
@@ -101,30 +96,26 @@ class _Rows(NamedTuple):
     def merge_grid(self) -> tuple[int]:
         return (-(-self.channels // _MERGE[0]),)
 
-    def chunks(self) -> tuple[int, int, tuple[int, int], tuple[int, int]]:
-        """How many chunks the sums are taken over, how many rows or images each has, and their grid and block."""
+    def sums(self) -> tuple[tuple[int, int], tuple[int, int], int]:
+        """The grid and the block of the sums, and the rows or images of a strip."""
         across = power_of_two(self.packs, 32 if self.last else THREADS)
         down = THREADS // across
         columns = -(-self.packs // across) if self.last else self.channels
-        count = self.count if self.last else self.count // self.channels
-        if self.x.size == 0:
-            return 0, 0, (0, 0), (across, down)
-        chunks = max(1, min(-(-count // (down * (_RUN if self.last else 1))), _BLOCKS // columns))
-        height = -(-count // chunks)
-        chunks = -(-count // height)
-        return chunks, height, (columns, chunks), (across, down)
+        strip = down * (_RUN if self.last else 1)
+        strips = -(-self.images // strip) if self.x.size else 0
+        return (columns, min(strips, max(1, _BLOCKS // columns))), (across, down), strip
 
     def launch(self, what: str, grid, block, arguments) -> None:
         defines = (real("batch_norm", self.x), ("VECTOR", self.packed))
         launch("batch_norm/batch_norm.cu", f"batch_norm_{what}", grid, block, arguments, defines=defines)
 
     def launch_each(self, what: str, arguments) -> None:
-        """Over all elements: some four rows a thread, so that a channel's numbers are read once for several."""
+        """Over all elements, strip by strip."""
         if self.x.size == 0:
             return
         across = power_of_two(self.packs, 32 if self.last else THREADS)
         down = THREADS // across
-        grid = -(-self.packs // across), min(-(-self.count // (4 * down)), GRID_Y)
+        grid = -(-self.packs // across), min(-(-self.count // (down * _RUN)), GRID_Y)
         self.launch(what, grid, (across, down), (*arguments, *self.sizes))
 
     def empty(self):
@@ -147,12 +138,12 @@ def _backward(rows: _Rows, dy, weight, mean, invstd, bias, relu: bool, y, gated)
     dweight = None if weight is None else xp.empty(rows.channels, rows.x.dtype)
     scale, shift = _contiguous(weight), _contiguous(bias)
     if rows.channels:
-        chunks, height, grid, block = rows.chunks()
-        partial = xp.empty((2, chunks, rows.channels), np.float64)
-        if chunks:
+        grid, block, _ = rows.sums()
+        partial = xp.empty((2, grid[1], rows.channels), np.float64)
+        if grid[1]:
             arguments = dy, rows.x, mean, invstd, scale, shift, np.int32(relu), y, gated, partial
-            rows.launch("gradient_sums", grid, block, (*arguments, *rows.sizes, np.int32(height)))
-        sizes = np.int32(chunks), np.int32(rows.channels), np.int64(rows.elements)
+            rows.launch("gradient_sums", grid, block, (*arguments, *rows.sizes))
+        sizes = np.int32(grid[1]), np.int32(rows.channels), np.int64(rows.x.size // rows.channels)
         arguments = partial, invstd, dweight, dbias, average, slope, *sizes
         rows.launch("merge_gradients", rows.merge_grid, _MERGE, arguments)
     dx = rows.empty()

@@ -100,7 +100,10 @@ def test_both_ways_equal_the_reference(xp, shape, dtype, layout, other, paramete
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 @pytest.mark.parametrize("shape", [(70, 8, 6, 6), (3, 130, 20, 20), (900, 4)])
-def test_many_chunks_are_merged_alike_in_two_runs(xp, shape, layout):
+@pytest.mark.parametrize("blocks", [3, 512])
+def test_many_blocks_are_merged_alike_in_two_runs(xp, shape, layout, blocks, monkeypatch):
+    monkeypatch.setattr(cuda, "_BLOCKS", blocks)
+    monkeypatch.setattr(cuda, "GRID_Y", 2 if blocks == 3 else 65535)
     arguments = (xp, shape, np.float32, layout, layout, True, False, True)
     with simulate(order=1):
         backwards = check(*arguments)
