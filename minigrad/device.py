@@ -79,10 +79,11 @@ def cuda_backend():
     return cuda.backend()
 
 
-def to_device(array, where: device | str | None):
+def to_device(array, where: device | str | None, non_blocking: bool = False):
     """`array` on the device `where` (None: where it is), without a copy if it is there already.
 
-    A copy has its axes in the same order in memory.
+    A copy has its axes in the same order in memory. With `non_blocking` the host does not wait until the GPU has read
+    pinned memory; it must not write into it before.
     """
     if where is None:
         return array
@@ -99,7 +100,7 @@ def to_device(array, where: device | str | None):
             return _in_memory_order(array, lambda dense: dense.copy())
     if array.ndim == 0:  # a number goes as an argument of the kernel that writes it
         return backend.xp.full((), array[()], array.dtype)
-    return _in_memory_order(array, lambda dense: backend.upload(dense, where.index))
+    return _in_memory_order(array, lambda dense: backend.upload(dense, where.index, non_blocking))
 
 
 def on_host(array) -> np.ndarray:
@@ -108,6 +109,13 @@ def on_host(array) -> np.ndarray:
         return array
     assertions.raise_noted()
     return _in_memory_order(array, cuda_backend().download)
+
+
+def pinned(array: np.ndarray) -> np.ndarray:
+    """A copy in memory that the operating system keeps in its place, so that a GPU reads it without the host's help."""
+    copy = cuda_backend().pinned(array.shape, array.dtype)
+    copy[...] = array
+    return copy
 
 
 def _in_memory_order(array, copy):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -83,6 +84,9 @@ class CupyBackend:
         self._kernels: dict[tuple, _Kernel] = {}
         self._pool = self.xp.get_default_memory_pool()
         self._peak = 0
+        self._being_read: deque[tuple[Any, np.ndarray]] = (
+            deque()
+        )  # pinned arrays on their way, and the events after them
         self._cuda.set_allocator(self._allocate)
 
     def launch(
@@ -195,10 +199,25 @@ class CupyBackend:
 
         return empty_pinned(shape, dtype)
 
-    def upload(self, host: np.ndarray, device: int | None = None) -> Any:
+    def is_pinned(self, host: np.ndarray) -> bool:
+        while isinstance(host.base, np.ndarray):
+            host = host.base
+        return isinstance(host.base, self._cuda.PinnedMemoryPointer)
+
+    def upload(self, host: np.ndarray, device: int | None = None, non_blocking: bool = False) -> Any:
         with self._cuda.Device(device), self._translated("copy to the GPU"):
             # CuPy does not wait for pinned memory, and copies other memory through a pinned buffer of its own.
-            return self.xp.asarray(host)
+            array = self.xp.asarray(host)
+            if self.is_pinned(host):
+                copied = self._cuda.Event(disable_timing=True)
+                copied.record()
+                if non_blocking:  # the pool must not hand the memory out again before the GPU has read it
+                    self._being_read.append((copied, host))
+                else:
+                    copied.synchronize()
+            while self._being_read and self._being_read[0][0].done:
+                self._being_read.popleft()
+            return array
 
     def download(self, array: Any) -> np.ndarray:
         with self._translated("copy from the GPU"):

@@ -79,7 +79,8 @@ def gradgradcheck(
     if grad_outputs is None:
         random = np.random.default_rng(0)
         grad_outputs = [
-            Tensor(to_device(random.standard_normal(o.shape), o.device), requires_grad=True) for o in outputs
+            Tensor(to_device(np.asarray(random.standard_normal(o.shape)), o.device), requires_grad=True)
+            for o in outputs
         ]
     grad_outputs = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
 
@@ -205,4 +206,4 @@ def _compare_along_direction(func, inputs, checked, index, eps, atol, rtol) -> N
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(np.sqrt((vector * vector).sum()), 1e-300)
+    return np.asarray(vector / max(np.sqrt((vector * vector).sum()), 1e-300))

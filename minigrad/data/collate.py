@@ -9,6 +9,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.device import array_module
+from minigrad.ops.convert import pin_memory
 from minigrad.tensor import Tensor
 
 
@@ -63,6 +64,19 @@ def default_convert(data: Any) -> Any:
         entries = [default_convert(entry) for entry in data]
         return entries if type(data) is tuple else _like(data, entries)
     return data
+
+
+def pin(batch: Any) -> Any:
+    """The tensors inside `batch` in pinned memory, all else as it is; a batch's own `pin_memory` is called."""
+    if isinstance(batch, Tensor):
+        return batch if batch.is_cuda else pin_memory(batch)
+    if hasattr(batch, "pin_memory"):
+        return batch.pin_memory()
+    if isinstance(batch, Mapping):
+        return _like(batch, {key: pin(value) for key, value in batch.items()})
+    if isinstance(batch, Sequence) and not isinstance(batch, str | bytes):
+        return _like(batch, [pin(entry) for entry in batch])
+    return batch
 
 
 def _stack(arrays: list) -> Any:

@@ -9,7 +9,8 @@ from contextlib import closing
 from itertools import chain, islice, repeat
 from typing import Any
 
-from minigrad.data.collate import default_collate, default_convert
+from minigrad.cuda import is_available
+from minigrad.data.collate import default_collate, default_convert, pin
 from minigrad.data.dataset import Dataset, IterableDataset
 from minigrad.data.fetch import END, fetcher
 from minigrad.data.prefetch import prefetch
@@ -48,7 +49,8 @@ class DataLoader:
         batch_sampler: an iterable of lists of indices, instead of `batch_size`, `shuffle` and `sampler`.
         num_workers: how many processes make batches.
         collate_fn: makes a batch of a list of samples, by default `default_collate`.
-        pin_memory: accepted for PyTorch's programs; a batch in the CPU's memory stays as it is.
+        pin_memory: where there is a GPU, put the batches into pinned memory, so that
+            ``batch.to("cuda", non_blocking=True)`` returns at once; in a thread if batches are made in advance.
         drop_last: leave out a last batch that is smaller than the others.
         timeout: how many seconds to wait for a worker's batch; 0 waits for ever.
         worker_init_fn: called in each worker with its number, when it starts.
@@ -196,11 +198,14 @@ class DataLoader:
         return repeat(0) if self.sampler is None else iter(self.sampler)
 
     def _batches(self, indices: Iterator, seed: int, first: int) -> abc.Generator:
+        pins = self.pin_memory and is_available()
         if self.num_workers > 0:
-            return self._made_by_workers(indices, seed, first)
-        if self.prefetch_factor is not None:
-            return prefetch(self._made_here(indices), self.prefetch_factor)
-        return self._made_here(indices)
+            batches = self._made_by_workers(indices, seed, first)
+            return prefetch(map(pin, batches), 1) if pins else batches
+        batches = self._made_here(indices)
+        if pins:
+            batches = (pin(batch) for batch in batches)
+        return batches if self.prefetch_factor is None else prefetch(batches, self.prefetch_factor)
 
     def _made_here(self, indices: Iterator) -> abc.Generator:
         fetch = fetcher(self.dataset, self.collate_fn, self._batched, self.drop_last)

@@ -8,8 +8,9 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.cuda import is_available as cuda_is_available
+from minigrad.device import cuda_backend, pinned, to_device
 from minigrad.device import device as Device
-from minigrad.device import to_device
 from minigrad.ops.arguments import check_tensor
 from minigrad.tensor import Tensor
 
@@ -35,13 +36,13 @@ class Transfer(Function):
     """The same numbers on another device"""
 
     @staticmethod
-    def forward(ctx, x, device):
+    def forward(ctx, x, device, non_blocking):
         ctx.home = x.device
-        return Tensor(to_device(x.array, device))
+        return Tensor(to_device(x.array, device, non_blocking))
 
     @staticmethod
     def backward(ctx, grad_output):
-        return grad_output.to(ctx.home), None
+        return grad_output.to(ctx.home), None, None
 
 
 class Clone(Function):
@@ -106,15 +107,17 @@ def to(
 ) -> Tensor:
     """`input` with another dtype, on another device, or in another memory format: itself if it is so already.
 
-    ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` and ``to(other)`` as in PyTorch. `non_blocking`
-    matters to copies from pinned memory only.
+    ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` and ``to(other)`` as in PyTorch. With `non_blocking` the host
+    does not wait for a copy from pinned memory, and must not write there before it is done.
     """
     for argument in args:
         if isinstance(argument, Tensor):
             device, dtype = argument.device, argument.dtype
         elif isinstance(argument, str | Device) and not _names_dtype(argument):
             device = argument
-        elif argument is not None and not isinstance(argument, bool):  # which would be non_blocking
+        elif isinstance(argument, bool):
+            non_blocking = argument
+        elif argument is not None:
             dtype = argument
     if dtype is not None:
         dtype = dtypes.check_dtype("to", dtype)
@@ -123,7 +126,7 @@ def to(
         device = Device(device)
         here = input.device
         if device.type != here.type or (device.index is not None and device != here and device.type != "cpu"):
-            result = Transfer.apply(result, device)
+            result = Transfer.apply(result, device, non_blocking)
     if dtype is not None and dtype != result.dtype:
         result = Cast.apply(result, dtype)
     if memory_format is not None and memory_format != preserve_format:
@@ -148,6 +151,19 @@ def cuda(input: Tensor, device=None, non_blocking: bool = False) -> Tensor:
     index = device if isinstance(device, int) else None
     where = Device("cuda", index) if index is not None or device is None else Device(device)
     return to(input, device=where, non_blocking=non_blocking)
+
+
+def pin_memory(input: Tensor) -> Tensor:
+    """A copy in pinned memory of the host, from which ``to("cuda", non_blocking=True)`` copies without waiting."""
+    check_tensor("pin_memory", "input", input)
+    if input.is_cuda:
+        raise RuntimeError(f"pin_memory: only tensors of the CPU can be pinned, got one on {input.device}")
+    return input if is_pinned(input) else Tensor(pinned(input.array))
+
+
+def is_pinned(input: Tensor) -> bool:
+    """True if the tensor lies in pinned memory of the host."""
+    return not input.is_cuda and cuda_is_available() and cuda_backend().is_pinned(input.array)
 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:

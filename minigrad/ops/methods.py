@@ -47,7 +47,7 @@ METHODS = {
     joining: "chunk flip repeat roll split tile tril triu unbind",
     indexing: "masked_fill masked_select narrow select",
     gathering: "gather index_add index_put index_select nonzero scatter scatter_add take_along_dim",
-    convert: "to cpu cuda type_as clone contiguous is_contiguous",
+    convert: "to cpu cuda pin_memory is_pinned type_as clone contiguous is_contiguous",
     creation: "new_zeros new_ones new_empty new_full new_tensor",
 }
 

@@ -302,10 +302,10 @@ def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator |
 def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, generator: Generator | None) -> Tensor:
     """Write scale * number + shift into all elements, piece by piece: the pieces of a large draw stay in the cache."""
     count = input.numel()
-    if input.is_cuda:
-        return _fill(input, _draw(distribution, count, input.dtype, generator, input.device) * scale + shift)
     wide, seed, offset = _reserve(count, input.dtype, generator)
-    draw = getattr(_kernels(count, None), distribution)
+    draw = getattr(_kernels(count, input.device), distribution)
+    if input.is_cuda:
+        return _fill(input, draw(count, seed, offset, wide) * wide(scale) + wide(shift))
     array: Any = input.array
     recorded = is_grad_enabled() and input.requires_grad
     straight = isinstance(array, np.ndarray) and array.flags.c_contiguous and not recorded
