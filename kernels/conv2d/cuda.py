@@ -6,6 +6,7 @@ bit-equal.
 
 "tensor_cores"  float32 rounded to TF32, where the switch allows it and the device can (sm_80)
 "exact"         float32 or float64 on the plain cores, any device
+"depthwise"     float32 or float64, one channel in each group
 "im2col"        the columns written down, and a matrix product: the readable one, and an oracle for the others
 """
 
@@ -20,19 +21,26 @@ from ..cuda.precision import allow_tf32
 from ..cuda.tiling import EXACT, EXACT_DOUBLE, TENSOR_CORES, Tile, cut, ring_bytes
 from ..geometry import Pair, output_size
 from ..matmul.cuda import sum_parts
+from . import depthwise_cuda as depthwise
 from . import im2col_cuda as im2col
+from .turning import channels_last, turn, turned_weight
 
 
-def choose_algorithm(dtype: np.dtype) -> str:
+def choose_algorithm(dtype: np.dtype, depthwise: bool) -> str:
     """The fastest that rounds no more than the caller allows."""
+    if depthwise:
+        return "depthwise"  # each channel's product would fill one column of a tile
     rounds = dtype == np.float32 and allow_tf32("conv") and capability() >= (8, 0)
     return "tensor_cores" if rounds else "exact"
 
 
-def _algorithm(asked: str | None, dtype: np.dtype) -> str:
+def _algorithm(asked: str | None, dtype: np.dtype, weight_shape: tuple, groups: int) -> str:
+    depthwise = weight_shape[1] == 1 and weight_shape[0] == groups > 1
     if asked is None:
-        return choose_algorithm(dtype)
+        return choose_algorithm(dtype, depthwise)
     fitting = ["exact", "im2col"]
+    if depthwise:
+        fitting.append("depthwise")
     if dtype == np.float32 and capability() >= (8, 0):
         fitting.append("tensor_cores")
     if asked not in fitting:
@@ -51,16 +59,18 @@ def forward(
     algorithm: str | None = None,
 ):
     """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None."""
-    algorithm = _algorithm(algorithm, x.dtype)
+    algorithm = _algorithm(algorithm, x.dtype, weight.shape, groups)
     if bias is not None:
         bias = array_module(x).ascontiguousarray(bias)
+    if algorithm == "depthwise":
+        return depthwise.forward(x, weight, bias, stride, padding, dilation)
     if algorithm == "im2col":
         return im2col.forward(x, weight, bias, stride, padding, dilation, groups)
     out_h, out_w = map(output_size, x.shape[2:], weight.shape[2:], stride, padding, dilation)
     source = channels_last(x)
     chunk = _chunk(algorithm, (weight.shape[1],), source)
     geometry = (*weight.shape[2:], *stride, *padding, *dilation, groups)
-    weight = _turned_weight(weight, None, chunk > 0)
+    weight = turned_weight(weight, None, chunk > 0)
     target_shape = (len(x), out_h, out_w, len(weight))
     y = _convolve("conv2d_forward", chunk, source, weight, (bias,), target_shape, geometry, (1, 1))
     return y.transpose(0, 3, 1, 2)
@@ -77,14 +87,16 @@ def input_gradient(
     algorithm: str | None = None,
 ):
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
-    algorithm = _algorithm(algorithm, dy.dtype)
+    algorithm = _algorithm(algorithm, dy.dtype, weight.shape, groups)
+    if algorithm == "depthwise":
+        return depthwise.input_gradient(dy, weight, input_shape, stride, padding, dilation)
     if algorithm == "im2col":
         return im2col.input_gradient(dy, weight, input_shape, stride, padding, dilation, groups)
     batch, channels, height, width = input_shape
     source = channels_last(dy)
     chunk = _chunk(algorithm, (len(weight) // groups,), source)
     geometry = (*weight.shape[2:], *stride, *padding, *dilation, groups)
-    weight = _turned_weight(weight, groups, chunk > 0)
+    weight = turned_weight(weight, groups, chunk > 0)
     target_shape = (batch, height, width, channels)
     dx = _convolve("conv2d_input_gradient", chunk, source, weight, (), target_shape, geometry, stride)
     return dx.transpose(0, 3, 1, 2)
@@ -101,10 +113,13 @@ def weight_gradient(
     algorithm: str | None = None,
 ):
     """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x."""
-    algorithm = _algorithm(algorithm, dy.dtype)
+    weight_shape = dy.shape[1], x.shape[1] // groups, *kernel_size
+    algorithm = _algorithm(algorithm, dy.dtype, weight_shape, groups)
     xp = array_module(dy)
     if not dy.size:
-        return xp.zeros((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
+        return xp.zeros(weight_shape, dy.dtype)
+    if algorithm == "depthwise":
+        return depthwise.weight_gradient(dy, x, kernel_size, stride, padding, dilation)
     if algorithm == "im2col":
         return im2col.weight_gradient(dy, x, kernel_size, stride, padding, dilation, groups)
     source, target = channels_last(x), channels_last(dy)
@@ -119,7 +134,7 @@ def weight_gradient(
     layer = (*source.shape, *target.shape[1:], *kernel_size, *stride, *padding, *dilation, groups)
     numbers = (*tiles, splits, per_split, *layer)
     _launch("conv2d_weight_gradient", chunk, tile, math.prod(tiles) * splits * groups, (target, source, parts), numbers)
-    dweight = xp.empty((dy.shape[1], group_in, *kernel_size), dy.dtype)
+    dweight = xp.empty(weight_shape, dy.dtype)
     turn(parts, dweight, dy.shape[1], taps, group_in, splits)
     return dweight
 
@@ -149,7 +164,7 @@ def _convolve(function: str, chunk: int, source, weight, bias: tuple, target_sha
     numbers = (*tiles, splits, per_split, *source.shape, height, width, channels, *geometry)
     _launch(function, chunk, tile, blocks, (source, weight, *kernel_bias, parts), numbers)
     if splits > 1:
-        sum_parts(parts, bias[0] if bias else None, target[None])
+        sum_parts(parts, target[None], bias[0] if bias else None)
     return target
 
 
@@ -184,43 +199,5 @@ def _launch(function: str, chunk: int, tile: Tile, blocks: int, arrays: tuple, n
         launch("conv2d/exact.cu", function, (blocks,), (256,), args, defines=defines)
 
 
-def turn(parts, out, batch: int, rows: int, columns: int, splits: int = 1, to_tf32: bool = False) -> None:
-    """out (batch, columns, rows) = the sum of parts (splits, batch, rows, columns), each matrix turned."""
-    launch(
-        "conv2d/turn.cu",
-        "turn",
-        (batch * -(-rows // 32) * -(-columns // 32),),
-        (256,),
-        (parts, out, *map(np.int32, (batch, rows, columns, splits, to_tf32))),
-        defines=(("REAL", _real(out)),),
-    )
-
-
 def _real(array) -> str:
     return "float" if array.dtype == np.float32 else "double"
-
-
-def channels_last(images):
-    """(N, C, H, W) as the (N, H, W, C) that its memory is, turned if it is not."""
-    turned = images.transpose(0, 2, 3, 1)
-    if turned.flags.c_contiguous or not images.size:
-        return turned
-    xp = array_module(images)
-    batch, channels, height, width = images.shape
-    out = xp.empty((batch, height, width, channels), images.dtype)
-    turn(xp.ascontiguousarray(images), out, batch, channels, height * width)
-    return out
-
-
-def _turned_weight(weight, groups: int | None, to_tf32: bool):
-    """Weights (O, C / groups, KH, KW) as (O, KH, KW, C / groups); with `groups`, as (C, KH, KW, O / groups)."""
-    xp = array_module(weight)
-    out_channels, group_in, *kernel = weight.shape
-    taps = kernel[0] * kernel[1]
-    if groups is None:
-        out = xp.empty((out_channels, *kernel, group_in), weight.dtype)
-        turn(xp.ascontiguousarray(weight), out, out_channels, group_in, taps, to_tf32=to_tf32)
-    else:
-        out = xp.empty((group_in * groups, *kernel, out_channels // groups), weight.dtype)
-        turn(xp.ascontiguousarray(weight), out, groups, out_channels // groups, group_in * taps, to_tf32=to_tf32)
-    return out

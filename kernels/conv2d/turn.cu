@@ -26,6 +26,7 @@ extern "C" __global__ void __launch_bounds__(256) turn(const REAL* parts, REAL* 
     if (r >= rows || c >= columns) continue;
     const REAL* from = parts + b * size + (long long)r * columns + c;
     double sum = 0;  // few additions, but of large numbers
+#pragma unroll 8
     for (int p = 0; p < splits; p++) sum += (double)from[p * batch * size];
     tile[i][lane] = (REAL)sum;
   }

@@ -14,7 +14,8 @@ MULTIPROCESSORS = 132  # of an H200; of a device with fewer, more blocks share e
 BYTES_PER_CYCLE = 2700  # to memory, all multiprocessors together: 4.8 TB/s at 1.755 GHz
 LAUNCH = 3500  # cycles that a second kernel, which adds the parts, takes whatever its size: 2 microseconds
 FILL = 64  # places of the depth that a block could multiply while its first tile arrives and its last is written
-MOST_SPLITS = 64  # partial sums; beyond that they are more bytes than what is multiplied
+PARTS_AT_A_TIME = 16  # that a thread adds: one after the other, so more would take longer than another launch
+SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 48, 64, 96, 128, 192, 256)
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,15 @@ def cut(tiles: tuple[Tile, ...], rows: int, columns: int, depth: int, count: int
     for tile in tiles:
         blocks = count * -(-rows // tile.rows) * -(-columns // tile.columns)
         steps = -(-depth // tile.step)
-        for wanted in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MOST_SPLITS):
-            per_split = -(-steps // wanted) * tile.step
-            splits = -(-depth // per_split)
-            if splits != wanted:
-                continue
+        for splits in SPLITS:
+            per_split = -(-steps // splits) * tile.step
+            if per_split * splits * 3 > 4 * steps * tile.step:
+                continue  # whole steps do not go into so many parts: too many would be empty
             waves = -(-blocks * splits // MULTIPROCESSORS)
             cycles = waves * tile.rows * tile.columns * (per_split + FILL) / tile.rate
             if splits > 1:
-                cycles += LAUNCH + count * rows * columns * 4 * (2 * splits + 1) / BYTES_PER_CYCLE
+                launches = 1 if splits <= PARTS_AT_A_TIME else 2
+                cycles += LAUNCH * launches + count * rows * columns * 4 * (2 * splits + 1) / BYTES_PER_CYCLE
             if best is None or cycles < best[0]:
                 best = cycles, tile, splits, per_split
     assert best is not None
