@@ -88,11 +88,14 @@ def main():
         classes=pictures.classes,
     )
     if args.resume:
-        trainer.resume()
+        try:
+            trainer.resume()
+        except RuntimeError as error:  # made with other arguments, or damaged
+            raise SystemExit(str(error)) from None
     try:
         trainer.fit(train_loader, test_loader, recipe.epochs)
-    except TrainingInterrupted as stop:
-        raise SystemExit(f"{stop}. Go on with --resume.") from None
+    except TrainingInterrupted:
+        raise SystemExit(f"Stopped. What was learned is in {args.run_dir}; go on with --resume.") from None
     print_classes(trainer.evaluate(test_loader), pictures.classes)
     print(f"weights: {args.run_dir / 'best.safetensors'}, curves: {args.run_dir / 'curves.png'}")
 

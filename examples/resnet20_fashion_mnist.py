@@ -42,11 +42,14 @@ def main():
     )
     trainer.setup |= {"seed": args.seed, "data": args.data}
     if args.resume:
-        trainer.resume()
+        try:
+            trainer.resume()
+        except RuntimeError as error:  # made with other arguments, or damaged
+            raise SystemExit(str(error)) from None
     try:
         trainer.fit(train_loader, test_loader, recipe.epochs)
-    except TrainingInterrupted as stop:
-        raise SystemExit(f"{stop}. Go on with --resume.") from None
+    except TrainingInterrupted:
+        raise SystemExit(f"Stopped. What was learned is in {args.run_dir}; go on with --resume.") from None
 
     results = write_results(args.results, trainer, recipe, test_loader, test_set.data)
     print(
