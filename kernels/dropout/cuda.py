@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..cuda import array_module, launch
-from ..cuda.shapes import real
+from ..cuda.shapes import THREADS, real
 from ..geometry import is_channels_last
 from ..philox.cuda import stream
 
 FILE = "dropout/dropout.cu"
-THREADS = 256  # of a block, each for 4 elements
 
 
 def forward(x: Any, p: float, seed: Any, offset: int) -> Any:

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..cuda import array_module, launch
-from ..cuda.shapes import real
+from ..cuda.shapes import THREADS, real
 from ..geometry import is_dense
 
 FILE = "optimizer/optimizer.cu"
-THREADS = 256
 PIECE = 1024  # elements of a block: 4 a thread
 ARRAYS = 64  # of a launch; with PIECE, as in optimizer.cu
 ROLES = "parameter", "gradient", "first", "second", "third"

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..cuda import array_module, launch
+from ..cuda.shapes import THREADS
 from .reference import blocks
 
 __all__ = ["advance", "blocks", "normal", "random_bits", "stream", "uniform"]
 
 FILE = "philox/philox.cu"
-THREADS = 256  # of a block, each for 16 bytes
 
 
 def random_bits(n: int, seed: Any, offset: int) -> Any:

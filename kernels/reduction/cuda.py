@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..cuda import array_module, launch
-from ..cuda.shapes import real
+from ..cuda.shapes import THREADS, real
 
 FILE = "reduction/reduction.cu"
-THREADS = 256
 WIDTH = 32  # neighbouring columns of a block: 128 bytes of float32, one line of the cache
 BLOCKS = 512  # enough to keep an H200 busy: 4 for each of its 132 multiprocessors
 ROWS = 64  # that a thread adds up at least, before it is worth a second launch to share them

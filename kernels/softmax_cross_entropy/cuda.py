@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..cuda import array_module, launch
-from ..cuda.shapes import power_of_two, real
+from ..cuda.shapes import THREADS, power_of_two, real
 
 FILE = "softmax_cross_entropy/softmax_cross_entropy.cu"
-THREADS = 256
 WARP_CLASSES = 1024  # up to here a warp takes a row: 32 classes a thread; beyond, a block
 ROWS, BLOCKS = 4096, 512  # a mean: losses of a block at least (16 a thread), and blocks at most
 

@@ -50,6 +50,9 @@ class SoftmaxCrossEntropy(FusedFunction):
         if reduction == "none":
             ctx.divisor = 1
             return Tensor(losses)
+        if reduction == "mean" and not isinstance(losses, np.ndarray):
+            mean, ctx.divisor = kernel.mean(losses, *arguments[:2], logits.shape[1], ignore_index)
+            return Tensor(mean)
         ctx.divisor = _divisor(target, weight, ignore_index, losses.dtype) if reduction == "mean" else 1
         return Tensor(sum_array(losses, (0,)) / ctx.divisor)
 
@@ -68,8 +71,11 @@ class SoftmaxCrossEntropy(FusedFunction):
         target, weight = ctx.saved_tensors
         kernel = implementation("softmax_cross_entropy", grad_output.array)
         weight = None if weight is None else weight.array
-        share = array_module(grad_output.array).empty(target.shape, grad_output.dtype)
-        share[...] = grad_output.array / ctx.divisor
+        share = grad_output.array / ctx.divisor
+        if isinstance(grad_output.array, np.ndarray):
+            share = np.full(target.shape, share, grad_output.dtype)
+        else:
+            share = array_module(share).broadcast_to(share, target.shape)  # the kernel reads one number for all rows
         grad = kernel.backward(share, ctx.log_probabilities, target.array, weight, *ctx.constants)
         return Tensor(grad), None, None, None, None, None
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import minigrad as mg
 from minigrad.kernels.cuda.simulator import simulate
 from minigrad.kernels.softmax_cross_entropy import cuda, reference
 
@@ -118,3 +119,24 @@ def test_two_runs_are_equal_bit_for_bit(xp):
     problem = rng.standard_normal((40, 50)).astype(np.float32), rng.integers(0, 50, 40), None, -100, 0.1
     for first, again in zip(on_gpu(xp, *problem), on_gpu(xp, *problem), strict=True):
         np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy_of_tensors_equals_the_cpu(reduction, weighted):
+    rng = np.random.default_rng(0)
+    logits, labels, weight = rng.standard_normal((6, 4)), np.array([0, 3, -100, 1, 1, 2]), rng.random(4)
+    found = []
+    for device in ("cpu", "cuda"):
+        x = mg.tensor(logits, device=device, requires_grad=True)
+        loss = mg.nn.functional.cross_entropy(
+            x,
+            mg.tensor(labels, device=device),
+            mg.tensor(weight, device=device) if weighted else None,
+            reduction=reduction,
+            label_smoothing=0.1,
+        )
+        (loss * loss).sum().backward()
+        found.append([loss.detach().cpu().numpy(), x.grad.cpu().numpy()])
+    for mine, expected in zip(*reversed(found), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-12, atol=1e-15, strict=True)

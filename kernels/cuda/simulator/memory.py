@@ -50,6 +50,8 @@ class Block:
 class Pool:
     """Gives out blocks; counts them."""
 
+    _push = staticmethod(heapq.heappush)  # kept: when Python ends, modules lose their names before all arrays are gone
+
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a block may die, in garbage collection, while another is given out
         self._free: dict[int, list[int]] = {}
@@ -88,7 +90,7 @@ class Pool:
     def release(self, block: Block) -> None:
         with self._lock:
             self.used -= block.size
-            heapq.heappush(self._free.setdefault(block.size, []), block.address)
+            self._push(self._free.setdefault(block.size, []), block.address)
 
     def free_all_blocks(self) -> None:
         """Give the memory of free blocks back to the system; their addresses stay for their size."""
