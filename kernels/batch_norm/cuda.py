@@ -32,6 +32,21 @@ def statistics(x, eps: float):
     return mean, invstd
 
 
+def track(running_mean, running_var, mean, invstd, momentum: float, eps: float, count: int) -> None:
+    """Move running statistics (C,), in place, towards a batch's; see reference.py."""
+    xp = array_module(mean)
+    channels = mean.size
+    if channels == 0:
+        return
+    moved = [xp.ascontiguousarray(running) for running in (running_mean, running_var)]
+    scalars = np.int32(channels), np.float64(momentum), np.float64(eps), np.float64(count / (count - 1))
+    arguments = (*moved, _contiguous(mean), _contiguous(invstd), *scalars)
+    _launch("track", mean, 1, (-(-channels // THREADS),), (THREADS,), arguments)
+    for running, new in zip((running_mean, running_var), moved, strict=True):
+        if new is not running:  # it lay with gaps
+            running[...] = new
+
+
 def normalize(x, weight, bias, mean, invstd, residual=None, relu: bool = False):
     """y = (x - mean) invstd weight + bias (+ residual); see reference.py. y lies in memory as x does.
 
@@ -106,8 +121,7 @@ class _Rows(NamedTuple):
         return (columns, min(strips, max(1, _BLOCKS // columns))), (across, down), strip
 
     def launch(self, what: str, grid, block, arguments) -> None:
-        defines = (real("batch_norm", self.x), ("VECTOR", self.packed))
-        launch("batch_norm/batch_norm.cu", f"batch_norm_{what}", grid, block, arguments, defines=defines)
+        _launch(what, self.x, self.packed, grid, block, arguments)
 
     def launch_each(self, what: str, arguments) -> None:
         """Over all elements, strip by strip."""
@@ -151,6 +165,11 @@ def _backward(rows: _Rows, dy, weight, mean, invstd, bias, relu: bool, y, gated)
     arguments = passed, rows.x, mean, invstd, scale, shift, np.int32(gate), average, slope, dx
     rows.launch_each("input_gradient", arguments)
     return rows.shaped(dx), dweight, dbias
+
+
+def _launch(what: str, numbers, packed: int, grid, block, arguments) -> None:
+    defines = (real("batch_norm", numbers), ("VECTOR", packed))
+    launch("batch_norm/batch_norm.cu", f"batch_norm_{what}", grid, block, arguments, defines=defines)
 
 
 def _contiguous(values):

@@ -19,6 +19,24 @@ def statistics(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(x.dtype), (1 / np.sqrt(variance + eps)).astype(x.dtype)
 
 
+def track(
+    running_mean: np.ndarray,
+    running_var: np.ndarray,
+    mean: np.ndarray,
+    invstd: np.ndarray,
+    momentum: float,
+    eps: float,
+    count: int,
+) -> None:
+    """Move running statistics (C,), in place, by `momentum` towards a batch's, which `statistics` found with `eps`.
+
+    The variance moves towards the unbiased one of `count` > 1 elements, var count / (count - 1).
+    """
+    var = (1 / (invstd * invstd) - eps) * (count / (count - 1))
+    running_mean += momentum * (mean - running_mean)
+    running_var += momentum * (var - running_var)
+
+
 def normalize(
     x: np.ndarray,
     weight: np.ndarray | None,

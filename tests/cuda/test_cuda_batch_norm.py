@@ -153,6 +153,20 @@ def test_nan_stays_in_its_channel_and_passes_the_relu(xp):
     assert np.isnan(y).all((0, 2, 3)).tolist() == np.isnan(y).any((0, 2, 3)).tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("step", [1, 2])
+def test_running_statistics_follow(xp, dtype, step):
+    rng = np.random.default_rng(4)
+    mean, invstd, *running = (rng.uniform(0.5, 2, 6).astype(dtype) for _ in range(4))
+    moved = [xp.zeros(6 * step, dtype)[::step] for _ in running]
+    for target, values in zip(moved, running, strict=True):
+        target[...] = xp.asarray(values)
+    cuda.track(*moved, *to_device(xp, mean, invstd), 0.1, EPS, 7)
+    expected = double(*running)
+    reference.track(*expected, *double(mean, invstd), 0.1, EPS, 7)
+    assert_close(moved, expected, 1e-6 if dtype == np.float32 else 1e-14)
+
+
 @pytest.mark.parametrize("shape", [(0, 3, 2, 2), (2, 0, 3, 3), (0, 4)])
 def test_empty_input(xp, shape):
     x = np.empty(shape, np.float32)
