@@ -102,12 +102,12 @@ def main():
 
 def print_classes(figures, classes):
     """How many of each class were named right, and what the others were most often taken for."""
-    width = max(map(len, classes))
+    width, digits = max(map(len, classes)), len(str(figures["samples"]))
     for index, (name, row) in enumerate(zip(classes, figures["confusion"].tolist(), strict=True)):
         right, total = row[index], sum(row)
         row[index] = 0
         mistaken = f", most often taken for {classes[row.index(max(row))]}" if any(row) else ""
-        print(f"{name:{width}}  {right:4} of {total:4} right{mistaken}")
+        print(f"{name:{width}}  {right:{digits}} of {total:{digits}} right{mistaken}")
     print(f"{'all':{width}}  {figures['top1']:.1%} of {figures['samples']} test pictures named right")
 
 
