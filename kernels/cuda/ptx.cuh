@@ -1,87 +1,81 @@
 // The PTX instructions that kernels use, each a function; on the CPU simulator each has a twin with the same contract.
 // Needs sm_80 (asynchronous copies, TF32); a file that includes it says `arch=sm_80` in its variants.
-// Source: PTX ISA 8.7, "Data Movement: cp.async", "Warp Level Matrix Multiply-Accumulate: mma.sync", "cvt".
+// Source: PTX ISA 9.0, "Data Movement and Conversion Instructions: cp.async" and "cvt", "Warp Level Matrix
+// Multiply-Accumulate Instructions: mma.sync". tests/cuda/test_ptx.py tries each, on the simulator and on a GPU.
 #pragma once
 
-#ifdef __CUDASIM__
-
-#define PTX_TWIN(declaration, body) inline declaration { body; }
-
-#else
-
+#ifndef __CUDASIM__
 typedef unsigned int uint32_t;
 
 __device__ __forceinline__ unsigned shared_address(const void* pointer) {
   return (unsigned)__cvta_generic_to_shared(pointer);
 }
-
 #endif
 
-// Copy 16 bytes from global to shared memory without passing through registers; zeros if not `ok`.
-// Both addresses are multiples of 16. `.cg`: cached in L2 only, since each byte is read once from here on.
-#ifdef __CUDASIM__
-PTX_TWIN(void cp_async16(void* shared, const void* global, bool ok), cudasim::cp_async(shared, global, 16, ok ? 16 : 0))
-#else
+// Copy 16 bytes from global to shared memory without passing through registers; zeros if not `ok` (but `global` must be
+// a valid address all the same). Both addresses are multiples of 16. `.cg`: not kept in L1, each byte is read once.
 __device__ __forceinline__ void cp_async16(void* shared, const void* global, bool ok) {
+#ifdef __CUDASIM__
+  cudasim::cp_async(shared, global, 16, ok ? 16 : 0);
+#else
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
                "r"(ok ? 16 : 0)
                : "memory");
-}
 #endif
-
-// The same for 8 and for 4 bytes, for rows that are not whole multiples of 16 bytes (`.ca` is the only form there).
-#ifdef __CUDASIM__
-PTX_TWIN(void cp_async8(void* shared, const void* global, bool ok), cudasim::cp_async(shared, global, 8, ok ? 8 : 0))
-PTX_TWIN(void cp_async4(void* shared, const void* global, bool ok), cudasim::cp_async(shared, global, 4, ok ? 4 : 0))
-#else
-__device__ __forceinline__ void cp_async8(void* shared, const void* global, bool ok) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(shared_address(shared)), "l"(global),
-               "r"(ok ? 8 : 0)
-               : "memory");
 }
+
+// The same for 4 bytes, for rows that are not whole multiples of 16 bytes (`.ca` is the only form there).
 __device__ __forceinline__ void cp_async4(void* shared, const void* global, bool ok) {
+#ifdef __CUDASIM__
+  cudasim::cp_async(shared, global, 4, ok ? 4 : 0);
+#else
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)), "l"(global),
                "r"(ok ? 4 : 0)
                : "memory");
-}
 #endif
+}
 
-// Close this thread's group of copies; wait until at most N of its groups are still on their way.
-// Other threads see the bytes only after a __syncthreads() that follows the wait.
+// Close this thread's group of copies.
+__device__ __forceinline__ void cp_async_commit() {
 #ifdef __CUDASIM__
-PTX_TWIN(void cp_async_commit(), cudasim::cp_async_commit())
-template <int N>
-PTX_TWIN(void cp_async_wait(), cudasim::cp_async_wait(N))
+  cudasim::cp_async_commit();
 #else
-__device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+
+// Wait until at most N of this thread's groups are still on their way. Other threads see the bytes only after a
+// __syncthreads() that follows the wait.
 template <int N>
 __device__ __forceinline__ void cp_async_wait() {
+#ifdef __CUDASIM__
+  cudasim::cp_async_wait(N);
+#else
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
-}
 #endif
+}
 
 // Round to TF32 (10 bits of mantissa, ties away from zero); without it the tensor core cuts the bits off.
-#ifdef __CUDASIM__
-PTX_TWIN(uint32_t to_tf32(float value), return __float_as_uint(cudasim::tf32_round(value)))
-#else
 __device__ __forceinline__ uint32_t to_tf32(float value) {
+#ifdef __CUDASIM__
+  return __float_as_uint(cudasim::tf32_round(value));
+#else
   uint32_t rounded;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(value));
   return rounded;
-}
 #endif
+}
 
 // d += a b on a tensor core: the 32 lanes of a warp together hold a (16 x 8, TF32), b (8 x 8, TF32), d (16 x 8, fp32).
 // Lane 4g + t holds a[g][t], a[g+8][t], a[g][t+4], a[g+8][t+4]; b[t][g], b[t+4][g]; d[g][2t], d[g][2t+1], d[g+8][2t],
 // d[g+8][2t+1].
-#ifdef __CUDASIM__
-PTX_TWIN(void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]),
-         cudasim::mma_m16n8k8_tf32(d, a, b, d))
-#else
 __device__ __forceinline__ void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#ifdef __CUDASIM__
+  cudasim::mma_m16n8k8_tf32(d, a, b, d);
+#else
   asm volatile(
       "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
 #endif
+}

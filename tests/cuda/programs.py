@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
+
+import pytest
 
 from minigrad.kernels.cuda import launch
 from minigrad.kernels.cuda.simulator.compiler import cache_folder
+
+# A fault would end a GPU's context; modes and orders are the simulator's.
+simulator_only = pytest.mark.skipif(
+    os.environ.get("MINIGRAD_CUDA_SIMULATOR") == "0", reason="these tests are of the simulator itself"
+)
 
 
 def program(text: str) -> str:

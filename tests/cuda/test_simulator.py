@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from programs import run
+from programs import run, simulator_only
 
 from minigrad.kernels.cuda import KernelError
 from minigrad.kernels.cuda.simulator import simulate
+
+pytestmark = simulator_only
 
 MODES = ("fast", "check", "ubsan")
 i32 = np.int32

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from programs import simulator_only
 
 from minigrad.kernels.cuda import OutOfMemoryError
 from minigrad.kernels.cuda.simulator import trace_launches
 from minigrad.kernels.cuda.simulator.memory import UNIT, pool
 from minigrad.kernels.cuda.simulator.ndarray import cupy_names
+
+pytestmark = simulator_only
 
 shapes = npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 numbers = npst.arrays(st.sampled_from([np.float32, np.float64, np.int64, bool]), shapes, elements=st.integers(0, 1))

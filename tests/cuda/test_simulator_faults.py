@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from programs import program, run
+from programs import program, run, simulator_only
 
 from minigrad.kernels.cuda import KernelCompileError, KernelError, launch
 from minigrad.kernels.cuda.simulator import simulate
+
+pytestmark = simulator_only
 
 i32 = np.int32
 
