@@ -16,10 +16,11 @@ from minigrad.device import device, device_of, on_host
 class Version:
     """How often an array was written in place; views and `detach` share their base's."""
 
-    __slots__ = ("value",)
+    __slots__ = ("ours", "value")
 
     def __init__(self) -> None:
         self.value = 0
+        self.ours = False  # True if an operation made the array and it was never handed out: nobody else can write it
 
 
 class Tensor:
@@ -258,6 +259,7 @@ class Tensor:
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
                 "host memory first."
             )
+        self._version.ours = False
         return self.array
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
@@ -266,6 +268,7 @@ class Tensor:
     def __dlpack__(self, **kwargs):
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        self._version.ours = False
         return self.array.__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from minigrad.autograd.anomaly import anomaly
+from minigrad.autograd.deferred import Deferred
 from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
 from minigrad.autograd.grad_mode import ignored_warnings, set_grad_enabled
 from minigrad.device import array_module
@@ -48,6 +49,7 @@ def backward_pass(
                     outputs = apply_hooks(node, outputs)
                 for slot, output in enumerate(outputs if wanted else ()):
                     if output is not None and (node, slot) in wanted:
+                        written_down([output])
                         captured[node, slot] = output
                 if isinstance(node, AccumulateGrad):
                     if targets is None:
@@ -122,9 +124,9 @@ def deliver(arrived: dict, node: Node, slot: int, gradient: Tensor, fresh: bool,
     `fresh` travels with it: nobody else holds its array.
     """
     shape, dtype, _ = node.outputs[slot]
-    if gradient.array.shape != shape:
+    if gradient.shape != shape:
         gradient, fresh = sum_to_shape(gradient, shape, source), True
-    if gradient.array.dtype != dtype:
+    if gradient.dtype != dtype:
         gradient, fresh = gradient.to(dtype), True
     slots = arrived.get(node)
     if slots is None:
@@ -150,6 +152,7 @@ def sum_to_shape(gradient: Tensor, shape: tuple[int, ...], source=None) -> Tenso
 
 def apply_hooks(node: Node, gradients: list) -> list:
     """The gradients that arrived, after the hooks on their tensors; `retain_grad` keeps them here."""
+    written_down(gradients)
     for slot, hooks in (node.hooks or {}).items():
         for hook in list(hooks.values()):
             if gradients[slot] is not None:
@@ -162,6 +165,13 @@ def apply_hooks(node: Node, gradients: list) -> list:
             kept = gradients[slot] if tensor.grad is None else tensor.grad + gradients[slot]
             tensor.grad = kept
     return gradients
+
+
+def written_down(gradients: Iterable[Tensor | None]) -> None:
+    """Have deferred gradients computed now: who keeps one may overwrite what it is computed from."""
+    for gradient in gradients:
+        if isinstance(gradient, Deferred):
+            gradient.array  # noqa: B018
 
 
 def run_watched(node: Node, gradients: list) -> Iterable[Tensor | None]:

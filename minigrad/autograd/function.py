@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigrad.autograd.anomaly import anomaly
+from minigrad.autograd.deferred import like, settle
 from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled, state
 from minigrad.device import array_module
 from minigrad.tensor import Tensor, Version
@@ -66,7 +67,7 @@ class AccumulateGrad(Node):
 
     def __init__(self, variable: Tensor):
         self.variable = variable
-        self.outputs = (_metadata(variable.array),)
+        self.outputs = (_metadata(variable),)
 
     @property
     def hooks(self) -> dict[int, dict[int, Any]] | None:  # type: ignore[override]
@@ -104,7 +105,8 @@ def gradient_edge(tensor: Tensor) -> Edge:
     return accumulator, 0
 
 
-def _metadata(array) -> tuple[tuple[int, ...], Any, Any]:
+def _metadata(tensor: Tensor) -> tuple[tuple[int, ...], Any, Any]:
+    array = like(tensor)
     return array.shape, array.dtype, array_module(array)
 
 
@@ -158,6 +160,7 @@ class Function(Node):
     """
 
     is_view: ClassVar[bool] = False  # the output shares its input's memory, if the arrays allow it
+    takes_deferred: ClassVar[bool] = False  # forward knows what to do with an argument that waits
 
     needs_input_grad: tuple[bool, ...] = ()
     _materialize = True
@@ -218,6 +221,8 @@ class Function(Node):
     @classmethod
     def apply(cls, *args):
         """Run forward; if an argument requires grad and this thread records, put the operation on the tape."""
+        if state.deferred is not None:
+            settle(args if cls.takes_deferred else ())
         ctx = cls()
         before = state.enabled
         if before:
@@ -264,7 +269,7 @@ class Function(Node):
         self.edges = tuple(
             [gradient_edge(a) if need else NO_EDGE for a, need in zip(args, self.needs_input_grad, strict=True)]
         )
-        self.outputs = tuple([_metadata(o.array) if isinstance(o, Tensor) else ((), None, None) for o in outputs])
+        self.outputs = tuple([_metadata(o) if isinstance(o, Tensor) else ((), None, None) for o in outputs])
         if anomaly.enabled:
             self.trace = _callers_stack()
         for slot, output in enumerate(outputs):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ class GradMode(threading.local):
 
     enabled: bool = True
     ignores_warnings: bool = False  # NumPy's: an operation or a backward pass that is running switched them off
+    deferred: Any = None  # the result that waits for the next operation, see minigrad.autograd.deferred
 
 
 state = GradMode()

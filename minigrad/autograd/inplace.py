@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.deferred import Deferred, settle
 from minigrad.autograd.function import Function
 from minigrad.autograd.grad_mode import state
 from minigrad.tensor import Tensor
@@ -82,12 +83,14 @@ def check_writable(target: Tensor) -> None:
         if base.requires_grad and base._node is None:
             which = "a leaf Variable" if base is target else "a view of a leaf Variable"
             raise RuntimeError(f"{which} that requires grad is being used in an in-place operation.")
+    settle((target,))
     if not target._writable:
         raise RuntimeError(
             "in-place write: the tensor is a view of a channels-last one and had to be copied, so the write would be "
             "lost; take the view with .contiguous().view(...) or .reshape(...) before you write"
         )
-    _check_unshared(target.array)
+    if not isinstance(target, Deferred):
+        _check_unshared(target.array)
 
 
 def _check_unshared(array) -> None:

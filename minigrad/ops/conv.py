@@ -33,7 +33,9 @@ class Conv2d(Function):
         ctx.input_shape, ctx.kernel_size = x.shape, weight.shape[2:]
         ctx.geometry = stride, padding, dilation, groups
         kernel = implementation("conv2d", x.array)
-        return Tensor(kernel.forward(x.array, weight.array, bias.array if bias is not None else None, *ctx.geometry))
+        y = Tensor(kernel.forward(x.array, weight.array, bias.array if bias is not None else None, *ctx.geometry))
+        y._version.ours = True
+        return y
 
     @staticmethod
     def backward(ctx, grad_output):

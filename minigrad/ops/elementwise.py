@@ -21,6 +21,7 @@ from minigrad.ops.arguments import (
     check_tensor,
     operands,
 )
+from minigrad.ops.fusion import takes_residual
 from minigrad.ops.pointwise import log
 from minigrad.tensor import Tensor
 
@@ -58,8 +59,13 @@ def array_of(operand):
 class Add(Function):
     """x + y"""
 
+    takes_deferred = True
+
     @staticmethod
     def forward(ctx, x, y):
+        for waiting, other in ((x, y), (y, x)):
+            if takes_residual(waiting, other):
+                return waiting.plus(other)
         return Tensor(sum_of(array_of(x), array_of(y)))
 
     @staticmethod
@@ -72,7 +78,10 @@ class AddInPlace(Add):
 
     @staticmethod
     def forward(ctx, x, y):
-        implementation("elementwise", x.array).add(x.array, y.array, out=x.array)
+        if takes_residual(x, y):
+            x.add_residual(y)
+        else:
+            implementation("elementwise", x.array).add(x.array, y.array, out=x.array)
         ctx.mark_dirty(x)
         return x
 
@@ -237,11 +246,15 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input + alpha * other, broadcast."""
     if alpha != 1:
         check_number("add", "alpha", alpha)
+    elif takes_residual(input, other) or takes_residual(other, input):
+        return Add.apply(input, other)
     return Add.apply(*operands("add", input, other if alpha == 1 else mul(other, alpha)))
 
 
 def adds_in_place(input: Tensor, other: Any) -> bool:
     """Whether the kernel can add `other` to the array of `input` where it lies."""
+    if takes_residual(input, other):
+        return True
     if not isinstance(other, Tensor) or input._base is not None or not is_dense(input.array):
         return False
     a, b = input.array, other.array

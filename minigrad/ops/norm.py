@@ -10,6 +10,7 @@ import numpy as np
 from minigrad.autograd import FusedFunction
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions
+from minigrad.ops.fusion import Gated, Normalized
 from minigrad.ops.joining import pad
 from minigrad.ops.pointwise import rsqrt
 from minigrad.tensor import Tensor
@@ -39,20 +40,33 @@ def _array(tensor: Tensor | None):
     return None if tensor is None else tensor.array
 
 
+def _normalized(x: Tensor, weight: Tensor | None, bias: Tensor | None, mean, invstd):
+    """(x - mean) invstd weight + bias, and the bias as it is now.
+
+    The result waits for what can share its pass, if nobody but us can write into x meanwhile.
+    """
+    scale = invstd if weight is None else invstd * weight.array
+    shift = None if bias is None else bias.array.copy()
+    if x._version.ours:
+        return Normalized(x, mean, scale, shift), shift
+    return Tensor(implementation("batch_norm", x.array).normalize(x.array, None, shift, mean, scale)), shift
+
+
 class BatchNorm(FusedFunction):
     """(x - mean) / sqrt(var + eps) * weight + bias with the statistics of the batch, and the statistics"""
 
     fresh_gradients = True
+    rectified = None  # the array that a ReLU made in one pass with this
 
     @staticmethod
     def forward(ctx, x, weight, bias, eps):
         kernel = implementation("batch_norm", x.array)
         ctx.mean, ctx.invstd = kernel.statistics(x.array, eps)
-        y = kernel.normalize(x.array, _array(weight), _array(bias), ctx.mean, ctx.invstd)
+        y, ctx.bias = _normalized(x, weight, bias, ctx.mean, ctx.invstd)
         ctx.save_for_backward(x, weight)
         mean, invstd = Tensor(ctx.mean), Tensor(ctx.invstd)
         ctx.mark_non_differentiable(mean, invstd)
-        return Tensor(y), mean, invstd
+        return y, mean, invstd
 
     @staticmethod
     def definition(x, weight, bias, eps):
@@ -63,7 +77,13 @@ class BatchNorm(FusedFunction):
     def fused_backward(ctx, grad_output, *_):
         x, weight = ctx.saved_tensors
         kernel = implementation("batch_norm", x.array)
-        gradients = kernel.backward(grad_output.array, x.array, _array(weight), ctx.mean, ctx.invstd)
+        saved = x.array, _array(weight), ctx.mean, ctx.invstd
+        if not isinstance(grad_output, Gated):
+            gradients = kernel.backward(grad_output.array, *saved)
+        elif grad_output.y is ctx.rectified:
+            gradients = kernel.backward(grad_output.dy, *saved, ctx.bias, True)
+        else:  # there is an addition in between, and its other operand needs the gradient too
+            *gradients, grad_output.array = kernel.backward_residual(grad_output.dy, grad_output.y, *saved)
         needs = ctx.needs_input_grad[:3]
         return *[Tensor(gradient) if need else None for gradient, need in zip(gradients, needs, strict=True)], None
 
@@ -75,9 +95,7 @@ class BatchNormInference(FusedFunction):
     def forward(ctx, x, weight, bias, mean, var, eps):
         ctx.save_for_backward(x, weight, mean, var)
         ctx.eps = eps
-        invstd = 1 / np.sqrt(var.array + eps)
-        kernel = implementation("batch_norm", x.array)
-        return Tensor(kernel.normalize(x.array, _array(weight), _array(bias), mean.array, invstd))
+        return _normalized(x, weight, bias, mean.array, 1 / np.sqrt(var.array + eps))[0]
 
     @staticmethod
     def definition(x, weight, bias, mean, var, eps):

@@ -17,6 +17,7 @@ from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.geometry import is_dense
 from minigrad.ops.arguments import check_number, check_tensor, floating
+from minigrad.ops.fusion import Gated, Normalized, rectified
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -139,9 +140,11 @@ def neg(input: Tensor) -> Tensor:
 class ReLU(Function):
     """max(x, 0); the derivative at 0 is 0, as in PyTorch"""
 
+    takes_deferred = True
+
     @staticmethod
     def forward(ctx, x):
-        y = Tensor(implementation("elementwise", x.array).relu(x.array))
+        y = Tensor(rectified(x))
         ctx.save_for_backward(y)
         return y
 
@@ -156,7 +159,10 @@ class ReLUInPlace(ReLU):
 
     @staticmethod
     def forward(ctx, x):
-        implementation("elementwise", x.array).relu(x.array, out=x.array)
+        if isinstance(x, Normalized):
+            x.array = rectified(x)
+        else:
+            implementation("elementwise", x.array).relu(x.array, out=x.array)
         ctx.mark_dirty(x)
         ctx.save_for_backward(x)
         return x
@@ -173,7 +179,7 @@ class ReLUBackward(Function):
     @staticmethod
     def forward(ctx, grad, y):
         ctx.y = y
-        return Tensor(implementation("elementwise", grad.array).relu_backward(grad.array, y.array))
+        return Gated(grad.array, y.array)
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -192,7 +198,7 @@ def relu_(input: Tensor) -> Tensor:
     """As `relu`, in place."""
     check_tensor("relu_", "input", input)
     check_writable(input)
-    if input._base is None and is_dense(input.array):
+    if isinstance(input, Normalized) or (input._base is None and is_dense(input.array)):
         return ReLUInPlace.apply(input)
     return write(input, relu(input._alias()), computed=True)
 

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from minigrad.autograd import backward as backward_function
+from minigrad.autograd.deferred import like
 from minigrad.autograd.function import Node
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.nn.module import Module
@@ -219,5 +220,5 @@ def _finish(results: Any) -> None:
     """Wait until a GPU has computed the results: they come before it has."""
     for result in results if isinstance(results, tuple) else (results,):
         if isinstance(result, Tensor) and result.is_cuda:
-            result.array.device.synchronize()
+            like(result).device.synchronize()
             return

@@ -1,0 +1,229 @@
+"""Batch-norm, addition and ReLU in one pass: what a program computes must not depend on it, nor on when it looks."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.autograd.deferred import Deferred
+from minigrad.nn import functional as F
+from minigrad.ops.fusion import Gated, Normalized
+
+
+def relu(F, y, residual):
+    return F.relu(y)
+
+
+def relu_in_place(F, y, residual):
+    return F.relu(y, inplace=True)
+
+
+def residual_first(F, y, residual):
+    return F.relu(residual + y)
+
+
+def residual_second(F, y, residual):
+    return F.relu(y + residual)
+
+
+def residual_in_place(F, y, residual):
+    y += residual
+    return y.relu_()
+
+
+def residual_without_relu(F, y, residual):
+    return y + residual
+
+
+def broadcast_residual(F, y, residual):
+    return F.relu(y + residual[:1])
+
+
+def itself_as_residual(F, y, residual):
+    return F.relu(y + y)
+
+
+def used_again(F, y, residual):
+    return F.relu(y) + y * y
+
+
+def relu_twice(F, y, residual):
+    return F.relu(F.relu(y) + y)
+
+
+def something_in_between(F, y, residual):
+    other = residual * 3
+    return F.relu(y) + other
+
+
+def hook(F, y, residual):
+    out = F.relu(y)
+    y.register_hook(lambda grad: grad * 2)
+    return out
+
+
+def write_in_between(F, y, residual):
+    y[0] = 1.0
+    return F.relu(y)
+
+
+PROGRAMS = [
+    relu, relu_in_place, residual_first, residual_second, residual_in_place, residual_without_relu, broadcast_residual,
+    itself_as_residual, used_again, relu_twice, something_in_between, hook, write_in_between,
+]  # fmt: skip
+
+
+def run(library, tensor, program, training, fused=True):
+    """The output of convolution, batch-norm and `program`, and the gradients of everything."""
+    rng = np.random.default_rng(0)
+    shapes = (4, 3, 6, 5), (6, 3, 3, 3), (6,), (6,), (4, 6, 6, 5)
+    x, weight, scale, shift, residual = (tensor(rng.standard_normal(shape)).requires_grad_(True) for shape in shapes)
+    mean, var = tensor(rng.standard_normal(6)), tensor(rng.random(6) + 0.5)
+    functional = library.nn.functional
+    z = functional.conv2d(x, weight, padding=1)
+    if not fused:
+        z = z + 0.0
+    y = functional.batch_norm(z, mean, var, scale, shift, training=training)
+    out = program(functional, y, residual * 1.0)
+    (out * tensor(rng.standard_normal(out.shape))).sum().backward()
+    leaves = [leaf for leaf in (x, weight, scale, shift, residual) if leaf.grad is not None]
+    return [a.detach().numpy() for a in (out, mean, var)] + [leaf.grad.numpy() for leaf in leaves]
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+def test_equals_pytorch(program, training):
+    torch = pytest.importorskip("torch")
+    for ours, theirs in zip(
+        run(mg, mg.tensor, program, training), run(torch, torch.tensor, program, training), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+def test_equals_the_operations_one_by_one(program, training):
+    for fused, single in zip(
+        run(mg, mg.tensor, program, training), run(mg, mg.tensor, program, training, fused=False), strict=True
+    ):
+        np.testing.assert_allclose(fused, single, rtol=1e-9, atol=1e-9)
+
+
+def normalized(**kwargs):
+    z = F.conv2d(mg.randn(2, 3, 4, 4), mg.randn(5, 3, 1, 1, requires_grad=True))
+    return z, F.batch_norm(z, None, None, training=True, **kwargs)
+
+
+def test_a_result_waits_for_relu_alone():
+    _, y = normalized()
+    assert isinstance(y, Normalized)
+    out = F.relu(y)
+    assert isinstance(y, Normalized), "ReLU took the recipe in, and nobody has looked at y"
+    expected = np.maximum(y.array, 0)
+    assert type(y) is mg.Tensor
+    np.testing.assert_array_equal(out.array, expected)
+
+    _, y = normalized()
+    y * 2
+    assert type(y) is mg.Tensor, "any other operation has it written down first"
+
+
+def test_shape_dtype_and_device_are_known_without_a_look():
+    z, y = normalized()
+    assert (y.shape, y.dtype, y.ndim, y.device) == (z.shape, z.dtype, z.ndim, z.device)
+    assert isinstance(y, Deferred)
+
+
+def test_a_write_into_the_input_comes_too_late_to_change_the_result():
+    for write in (lambda z: z.mul_(0), lambda z: z.zero_(), lambda z: z.__setitem__(0, 7.0)):
+        with mg.no_grad():
+            z, y = normalized()
+            before = F.batch_norm(z.clone(), None, None, training=True)
+            write(z)
+            np.testing.assert_array_equal(y.array, before.array)
+
+
+def test_weight_and_bias_are_those_of_the_call():
+    weight, bias = mg.ones(5), mg.ones(5)
+    _, y = normalized(weight=weight, bias=bias)
+    out = F.relu(y)
+    with mg.no_grad():
+        weight.zero_()
+        bias.zero_()
+    np.testing.assert_array_equal(np.maximum(y.array, 0), out.array)
+
+
+def test_a_recipe_that_went_stale_is_an_error():
+    with mg.no_grad():
+        z, y = normalized()
+        F.relu(y)
+        z.zero_()
+        with pytest.raises(RuntimeError, match="batch_norm: the result was computed in one pass with what follows"):
+            y.sum()
+
+
+def test_memory_that_numpy_shares_is_never_waited_on():
+    with mg.no_grad():
+        z = F.conv2d(mg.randn(2, 3, 4, 4), mg.randn(5, 3, 1, 1))
+        outside = z.detach().numpy()
+        y = F.batch_norm(z, None, None, training=True)
+        expected = F.batch_norm(z.clone(), None, None, training=True).array.copy()
+        outside[...] = 0
+        np.testing.assert_array_equal(F.relu(y).array, np.maximum(expected, 0))
+
+
+def test_retained_gradients_are_computed_when_they_arrive():
+    _, y = normalized()
+    y.retain_grad()
+    out = F.relu(y)
+    out.sum().backward()
+    assert type(y.grad) is mg.Tensor
+    np.testing.assert_array_equal(y.grad.array, out.array > 0)
+    _, y = normalized()
+    (gradient,) = mg.autograd.grad(F.relu(y).sum(), y)
+    assert type(gradient) is mg.Tensor
+
+
+def test_higher_orders_pass_through():
+    def program(x, weight, scale, shift):
+        y = F.batch_norm(F.conv2d(x, weight), None, None, scale, shift, training=True)
+        return F.relu(y + x.sum(1, keepdim=True)) * y
+
+    mg.manual_seed(3)
+    shapes = (2, 2, 3, 2), (3, 2, 1, 1), (3,), (3,)
+    inputs = [mg.randn(*shape, dtype=mg.float64, requires_grad=True) for shape in shapes]
+    assert mg.autograd.gradcheck(program, inputs)
+    assert mg.autograd.gradgradcheck(program, inputs)
+
+
+def test_nothing_is_kept_alive_by_waiting():
+    _, y = normalized()
+    F.relu(y).sum().backward()
+    dead = weakref.ref(y)
+    gc.disable()
+    try:
+        del y
+        assert dead() is None, "a deferred result is part of no cycle"
+    finally:
+        gc.enable()
+
+
+def test_relus_gradient_waits_for_batch_norm_only():
+    seen = []
+
+    class Look(mg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            seen.append(isinstance(grad_output, Gated))
+            return grad_output * 1
+
+    x = mg.randn(3, 4, requires_grad=True)
+    F.relu(Look.apply(x)).sum().backward()
+    assert seen == [True]
+    np.testing.assert_array_equal(x.grad.array, x.detach().array > 0)
