@@ -1,7 +1,9 @@
 """A training step's small kernels ask the device for nothing that a CUDA graph cannot hold, and the same each time."""
 
 import numpy as np
+import pytest
 
+from minigrad.kernels.cuda import simulated
 from minigrad.kernels.cuda.simulator import trace_launches
 from minigrad.kernels.dropout import cuda as dropout
 from minigrad.kernels.optimizer import cuda as optimizer
@@ -11,6 +13,8 @@ from minigrad.kernels.softmax_cross_entropy import cuda as softmax_cross_entropy
 
 
 def test_two_steps_launch_the_same_and_never_wait(xp):
+    if not simulated():
+        pytest.skip("only the simulator writes down what it was asked for")
     rng = np.random.default_rng(0)
     x, target = xp.asarray(rng.standard_normal((9, 7)).astype(np.float32)), xp.asarray(rng.integers(0, 7, 9))
     bias, velocity, mean, square = (xp.zeros((1, 7), np.float32) for _ in range(4))
