@@ -84,9 +84,8 @@ class CupyBackend:
         self._kernels: dict[tuple, _Kernel] = {}
         self._pool = self.xp.get_default_memory_pool()
         self._peak = 0
-        self._being_read: deque[tuple[Any, np.ndarray]] = (
-            deque()
-        )  # pinned arrays on their way, and the events after them
+        # Pinned arrays that are being copied, each with the event after it.
+        self._being_read: deque[tuple[Any, np.ndarray]] = deque()
         self._cuda.set_allocator(self._allocate)
 
     def launch(

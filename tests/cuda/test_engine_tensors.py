@@ -113,9 +113,7 @@ def test_reading_values():
     assert f"{mg.tensor(0.25, device='cuda'):.3f}" == "0.250"
     assert repr(x) == "tensor([1.5000], device='cuda:0')"
     assert 1.5 in x and 2 not in x and len(x) == 1
-    with pytest.raises(
-        TypeError, match=r"can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu\(\)"
-    ):
+    with pytest.raises(TypeError, match=r"can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu\(\)"):
         x.numpy()
     with pytest.raises(TypeError, match="can't convert cuda:0 device type tensor to numpy"):
         np.asarray(x)
