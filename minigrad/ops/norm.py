@@ -199,10 +199,10 @@ def batch_norm(
     _check_several(count, input.shape)
     y, mean, invstd = BatchNorm.apply(input, weight, bias, eps)
     if running_mean is not None and running_var is not None and count:
-        variance = (1 / (invstd.array * invstd.array) - eps) * (count / (count - 1))
-        for running, batch in ((running_mean, mean.array), (running_var, variance)):
-            running.array += momentum * (batch - running.array)
-            running._bump_version()
+        statistics = running_mean.array, running_var.array, mean.array, invstd.array
+        implementation("batch_norm", mean.array).track(*statistics, momentum, eps, count)
+        running_mean._bump_version()
+        running_var._bump_version()
     return y
 
 
@@ -290,6 +290,7 @@ def _check_parameter(
         )
     if parameter.dtype != input.dtype:
         raise RuntimeError(f"{operation}: expected {name} of the input's dtype {input.dtype}, got {parameter.dtype}")
+    check_same_device(operation, input, parameter)
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
