@@ -13,6 +13,7 @@ from ..geometry import is_channels_last
 from ..philox.cuda import stream
 
 FILE = "dropout/dropout.cu"
+MOST_IMAGES = 65535  # blocks along the grid's second axis, CUDA's limit; the kernel loops over the rest
 
 
 def forward(x: Any, p: float, seed: Any, offset: int) -> Any:
@@ -31,7 +32,7 @@ def forward(x: Any, p: float, seed: Any, offset: int) -> Any:
         y = xp.empty(x.shape, x.dtype)
         if x.size:
             threads = -(-height * width // 4) * channels
-            grid = -(-threads // THREADS), min(images, 65535)  # CUDA's limit; the kernel loops over the rest
+            grid = -(-threads // THREADS), min(images, MOST_IMAGES)
             sizes = np.int32(images), np.int32(channels), np.int32(height * width)
             launch(FILE, "dropout_forward_pixels", grid, (THREADS,), (x, y, *sizes, *draw), defines=defines)
         return y.transpose(0, 3, 1, 2)

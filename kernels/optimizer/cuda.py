@@ -101,7 +101,7 @@ def norm(gradients: Arrays) -> Any:
         _launch("optimizer_squares", blocks, (table, part), defines, arrays)
         start += blocks
     total = xp.empty((), dtype)
-    launch(FILE, "optimizer_norm", (1,), (THREADS,), (partial, total, np.int32(start)), defines=defines)
+    launch(FILE, "optimizer_norm", (1,), (1024,), (partial, total, np.int32(start)), defines=defines)
     return total
 
 
