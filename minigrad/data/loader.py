@@ -245,9 +245,9 @@ class DataLoader:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Let the next epoch go on where `state_dict` was called."""
-        if isinstance(self.dataset, IterableDataset):
-            raise TypeError("DataLoader: an IterableDataset cannot be taken up in the middle")
         if state_dict["base_seed"] is not None:
+            if isinstance(self.dataset, IterableDataset):
+                raise TypeError("DataLoader: an IterableDataset cannot be taken up in the middle")
             self._resume = dict(state_dict)
         elif self._random_source() is not default_generator:
             self._random_source().set_state(state_dict["generator"])

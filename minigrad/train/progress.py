@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from minigrad.train.setup import length_of
+
 INTERVAL = 0.25  # seconds between two updates of the bar; each reads the metrics, for which a GPU must be waited for
 
 
@@ -35,13 +37,12 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def begin(self, words: str, batches: Any, done: int = 0) -> None:
-        """A new bar for all `batches` of a loader, of which some are done."""
+    def begin(self, words: str, loader: Any, done: int = 0) -> None:
+        """A new bar for all batches of a loader, of which some are done."""
         if self._bar is not None:
             for task in self._bar.task_ids:
                 self._bar.remove_task(task)
-            total = len(batches) if hasattr(batches, "__len__") else None  # None: nobody knows
-            self._bar.add_task(words, total=total, completed=done, figures="")
+            self._bar.add_task(words, total=length_of(loader), completed=done, figures="")
             self._due = 0.0
 
     def due(self) -> bool:

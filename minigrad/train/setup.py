@@ -24,8 +24,15 @@ def setup_of(trainer: Trainer) -> dict[str, Any]:
 
 def loader_setup(loader: Any) -> dict[str, Any]:
     """How a loader cuts an epoch into batches, as far as it tells."""
-    batches = len(loader) if hasattr(loader, "__len__") else None
-    return {"batch_size": getattr(loader, "batch_size", None), "batches": batches}
+    return {"batch_size": getattr(loader, "batch_size", None), "batches": length_of(loader)}
+
+
+def length_of(loader: Any) -> int | None:
+    """The number of batches in an epoch; None where nobody knows."""
+    try:
+        return len(loader)
+    except TypeError:
+        return None
 
 
 def difference(saved: dict[str, Any], setup: dict[str, Any]) -> str:

@@ -211,8 +211,15 @@ def test_goes_on_between_epochs():
     resumed = DataLoader(Numbers(20), batch_size=20, shuffle=True, generator=Generator())
     resumed.load_state_dict(saved)
     assert lists(resumed) == lists(loader)
+
+
+def test_a_stream_goes_on_between_epochs_only():
+    loader = DataLoader(Stream(3))
+    before = loader.state_dict()
+    next(iter(loader))
+    DataLoader(Stream(3)).load_state_dict(before)
     with pytest.raises(TypeError, match="an IterableDataset cannot be taken up in the middle"):
-        DataLoader(Stream(3)).load_state_dict(saved)
+        DataLoader(Stream(3)).load_state_dict(loader.state_dict())
 
 
 def test_no_worker_here():
