@@ -101,6 +101,7 @@ def norm(gradients: Arrays) -> Any:
         _launch("optimizer_squares", blocks, (table, part), defines, arrays)
         start += blocks
     total = xp.empty((), dtype)
+    # The largest block there is, as in optimizer.cu.
     launch(FILE, "optimizer_norm", (1,), (1024,), (partial, total, np.int32(start)), defines=defines)
     return total
 

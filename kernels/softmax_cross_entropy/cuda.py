@@ -45,10 +45,10 @@ def backward(
 ) -> Any:
     """dlogits (N, C) from dlosses (N,), which may be one number broadcast; see reference.py."""
     xp = array_module(log_probabilities)
-    same = dlosses.strides == (0,)
+    same = dlosses.size > 0 and dlosses.strides == (0,)
     dlogits = xp.empty(log_probabilities.shape, log_probabilities.dtype)
     pointers = (
-        dlosses[:1] if same else xp.ascontiguousarray(dlosses),
+        dlosses[0] if same else xp.ascontiguousarray(dlosses),
         xp.ascontiguousarray(log_probabilities),
         *_target_and_weight(xp, log_probabilities, target, weight),
         dlogits,
