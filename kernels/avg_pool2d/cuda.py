@@ -6,8 +6,9 @@ from ..cuda import array_module, launch
 from ..cuda.shapes import GRID_Y, THREADS, integers, power_of_two, real, tiles, vector
 from ..geometry import Pair, is_channels_last, output_size
 
-# From this many elements on, a window is shared by the threads of a block. Global pooling of 7x7 has 49.
-_LARGE = 32
+# A window of 16 elements and more is shared by the threads of a block where there are fewer results than threads that
+# an H200 runs at once, 132 times 2048: in global pooling, of 4x4 too.
+_LARGE, _MANY = 16, 132 * 2048
 
 
 def forward(
@@ -33,7 +34,7 @@ def forward(
         packs = channels // packed
         windows = kernel_size, stride, padding, count_include_pad, divisor_override or 0
         sizes = integers(images, height, width, channels, out_h, out_w, *windows)
-        if kernel_size[0] * kernel_size[1] < _LARGE:
+        if kernel_size[0] * kernel_size[1] < _LARGE or y.size >= _MANY * packed:
             what, (grid, block) = "forward", tiles(out_h * out_w * packs, images)
         else:
             side_by_side = power_of_two(packs, 32)  # a warp's loads are whole lines

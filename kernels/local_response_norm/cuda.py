@@ -34,9 +34,10 @@ def _launch(what: str, last: bool, arrays, size: int, *scalars) -> None:
     if x.size == 0:
         return
     channels = x.shape[-1 if last else 1]
-    length = math.prod(x.shape[1:]) // channels
-    grid, block = tiles(channels * length, x.shape[0])
-    sizes = integers(x.shape[0], channels, length, 1 if last else length, size)
+    length = channels if last else math.prod(x.shape[2:])
+    rows = x.size // length
+    grid, block = tiles(length, rows)
+    sizes = integers(rows, length, channels, last, size)
     defines = (real("local_response_norm", x),)
     arguments = (*arrays, *sizes, *scalars)
     launch(

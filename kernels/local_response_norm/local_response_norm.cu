@@ -1,8 +1,8 @@
 // Local response normalisation: each element is divided by a power of the energy in `size` channels around its own.
 //
-// One thread does one element. In memory a channel's next element is `step` further: the size of a plane in NCHW, 1 in
-// channels-last. Neighbouring threads take neighbouring elements, so that a warp's loads are whole lines in both. The
-// window's elements are read by `size` threads, from the L1 and L2 caches after the first; each sum is taken anew, in
+// One thread does one element. Memory is rows: the planes of NCHW, row r of channel r % channels, or in channels-last
+// (`last`) the pixels, which hold all channels. Neighbouring threads take neighbouring elements of a row, so that a warp's
+// loads are whole lines. A window's elements are read by `size` threads, from the L1 and L2 caches after the first; each sum is taken anew, in
 // the order of the channels, for one that slides along them gathers rounding errors. Two runs give the same bits.
 //
 // Bound by memory, in float32: forward reads x and writes y and scale, 12 bytes an element; backward reads dy, x and
@@ -25,19 +25,20 @@ __device__ __forceinline__ REAL negative_power(REAL base, REAL beta) {
 }
 
 // scale = k + alpha (sum of x^2 over the window), y = x scale^-beta; alpha is divided by the window's size already.
-// Grid: x over the elements of an image, channels * length, y over images.
+// Grid: x over the elements of a row, y over rows.
 extern "C" __global__ void __launch_bounds__(256)
-local_response_norm_forward(const REAL* __restrict__ x, REAL* __restrict__ y, REAL* __restrict__ scale, int images,
-                            int channels, int length, int step, int size, REAL alpha, REAL beta, REAL k) {
-  const int at = blockIdx.x * blockDim.x + threadIdx.x;
-  if (at >= channels * length) return;
-  const int c = at / step % channels;
-  const int first = max(0, c - size / 2), last = min(channels - 1, c + (size - 1) / 2);
-  for (int image = blockIdx.y * blockDim.y + threadIdx.y; image < images; image += gridDim.y * blockDim.y) {
-    const size_t here = (size_t)image * channels * length + at;
-    const REAL* window = x + here - c * step;
+local_response_norm_forward(const REAL* __restrict__ x, REAL* __restrict__ y, REAL* __restrict__ scale, int rows,
+                            int length, int channels, int last, int size, REAL alpha, REAL beta, REAL k) {
+  const int at = blockIdx.x * blockDim.x + threadIdx.x, step = last ? 1 : length;  // from a channel to the next
+  if (at >= length) return;
+  for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {
+    const size_t here = (size_t)row * length + at;
+    const int c = last ? at : row % channels, end = min(channels, c + (size - 1) / 2 + 1);
     REAL energy = 0;
-    for (int near = first; near <= last; near++) energy += window[near * step] * window[near * step];
+    for (int near = max(0, c - size / 2); near < end; near++) {
+      const REAL element = x[here + (long long)(near - c) * step];
+      energy += element * element;
+    }
     const REAL base = k + alpha * energy;
     scale[here] = base;
     y[here] = x[here] * negative_power(base, beta);
@@ -48,17 +49,16 @@ local_response_norm_forward(const REAL* __restrict__ x, REAL* __restrict__ y, RE
 // These windows belong to the channels that forward's reaches, mirrored. Grid as forward's.
 extern "C" __global__ void __launch_bounds__(256)
 local_response_norm_backward(const REAL* __restrict__ dy, const REAL* __restrict__ x, const REAL* __restrict__ scale,
-                             REAL* __restrict__ dx, int images, int channels, int length, int step, int size,
+                             REAL* __restrict__ dx, int rows, int length, int channels, int last, int size,
                              REAL factor, REAL beta) {
-  const int at = blockIdx.x * blockDim.x + threadIdx.x;
-  if (at >= channels * length) return;
-  const int c = at / step % channels;
-  const int first = max(0, c - (size - 1) / 2), last = min(channels - 1, c + size / 2);
-  for (int image = blockIdx.y * blockDim.y + threadIdx.y; image < images; image += gridDim.y * blockDim.y) {
-    const size_t here = (size_t)image * channels * length + at;
+  const int at = blockIdx.x * blockDim.x + threadIdx.x, step = last ? 1 : length;
+  if (at >= length) return;
+  for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {
+    const size_t here = (size_t)row * length + at;
+    const int c = last ? at : row % channels, end = min(channels, c + size / 2 + 1);
     REAL through_scale = 0;
-    for (int near = first; near <= last; near++) {
-      const size_t there = here + (near - c) * step;
+    for (int near = max(0, c - (size - 1) / 2); near < end; near++) {
+      const size_t there = here + (long long)(near - c) * step;
       const REAL base = scale[there];
       through_scale += dy[there] * x[there] * negative_power(base, beta) / base;
     }

@@ -94,6 +94,12 @@ def test_small_integers_are_exact(xp, kernel_size, channels_last):
     np.testing.assert_array_equal(cuda.forward(on_device(xp, ones), (3, 3), (1, 1), **PLAIN).get(), 7)
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_many_large_windows_take_a_thread_each(xp, channels_last, monkeypatch):
+    monkeypatch.setattr(cuda, "_MANY", 1)
+    check(xp, image((2, 4, 9, 9), np.float32, channels_last), PLAIN | dict(kernel_size=(5, 4), stride=(1, 2)))
+
+
 @pytest.mark.parametrize("mode", ["check", "ubsan"])
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_memory_is_kept_to_and_no_threads_race(xp, mode, channels_last):
