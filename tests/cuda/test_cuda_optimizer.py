@@ -120,6 +120,8 @@ def test_norm_and_clip(xp, lists, max_norm):
     expected = np.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in gradients))
     np.testing.assert_allclose(norm.get(), expected, rtol=1e-6)
     assert norm.shape == () and norm.dtype == gradients[0].dtype
+    with simulate(order=1):
+        np.testing.assert_array_equal(cuda.norm(mine).get(), norm.get())
     cuda.clip(mine, max_norm, norm)
     assert_same([mine], [[(g * min(1, max_norm / (expected + 1e-6))).astype(g.dtype) for g in gradients]])
 

@@ -45,7 +45,9 @@ def test_long_sums_keep_their_digits(xp, shape):
     a = rng.uniform(0, 1, shape).astype(np.float32)
     exact = [math.fsum(a[0, :, c].tolist()) for c in range(shape[2])]
     assert cuda.plan(*shape).chunks > 1
-    first, again = (cuda.sum_middle(xp.asarray(a)).get() for _ in range(2))
+    first = cuda.sum_middle(xp.asarray(a)).get()
+    with simulate(order=5):
+        again = cuda.sum_middle(xp.asarray(a)).get()
     np.testing.assert_array_equal(first[0], np.array(exact, np.float32))
     np.testing.assert_array_equal(first, again)
 
