@@ -41,7 +41,7 @@ def stream(seed: Any, offset: int) -> tuple:
     seed: the 64-bit key; or, for a graph that is replayed, uint64 (2,) on the GPU: the key, and how many blocks
     were used up before, which is added to `offset` when the kernel runs.
     """
-    number, state = (seed % 2**64, None) if isinstance(seed, int | np.integer) else (0, seed)
+    number, state = (seed % 2**64, None) if isinstance(seed, int) else (0, seed)
     offset %= 2**128
     return np.uint64(number), np.uint64(offset % 2**64), np.uint64(offset >> 64), state
 
@@ -52,7 +52,7 @@ def advance(state: Any, blocks: int) -> None:
 
 
 def _draw(function: str, n: int, seed: Any, offset: int, dtype: DTypeLike) -> Any:
-    out = array_module(None if isinstance(seed, int | np.integer) else seed).empty(n, dtype)
+    out = array_module(None if isinstance(seed, int) else seed).empty(n, dtype)
     if n:
         threads = -(-out.nbytes // 16)
         real = "double" if out.dtype == np.float64 else "float"
