@@ -63,8 +63,11 @@ def load(name: str, root: str | None = None, strict: bool = False, training: boo
     if name in NAMED:
         dataset, pixels = NAMED[name]
         where = {} if name == "sample" else {"root": root, "download": True}
-        test = dataset(train=False, **where)
-        train = dataset(train=True, **where) if training else None
+        try:
+            test = dataset(train=False, **where)
+            train = dataset(train=True, **where) if training else None
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}; --root DIR says where they lie, and --data sample is always here") from None
         return Data(name, train, test, list(test.classes), PICTURES[pixels])
     folder = Path(name)
     parts = [next((folder / part for part in names if (folder / part).is_dir()), None) for names in (TRAINING, TEST)]
@@ -97,4 +100,9 @@ def through(dataset: Any, transform: Callable[[Any], Any]) -> Dataset:
 
 def workers(name: str) -> int:
     """How many processes read pictures: none for data sets that lie in memory, else one for each core."""
-    return 0 if name in NAMED else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    return 0 if name in NAMED else cores()
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

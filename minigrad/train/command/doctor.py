@@ -64,9 +64,9 @@ def _processor() -> Iterator[tuple[str, str]]:
     from threadpoolctl import threadpool_info
 
     import minigrad as mg
+    from minigrad.train.command.data import cores
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield "cores", f"{usable} of {os.cpu_count()}, {platform.machine()}"
+    yield "cores", f"{cores()} of {os.cpu_count()}, {platform.machine()}"
     yield "threads", f"{mg.get_num_threads()} for kernels and BLAS (mg.set_num_threads changes it)"
     for info in threadpool_info():
         if info["user_api"] == "blas":

@@ -27,6 +27,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--multi-scale", action="store_true", help="average over the scales of the run's recipe")
     parser.add_argument("--dense", action="store_true", help="VGG: average over all places in the whole picture")
     parser.add_argument("--flip", action="store_true", help="average over each picture and its mirror image")
+    parser.add_argument("--device", type=arguments.device, metavar="NAME", help="cpu (the default) or cuda")
     parser.add_argument("--workers", metavar="N", type=arguments.count(0), help="processes that read pictures")
     parser.add_argument(
         "--picture", metavar="FILE", type=arguments.output(".png", ".svg", ".pdf"), help="default: confusion.png there"
@@ -43,6 +44,8 @@ def evaluate(args: Any) -> None:
 
     trained = open_trained(args.source, args.model)
     config = trained.config
+    if args.device is not None:
+        trained.model.to(args.device)
     if config is None and args.data is None:
         raise UsageError(f"{args.source} is a file of weights; say with --data what to test it on")
     name = datasets.known(args.data) if args.data else config.data  # type: ignore[union-attr]
@@ -68,6 +71,8 @@ def evaluate(args: Any) -> None:
         ("loss", f"{figures['loss']:.4f}"),
         ("pictures", f"{figures['samples']:,} of {Path(name).name}"),
     ]
+    if config is not None and name == config.data:
+        facts.append(("note", "the best epoch was chosen by these same pictures"))
     show(pairs(facts if len(names) > 5 else [facts[0], *facts[2:]]))
     say()
     rows = _rows(counts, figures["per_class"].tolist(), names)

@@ -42,37 +42,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done; 1: it failed; 2: wrong arguments; 130: stopped by Ctrl-C. Messages of one line go to standard error.
     """
-    from minigrad.train import NonFiniteLoss
-
-    warnings.showwarning = _show_warning
     words = list(sys.argv[1:] if argv is None else argv)
     parser, commands = build_parser()
     command = commands.get(words[0]) if words else None
-    name = command.prog if command else parser.prog
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _run(words, parser, command or parser)
+
+
+def _run(words: list[str], parser: Parser, command: Parser) -> int:
+    """What a command line comes to, `command` being the parser that its options are of."""
+    from minigrad.train import NonFiniteLoss
+
     try:
-        (command or parser).refuse_unknown_options(words)
+        command.refuse_unknown_options(words)
         args = parser.parse_args(words)
         if args.command is None:
             parser.print_help()
-            return 0
-        args.run(args)
+        else:
+            args.run(args)
         sys.stdout.flush()
         return 0
     except UsageError as error:
-        return _fail(name, error, WRONG_ARGUMENTS)
+        return _fail(command, error, WRONG_ARGUMENTS)
     except BrokenPipeError:  # `minigrad models | head` has seen enough; the interpreter must not flush again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stopped:  # TrainingInterrupted, which says what is saved, is one
-        return _fail(name, str(stopped) or "stopped by Ctrl-C", INTERRUPTED)
+        return _fail(command, str(stopped) or "stopped by Ctrl-C", INTERRUPTED)
     # What the library raises for what it was given has a message of one line; anything else is a mistake of ours,
     # whose traceback is wanted.
     except (ModuleNotFoundError, NonFiniteLoss, OSError, RuntimeError, ValueError) as error:
-        return _fail(name, error, FAILED)
+        return _fail(command, error, FAILED)
 
 
-def _fail(name: str, why: Any, code: int) -> int:
-    print(f"{name}: {' '.join(str(why).split())}", file=sys.stderr)
+def _fail(command: Parser, why: Any, code: int) -> int:
+    print(f"{command.prog}: {' '.join(str(why).split())}", file=sys.stderr)
     return code
 
 

@@ -37,6 +37,8 @@ class Config:
     pictures: dict[str, Any] = field(default_factory=dict)  # `recipes.Pictures`
     root: str | None = None
     strict: bool = False
+    device: str | None = None
+    workers: int | None = None  # None: as many as suit the machine
     weights: str | None = None
     trainer: dict[str, Any] = field(default_factory=dict)  # Trainer's arguments
 

@@ -92,7 +92,8 @@ def _new(args: Any) -> tuple[Path, Any, Any]:
     recipe = recipes.get(recipe_name)
     side = recipe.size or data.pictures.side
     if side is None:
-        raise UsageError(f"recipe {recipe_name} has no size for pictures of a folder; take another")
+        sized = [name for name, other in recipes.RECIPES.items() if other.size and not name.startswith("quick")]
+        raise UsageError(f"recipe {recipe_name} needs pictures of one size; for a folder --recipe {' or '.join(sized)}")
     config = Config(
         model=args.model,
         data=name,
@@ -105,8 +106,10 @@ def _new(args: Any) -> tuple[Path, Any, Any]:
         input_shape=[data.channels, side, side],
         settings=_settings(args.model, recipe, data, side),
         pictures={"mean": data.pictures.mean, "std": data.pictures.std, "side": data.pictures.side},
-        root=args.root,
+        root=None if args.root is None else str(Path(args.root).expanduser().resolve()),
         strict=bool(args.strict),
+        device=args.device,
+        workers=args.workers,
         weights=None if args.weights is None else str(args.weights.resolve()),
         trainer={option: value for option in TRAINER if (value := getattr(args, option)) is not None},
     )
@@ -132,6 +135,7 @@ def _resumed(args: Any) -> tuple[Path, Any, Any]:
         raise UsageError("--resume needs --run-dir DIR, the folder of the run")
     folder = find_run(str(args.run_dir or RUNS / f"{args.model}-{Path(datasets.known(args.data)).name}"))
     config = Config.load(folder)
+    config.device, config.workers = args.device or config.device, args.workers or config.workers
     started = {**vars(config), **dict.fromkeys(TRAINER), **config.trainer}
     for option in ("model", "data", "recipe", "epochs", "batch_size", "lr", "seed", "strict", "weights", *TRAINER):
         given = getattr(args, option)
@@ -159,15 +163,15 @@ def _fit(folder: Path, config: Any, data: Any, args: Any) -> None:
     model, recipe = config.build(), config.recipe_used()
     _check_fits(config, model)
     fresh = _start_from(model, config.weights) if config.weights and not args.resume else []
-    processes = workers(config.data) if args.workers is None else args.workers
+    processes = workers(config.data) if config.workers is None else config.workers
     for_training, for_test = recipes.transforms(recipe, data.pictures)
     loader = DataLoader(
         through(data.train, for_training), config.batch_size, shuffle=True, num_workers=processes, drop_last=False
     )
     validation = DataLoader(through(data.test, for_test), TEST_BATCH, num_workers=processes)
-    if args.device is not None:
-        model.to(args.device)
-    training = recipes.build(recipe, model, len(loader), config.epochs)
+    if config.device is not None:
+        model.to(config.device)
+    training = recipes.build(recipe, model, len(loader))
     trainer = Trainer(
         model,
         training.optimizer,
