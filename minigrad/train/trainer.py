@@ -230,6 +230,10 @@ class Trainer:
 
     def _begin(self, loader: Any) -> None:
         """Make the folder and the loader ready for a new run, or for the rest of one."""
+        if self._batches and self._resumed is None:
+            raise RuntimeError(
+                f"fit: an error broke off epoch {self.epoch}; go back to the last checkpoint by resume()"
+            )
         fresh = self._resumed is None and self.step == 0
         batches = loader_setup(loader)
         if self._resumed is not None and (different := difference(self.setup, batches)):

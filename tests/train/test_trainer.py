@@ -10,29 +10,14 @@ import signal
 import kill_me
 import numpy as np
 import pytest
+from small_problem import problem, quiet, weights
 
 import minigrad as mg
 from minigrad import nn
 from minigrad.data import DataLoader, TensorDataset
 from minigrad.optim import SGD
 from minigrad.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
-from minigrad.train import NonFiniteLoss, Trainer, TrainingInterrupted
-
-
-def problem(samples=60, batch_size=10, **options):
-    """A linear classifier, its optimizer, and a loader that shuffles."""
-    mg.manual_seed(3)
-    data = TensorDataset(mg.randn(samples, 5), mg.randint(0, 3, (samples,)))
-    model = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3))
-    return model, SGD(model.parameters(), 0.1, momentum=0.9), DataLoader(data, batch_size, shuffle=True, **options)
-
-
-def weights(model) -> np.ndarray:
-    return nn.utils.parameters_to_vector(model.parameters()).detach().numpy().copy()
-
-
-def quiet(*arguments, **options) -> Trainer:
-    return Trainer(*arguments, progress=False, **options)
+from minigrad.train import Trainer, TrainingInterrupted
 
 
 def test_it_is_the_loop_one_would_write():
@@ -229,58 +214,6 @@ def test_a_damaged_checkpoint_is_noticed(tmp_path, damage):
     (tmp_path / "checkpoint.pt").write_bytes(content[:-40] if damage == "cut" else content)
     with pytest.raises(RuntimeError, match="checkpoint.pt' is broken or truncated"):
         quiet(*problem()[:2], run_dir=tmp_path).resume()
-
-
-def test_nan_loss_stops_before_the_step_and_names_the_operation(tmp_path):
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first, self.dropout, self.second = nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 3)
-            self.steps = 0
-
-        def forward(self, x):
-            x = self.dropout(self.first(x))
-            self.steps += 1
-            return self.second(x.log() if self.steps >= 9 else x)
-
-    _, _, loader = problem()
-    model = Net()
-    before = []
-    trainer = quiet(
-        model, SGD(model.parameters(), 0.01), run_dir=tmp_path, callbacks=[lambda *_: before.append(weights(model))]
-    )
-    with pytest.raises(
-        NonFiniteLoss, match=r"step 9 \(epoch 2\).*first operation that made one is Log.*x\.log\(\)"
-    ) as stop:
-        trainer.fit(loader, epochs=3)
-    assert "\n" not in str(stop.value) and str(tmp_path / "checkpoint.pt") in str(stop.value)
-    assert np.array_equal(weights(model), before[-1])
-    assert mg.load(tmp_path / "checkpoint.pt")["step"] == 6
-
-
-def test_nan_in_the_pictures_and_in_a_weight():
-    model, optimizer, _ = problem()
-    pictures = mg.ones(4, 5)
-    pictures[1, 2] = float("nan")
-    with pytest.raises(NonFiniteLoss, match="it is in the pictures of the batch$"):
-        quiet(model, optimizer).fit([(pictures, mg.zeros(4, dtype=mg.int64))])
-    model[2].bias.data[1] = float("inf")
-    with pytest.raises(NonFiniteLoss, match="in the parameter '2.bias'"):
-        quiet(model, optimizer, criterion=lambda output, targets: output.sum()).fit(
-            [(mg.ones(4, 5), mg.zeros(4, dtype=mg.int64)), (mg.ones(4, 5), mg.zeros(4, dtype=mg.int64))]
-        )
-
-
-def test_broken_weights_do_not_replace_a_good_checkpoint(tmp_path):
-    def poison(trainer, event):
-        if trainer.step == 9:
-            trainer.model[0].weight.data[0, 0] = float("nan")
-
-    model, optimizer, loader = problem()
-    trainer = quiet(model, optimizer, run_dir=tmp_path, checkpoint_every=3, callbacks=[poison])
-    with pytest.raises(NonFiniteLoss, match=r"after step 9 \(epoch 2\) '0.weight' is not finite"):
-        trainer.fit(loader, epochs=2)
-    assert mg.load(tmp_path / "checkpoint.pt")["step"] == 6
 
 
 def test_best_weights_early_stopping_and_plateau(tmp_path):
