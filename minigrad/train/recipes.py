@@ -4,8 +4,9 @@
     for_training, for_test = recipes.transforms(recipe, PICTURES["cifar10"])
     optimizer, scheduler, schedule_by, criterion = recipes.build(recipe, model, len(loader))
 
-All train by gradient descent with momentum on the cross-entropy. The recipes whose names begin with "quick" are not
-from papers: a one-cycle schedule reaches in ten or twenty epochs what the papers took a hundred for.
+A recipe is varied by `dataclasses.replace(recipe, epochs=10)`; its schedule is stretched to fit. All train by gradient
+descent with momentum on the cross-entropy. The recipes whose names begin with "quick" are not from papers: their
+one-cycle schedule comes near in ten or twenty epochs to what takes a hundred in stairs.
 """
 
 from __future__ import annotations
@@ -27,8 +28,13 @@ Unit = Literal["step", "epoch"]
 
 @dataclass(frozen=True)
 class Plateau:
-    """The learning rate times `factor` when the validation accuracy has not risen for more than `patience` epochs."""
+    """The learning rate times `factor` when the validation accuracy has not risen for more than `patience` epochs.
 
+    Here and below `epochs` is the length of the training that the numbers are meant for: a recipe that is given
+    another number of epochs goes through the same schedule as much faster or slower.
+    """
+
+    epochs: int
     factor: float = 0.1
     patience: int = 5  # the papers leave it open; a decrease every 15 to 25 epochs is what came of it
 
@@ -37,6 +43,7 @@ class Plateau:
 class Stairs:
     """From each time on, in epochs or steps, a share of the learning rate: (30, 0.1) is a tenth from epoch 30 on."""
 
+    epochs: int
     levels: tuple[tuple[int, float], ...]
     unit: Unit = "epoch"
 
@@ -48,6 +55,7 @@ class Stairs:
 class Decay:
     """The learning rate times `factor` every so many epochs."""
 
+    epochs: int
     factor: float
     every: int
     unit: Unit = "epoch"
@@ -116,7 +124,7 @@ _LENET = Recipe(
     lr=0.025,
     momentum=0.0,
     weight_decay=0.0,
-    schedule=Stairs(((2, 0.4), (5, 0.2), (8, 0.1), (12, 0.02))),
+    schedule=Stairs(20, ((2, 0.4), (5, 0.2), (8, 0.1), (12, 0.02))),
     flip=False,
     settings={"classic": True},
 )
@@ -128,7 +136,7 @@ _ALEXNET = Recipe(
     epochs=90,
     batch_size=128,
     lr=0.01,
-    schedule=Plateau(),
+    schedule=Plateau(90),
     resize=(256, 256),
     frame=256,
     size=224,
@@ -146,7 +154,7 @@ _VGG = Recipe(
     epochs=74,
     batch_size=256,
     lr=0.01,
-    schedule=Plateau(),
+    schedule=Plateau(74),
     resize=(256, 512),
     size=224,
     lighting=0.1,
@@ -163,7 +171,7 @@ _GOOGLENET = Recipe(
     batch_size=32,
     lr=0.01,
     weight_decay=2e-4,
-    schedule=Decay(0.96, every=8),
+    schedule=Decay(250, 0.96, every=8),
     area=(0.08, 1.0),
     size=224,
     deviation=False,
@@ -181,7 +189,7 @@ _RESNET = Recipe(
     batch_size=256,
     lr=0.1,
     weight_decay=1e-4,
-    schedule=Stairs(((30, 0.1), (60, 0.01))),
+    schedule=Stairs(90, ((30, 0.1), (60, 0.01))),
     resize=(256, 480),
     size=224,
     lighting=0.1,
@@ -195,7 +203,7 @@ _RESNET_CIFAR = Recipe(
     batch_size=128,
     lr=0.1,
     weight_decay=1e-4,
-    schedule=Stairs(((32_000, 0.1), (48_000, 0.01)), "step"),
+    schedule=Stairs(164, ((32_000, 0.1), (48_000, 0.01)), "step"),
     padding=4,
 )
 
@@ -207,7 +215,7 @@ _RESNET110_CIFAR = Recipe(
     batch_size=128,
     lr=0.1,
     weight_decay=1e-4,
-    schedule=Stairs(((0, 0.1), (400, 1.0), (32_000, 0.1), (48_000, 0.01)), "step"),
+    schedule=Stairs(164, ((0, 0.1), (400, 1.0), (32_000, 0.1), (48_000, 0.01)), "step"),
     padding=4,
 )
 
@@ -367,12 +375,9 @@ class Training(NamedTuple):
     criterion: nn.Module
 
 
-def build(recipe: Recipe, model: nn.Module, steps_per_epoch: int, epochs: int | None = None) -> Training:
-    """Optimizer, schedule and loss for a model whose loader has so many batches.
-
-    With another number of `epochs` than the recipe's, the same schedule goes by as much faster or slower.
-    """
-    epochs = recipe.epochs if epochs is None else epochs
+def build(recipe: Recipe, model: nn.Module, steps_per_epoch: int) -> Training:
+    """Optimizer, schedule and loss for a model whose loader has so many batches."""
+    epochs = recipe.epochs
     if min(epochs, steps_per_epoch) < 1:
         raise ValueError(f"build: epochs and steps_per_epoch must be at least 1, got {epochs} and {steps_per_epoch}")
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -385,11 +390,11 @@ def build(recipe: Recipe, model: nn.Module, steps_per_epoch: int, epochs: int | 
         scheduler = OneCycleLR(optimizer, recipe.lr, total_steps=epochs * steps_per_epoch)
     elif isinstance(schedule, Plateau):
         scheduler = ReduceLROnPlateau(
-            optimizer, "max", schedule.factor, patience=round(schedule.patience * epochs / recipe.epochs)
+            optimizer, "max", schedule.factor, patience=round(schedule.patience * epochs / schedule.epochs)
         )
     else:
         unit = schedule.unit
-        scheduler = LambdaLR(optimizer, lambda time: schedule.share(time * recipe.epochs / epochs))
+        scheduler = LambdaLR(optimizer, lambda time: schedule.share(time * schedule.epochs / epochs))
     criterion = AuxiliaryLoss(recipe.auxiliary) if recipe.auxiliary else nn.CrossEntropyLoss()
     return Training(optimizer, scheduler, unit, criterion)
 

@@ -22,7 +22,8 @@ PHOTOGRAPH = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400
 
 def rates(name, steps_per_epoch, steps, epochs=None):
     """The learning rate before each step, as Trainer drives the schedule."""
-    training = recipes.build(recipes.get(name), nn.Linear(2, 2), steps_per_epoch, epochs)
+    recipe = recipes.get(name)
+    training = recipes.build(replace(recipe, epochs=epochs or recipe.epochs), nn.Linear(2, 2), steps_per_epoch)
     found = []
     for step in range(1, steps + 1):
         found.append(training.optimizer.param_groups[0]["lr"])
@@ -56,7 +57,8 @@ def test_the_papers_figures(name, batch, rate, momentum, decay, epochs):
 def test_recipes_are_data():
     with pytest.raises(FrozenInstanceError):
         recipes.get("vgg").lr = 1.0
-    assert all(recipe.source for recipe in RECIPES.values())
+    for recipe in RECIPES.values():
+        assert recipe.source and getattr(recipe.schedule, "epochs", recipe.epochs) == recipe.epochs
 
 
 def test_stairs_are_the_papers():
@@ -81,6 +83,7 @@ def test_cifars_stairs_are_counted_in_steps_and_110_layers_warm_up():
 def test_another_number_of_epochs_runs_through_the_same_schedule():
     np.testing.assert_allclose(rates("resnet", 4, 36, epochs=9), np.repeat([0.1, 0.01, 0.001], 12))
     short = rates("resnet110-cifar", 391, 391, epochs=1)
+    assert recipes.build(replace(recipes.get("vgg"), epochs=30), nn.Linear(2, 2), 1).scheduler.patience == 2
     assert short[0] == pytest.approx(0.01) and short[3] == pytest.approx(0.1) and short[-1] == pytest.approx(0.001)
 
 
@@ -95,7 +98,7 @@ def test_plateau_divides_by_ten_when_accuracy_stops_rising():
 
 
 def test_one_cycle_ends_with_the_last_step():
-    training = recipes.build(recipes.get("quick-vgg"), nn.Linear(2, 2), 47, epochs=3)
+    training = recipes.build(replace(recipes.get("quick-vgg"), epochs=3), nn.Linear(2, 2), 47)
     assert isinstance(training.scheduler, OneCycleLR) and training.schedule_by == "step"
     found = rates("quick-vgg", 47, 3 * 47, epochs=3)
     assert found.max() == pytest.approx(0.05, rel=1e-3) and found[-1] < 1e-6
