@@ -320,7 +320,9 @@ def suggest(model: str, pictures: Pictures) -> str:
     fitting = [
         name
         for name, recipe in RECIPES.items()
-        if name.startswith("quick") == small and any(fnmatch(model, pattern) for pattern in recipe.networks)
+        if name.startswith("quick") == small
+        and (small or recipe.size is not None)
+        and any(fnmatch(model, pattern) for pattern in recipe.networks)
     ]
     return min(fitting, key=lambda name: "*" in RECIPES[name].networks)  # the one for any network last
 

@@ -146,12 +146,12 @@ def test_small_pictures_are_padded_shifted_and_normalised():
 @pytest.mark.parametrize(
     ("model", "small", "large"),
     [
-        ("lenet5", "quick-lenet", "lenet"),
+        ("lenet5", "quick-lenet", "resnet"),
         ("alexnet2012", "quick", "alexnet"),
         ("vgg16_bn", "quick-vgg", "vgg"),
         ("googlenet", "quick", "googlenet"),
-        ("resnet20", "quick-resnet", "resnet-cifar"),
-        ("resnet110", "quick-resnet", "resnet110-cifar"),
+        ("resnet20", "quick-resnet", "resnet"),
+        ("resnet110", "quick-resnet", "resnet"),
         ("resnet50", "quick-resnet", "resnet"),
         ("efficientnet_b0", "quick", "resnet"),
     ],
@@ -159,6 +159,7 @@ def test_small_pictures_are_padded_shifted_and_normalised():
 def test_suggestions(model, small, large):
     assert recipes.suggest(model, PICTURES["mnist"]) == small
     assert recipes.suggest(model, PICTURES["imagenet"]) == large
+    recipes.transforms(recipes.get(large), PICTURES["imagenet"])  # it has a size for pictures that have none
 
 
 def test_every_model_can_be_built_as_its_recipe_says(monkeypatch):
