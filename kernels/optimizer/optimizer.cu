@@ -6,8 +6,8 @@
 // 64 arrays make a table of 3.4 KB, less than the 4 KB that parameters may take on every GPU; a network of more arrays
 // takes another launch for each 64.
 //
-// A block of 256 threads finds its array by bisection. Each thread takes four elements that lie 256 apart, so that
-// each load of a warp is 128 neighbouring bytes, for any alignment, and twelve to twenty of them are in flight together.
+// A block of 256 threads finds its array by bisection. Each thread takes four elements that lie 256 apart, so that each
+// load of a warp is 128 neighbouring bytes, for any alignment, and twelve to twenty of them are in flight together.
 // Bytes for each float: SGD 12, with momentum 20, Adam 28, AMSGrad 36, norm 4, scale 8; nothing else bounds it.
 //
 // What a schedule changes (lr, step) may lie in device memory, so that a replayed graph sees the new value; then
