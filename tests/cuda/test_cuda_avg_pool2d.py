@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from device_layouts import lay, on_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,17 +34,8 @@ def problems(draw):
 
 
 def image(shape, dtype, channels_last, seed=0):
-    return lay(np.random.default_rng(seed).standard_normal(shape).astype(dtype), channels_last)
-
-
-def lay(x, channels_last):
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) if channels_last else x
-
-
-def on_device(xp, x):
-    """x, with its axes in the same order in memory; an upload by itself makes it C-contiguous."""
-    axes = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
-    return xp.asarray(np.ascontiguousarray(x.transpose(axes))).transpose(np.argsort(axes).tolist())
+    x = np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+    return lay(x, channels_last)
 
 
 def check(xp, x, options, channels_last_gradient=False):

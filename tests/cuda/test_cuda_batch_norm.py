@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from device_layouts import channels_last, on_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,18 +11,6 @@ from minigrad.kernels.cuda.simulator import simulate
 
 EPS = 0.1  # keeps a channel of one or two elements well conditioned
 TOLERANCE = {np.float32: 1e-4, np.float64: 1e-10}
-
-
-def channels_last(x):
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
-
-
-def on_device(xp, x):
-    """x, with its axes in the same order in memory; an upload by itself makes it C-contiguous."""
-    axes = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
-    return xp.asarray(np.ascontiguousarray(x.transpose(axes))).transpose(np.argsort(axes).tolist())
-
-
 LAYOUTS = {
     "contiguous": np.ascontiguousarray,
     "channels_last": channels_last,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from device_layouts import lay, on_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,16 +32,6 @@ def image(shape, dtype, channels_last, seed=0):
     x[rng.random(shape) < 0.05] = np.nan
     x[rng.random(shape) < 0.1] = -np.inf
     return lay(x, channels_last)
-
-
-def lay(x, channels_last):
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) if channels_last else x
-
-
-def on_device(xp, x):
-    """x, with its axes in the same order in memory; an upload by itself makes it C-contiguous."""
-    axes = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
-    return xp.asarray(np.ascontiguousarray(x.transpose(axes))).transpose(np.argsort(axes).tolist())
 
 
 def check(xp, x, options):
