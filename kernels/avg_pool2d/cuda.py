@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..cuda import array_module, launch
-from ..cuda.shapes import GRID_Y, THREADS, integers, power_of_two, real, tiles, vector
+from ..cuda.shapes import GRID_Y, THREADS, check_image, integers, power_of_two, real, tiles, vector
 from ..geometry import Pair, is_channels_last, output_size
 
 # A window of 16 elements and more is shared by the threads of a block where there are fewer results than threads that
@@ -23,6 +23,7 @@ def forward(
     """y (N, C, OH, OW) from x (N, C, H, W); see reference.py. Channels-last memory stays channels-last."""
     xp = array_module(x)
     n, c, height, width = x.shape
+    check_image("avg_pool2d", c, height, width)
     out_h = output_size(height, kernel_size[0], stride[0], padding[0], ceil_mode=ceil_mode)
     out_w = output_size(width, kernel_size[1], stride[1], padding[1], ceil_mode=ceil_mode)
     last = is_channels_last(x)
@@ -56,6 +57,7 @@ def backward(
     """Spread each dy (N, C, OH, OW) evenly over its window. The result lies in memory as dy does."""
     xp = array_module(dy)
     n, c, height, width = input_shape
+    check_image("avg_pool2d", c, height, width)
     out_h, out_w = dy.shape[2:]
     last = is_channels_last(dy)
     dy = dy.transpose(0, 2, 3, 1) if last else xp.ascontiguousarray(dy)

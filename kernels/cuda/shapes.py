@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 _NAMES = {"f": "float", "d": "double"}
@@ -31,6 +33,12 @@ def integers(*values) -> tuple[np.int32, ...]:
     """Numbers, and pairs of them, as kernel arguments; OverflowError from 2^31 on."""
     flat = [number for value in values for number in (value if isinstance(value, tuple) else (value,))]
     return tuple([np.int32(number) for number in flat])
+
+
+def check_image(operation: str, *sizes: int) -> None:
+    """RuntimeError for an image with too many elements: within one, kernels count in 32 bits."""
+    if math.prod(sizes) >= 2**31:
+        raise RuntimeError(f"{operation}: an image of {' x '.join(map(str, sizes))} has 2^31 elements or more")
 
 
 def tiles(columns: int, rows: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..cuda import array_module, launch
-from ..cuda.shapes import integers, real, tiles, vector
+from ..cuda.shapes import check_image, integers, real, tiles, vector
 from ..geometry import Pair, is_channels_last, output_size
 
 _FILE = "max_pool2d/max_pool2d.cu"
@@ -18,6 +18,7 @@ def forward(x, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, c
     """
     xp = array_module(x)
     n, c, height, width = x.shape
+    check_image("max_pool2d", c, height, width)
     out_h = output_size(height, kernel_size[0], stride[0], padding[0], dilation[0], ceil_mode)
     out_w = output_size(width, kernel_size[1], stride[1], padding[1], dilation[1], ceil_mode)
     tap = np.min_scalar_type(kernel_size[0] * kernel_size[1] - 1)
@@ -49,6 +50,7 @@ def backward(
     """
     xp = array_module(dy)
     n, c, height, width = input_shape
+    check_image("max_pool2d", c, height, width)
     out_h, out_w = dy.shape[2:]
     last = is_channels_last(index)
     if last:

@@ -86,6 +86,15 @@ def test_small_integers_are_exact(xp, kernel_size, channels_last):
     np.testing.assert_array_equal(cuda.forward(on_device(xp, ones), (3, 3), (1, 1), **PLAIN).get(), 7)
 
 
+@pytest.mark.parametrize("count_include_pad", [False, True])
+@pytest.mark.parametrize(("kernel_size", "padding"), [((3, 2), (0, 0)), ((3, 3), (1, 1)), ((5, 4), (2, 1))])
+def test_windows_over_the_edge_count_what_is_inside(xp, kernel_size, padding, count_include_pad):
+    options = dict(stride=(2, 3), ceil_mode=True, divisor_override=None)
+    for size in ((6, 6), (7, 9)):
+        x = image((1, 2, *size), np.float64, True)
+        check(xp, x, options | dict(kernel_size=kernel_size, padding=padding, count_include_pad=count_include_pad))
+
+
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_many_large_windows_take_a_thread_each(xp, channels_last, monkeypatch):
     monkeypatch.setattr(cuda, "_MANY", 1)
