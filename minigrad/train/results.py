@@ -36,6 +36,7 @@ def write_results(
     results = {
         "name": trainer.name,
         "test_accuracy": accuracy,
+        "test_images": len(labels),
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "epochs": len(history),
         "seconds": sum(row["seconds"] for row in history),

@@ -56,6 +56,7 @@ def test_fashion_mnist_leaves_figures_a_picture_and_weights(example, tmp_path, c
     assert "test accuracy after 1 epochs" in capsys.readouterr().out.splitlines()[-1]
     figures = json.loads((tmp_path / "results" / f"{run_name}.json").read_text())
     assert figures["epochs"] == len(figures["history"]) == 1 and figures["machine"]["threads"] == 2
+    assert figures["test_images"] == 100
     assert figures["test_accuracy"] == pytest.approx(figures["history"][-1]["validation_top1"], abs=0.02)
     assert (tmp_path / "results" / f"{run_name}.png").read_bytes().startswith(b"\x89PNG")
     build().load_state_dict(mg.load(tmp_path / "runs" / run_name / "best.safetensors"))
@@ -71,6 +72,21 @@ def test_fashion_mnist_resumes(example, tmp_path, capsys):
         example("resnet20_fashion_mnist", *few, "--epochs", "2", "--resume")
     example("resnet20_fashion_mnist", *few, "--epochs", "1", "--resume")
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"{100 * last_accuracy(tmp_path):.2f}% test accuracy")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--epochs", "0"], "must be at least 1, got 0"),
+        (["--lr", "0"], "more than 0"),
+        (["--data", "all"], "choose from"),
+    ],
+)
+def test_wrong_arguments_end_in_one_line_and_leave_nothing(example, tmp_path, capsys, arguments, words):
+    with pytest.raises(SystemExit) as stop:
+        example("vgg11_fashion_mnist", *arguments)
+    assert stop.value.code == 2 and words in capsys.readouterr().err.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def last_accuracy(folder):
