@@ -242,7 +242,7 @@ class Prod(Function):
         x, product = ctx.saved_tensors
         dims = (ctx.dim,)
         # Without zeros a division does it; a GPU is not waited for to find out.
-        if x.is_cuda or bool((x.array == 0).any()):
+        if (x.is_cuda and x.numel()) or bool((x.array == 0).any()):
             others = _products_before(x, ctx.dim) * _products_before(x.flip(dims), ctx.dim).flip(dims)
             return _spread(grad_output, x.shape, dims) * others, None, None
         return _spread(grad_output * product, x.shape, dims) / x, None, None

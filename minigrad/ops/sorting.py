@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.device import array_module
 from minigrad.ops.arguments import check_tensor, dimension, dimensions
 from minigrad.ops.elementwise import maximum, minimum
 from minigrad.ops.reduction import Dims, kept_shape
@@ -146,12 +147,13 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     check_tensor("argsort", "input", input)
     dim = dimension("argsort", dim, input.ndim)
     if input.ndim == 0:
-        return Tensor(np.zeros((), np.int64))
+        return Tensor(array_module(input.array).zeros((), np.int64))
     array = input.array
     if not descending:
         return Tensor(array.argsort(dim, kind="stable"))
     # Sorted backwards and read backwards, so that equal elements keep their order.
-    backwards = np.flip(np.flip(array, dim).argsort(dim, kind="stable"), dim)
+    xp = array_module(array)
+    backwards = xp.flip(xp.flip(array, dim).argsort(dim, kind="stable"), dim)
     return Tensor(array.shape[dim] - 1 - backwards)
 
 
