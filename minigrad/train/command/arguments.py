@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from minigrad.device import cuda_backend
+from minigrad.device import device as Device
+from minigrad.train.recipes import RECIPES
+from minigrad.vision.models import list_models
+
 
 class UsageError(Exception):
     """What a person asked for cannot be meant; the message says what would fit."""
@@ -96,23 +101,16 @@ def shape(text: str) -> tuple[int, ...]:
 
 def model(text: str) -> str:
     """A type for argparse: the name of a model."""
-    from minigrad.vision.models import list_models
-
     return _known("model", text, list_models(), "minigrad models lists all")
 
 
 def recipe(text: str) -> str:
     """A type for argparse: the name of a recipe."""
-    from minigrad.train.recipes import RECIPES
-
     return _known("recipe", text, list(RECIPES), "")
 
 
 def device(text: str) -> str:
     """A type for argparse: cpu, or cuda where it can be used."""
-    from minigrad.device import cuda_backend
-    from minigrad.device import device as Device
-
     try:
         if Device(text).type == "cuda":
             cuda_backend()

@@ -9,6 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import minigrad as mg
+from minigrad import cuda
+from minigrad.device import cuda_backend
+from minigrad.train.command.console import pairs, say, show
+from minigrad.train.command.data import NAMED, cores
+from minigrad.vision.datasets.files import cache_folder
+
 REQUIRED = ("numpy", "numba", "scipy", "safetensors", "rich", "matplotlib", "pillow")
 OPTIONAL = ("tbb", "cupy", "onnx", "onnxruntime")
 
@@ -25,8 +32,6 @@ def add_to(commands: Any) -> None:
 
 def doctor(args: Any) -> None:
     """Print the facts."""
-    from minigrad.train.command.console import pairs, say, show
-
     for title, facts in (
         ("versions", _versions()),
         ("processor", _processor()),
@@ -41,9 +46,7 @@ def doctor(args: Any) -> None:
 def _versions() -> Iterator[tuple[str, str]]:
     from importlib import metadata
 
-    import minigrad
-
-    yield "minigrad", f"{minigrad.__version__} in {Path(minigrad.__file__).parent}"
+    yield "minigrad", f"{mg.__version__} in {Path(mg.__file__).parent}"
     yield "Python", f"{platform.python_version()} ({sys.executable})"
 
     def version(name: str) -> str | None:
@@ -63,9 +66,6 @@ def _processor() -> Iterator[tuple[str, str]]:
     import scipy.linalg.cython_blas  # noqa: F401  the BLAS that kernels call, so that it is seen
     from threadpoolctl import threadpool_info
 
-    import minigrad as mg
-    from minigrad.train.command.data import cores
-
     yield "cores", f"{cores()} of {os.cpu_count()}, {platform.machine()}"
     yield "threads", f"{mg.get_num_threads()} for kernels and BLAS (mg.set_num_threads changes it)"
     for info in threadpool_info():
@@ -82,11 +82,14 @@ def _owner(path: str) -> str:
 def _kernels() -> Iterator[tuple[str, str]]:
     import numba
 
-    import minigrad as mg
     from minigrad.kernels.elementwise import cpu
 
     mg.zeros(2**20).relu()  # the layer is chosen when the first parallel kernel runs
-    yield "Numba", f"{numba.get_num_threads()} threads, {numba.threading_layer()} layer"
+    try:
+        layer = f"{numba.threading_layer()} layer"
+    except ValueError:  # that operation ran on one thread
+        layer = "no layer chosen yet"
+    yield "Numba", f"{numba.get_num_threads()} threads, {layer}"
     folder = Path(cpu.__file__).parent.parent
     caches = {Path(k.stats.cache_path) for k in vars(cpu).values() if hasattr(k, "stats") and k.stats.cache_path}
     beside = all(folder in cache.parents for cache in caches)
@@ -98,9 +101,6 @@ def _kernels() -> Iterator[tuple[str, str]]:
 
 
 def _gpu() -> Iterator[tuple[str, str]]:
-    from minigrad import cuda
-    from minigrad.device import cuda_backend
-
     try:
         cuda_backend()
     except RuntimeError as error:
@@ -112,9 +112,6 @@ def _gpu() -> Iterator[tuple[str, str]]:
 
 
 def _data_sets() -> Iterator[tuple[str, str]]:
-    from minigrad.train.command.data import NAMED
-    from minigrad.vision.datasets.files import cache_folder
-
     for name, (dataset, _) in NAMED.items():
         if name == "sample":
             yield name, "comes with minigrad: 6,000 and 1,000 pictures of Fashion-MNIST"

@@ -5,8 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from minigrad.data import DataLoader
+from minigrad.train import Metrics, recipes
 from minigrad.train.command import arguments
+from minigrad.train.command import data as datasets
 from minigrad.train.command.arguments import UsageError
+from minigrad.train.command.console import pairs, say, show, table
+from minigrad.train.command.data import through
+from minigrad.train.command.picture import draw_confusion
+from minigrad.train.command.train import TEST_BATCH
+from minigrad.train.command.trained import Trained, open_trained
+from minigrad.train.evaluation import evaluate_views, predict
 
 MOST_CLASSES = 40  # of which each has a row; of more, the worst are shown
 WORST = 10
@@ -37,11 +46,6 @@ def add_to(commands: Any) -> None:
 
 def evaluate(args: Any) -> None:
     """Print the figures, and draw the confusion matrix."""
-    from minigrad.train.command import data as datasets
-    from minigrad.train.command.console import pairs, say, show, table
-    from minigrad.train.command.picture import draw_confusion
-    from minigrad.train.command.run import open_trained
-
     trained = open_trained(args.source, args.model)
     config = trained.config
     if args.device is not None:
@@ -83,14 +87,8 @@ def evaluate(args: Any) -> None:
     say(f"\nwhich class is taken for which: {picture}")
 
 
-def _figures(trained: Any, pictures: Any, args: Any, processes: int) -> dict[str, Any]:
+def _figures(trained: Trained, pictures: Any, args: Any, processes: int) -> dict[str, Any]:
     """The metrics of a trained network on a data set."""
-    from minigrad.data import DataLoader
-    from minigrad.train import Metrics, recipes
-    from minigrad.train.command.data import through
-    from minigrad.train.command.train import TEST_BATCH
-    from minigrad.train.evaluation import evaluate_views, predict
-
     if not (args.multi_scale or args.dense):
         loader = DataLoader(through(pictures, trained.transform), TEST_BATCH, num_workers=processes)
         probabilities, labels = predict(trained.model, loader, flip=args.flip)

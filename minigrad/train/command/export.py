@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+import minigrad as mg
+from minigrad.onnx import export as export_onnx
 from minigrad.train.command import arguments
+from minigrad.train.command.console import say
+from minigrad.train.command.trained import open_trained
 
 FORMATS = (".safetensors", ".pt", ".pth", ".onnx")
 
@@ -27,19 +33,13 @@ def add_to(commands: Any) -> None:
 
 def export(args: Any) -> None:
     """Write the file, and say what it is."""
-    import minigrad as mg
-    from minigrad.train.command.console import say
-    from minigrad.train.command.run import open_trained
-
     trained = open_trained(args.source, args.model)
     if args.file.suffix != ".onnx":
         mg.save(trained.model.state_dict(), args.file)
         say(f"{args.file}: {len(trained.model.state_dict())} tensors, {_megabytes(args.file)}")
         return
-    import minigrad.onnx
-
     images = mg.randn(1, *trained.input_shape)
-    minigrad.onnx.export(trained.model, images, args.file, input_names=["images"], output_names=["logits"])
+    export_onnx(trained.model, images, args.file, input_names=["images"], output_names=["logits"])
     shape = " x ".join(map(str, trained.input_shape))
     say(f"{args.file}: images (batch x {shape}) -> logits (batch x {len(trained.classes)}), {_megabytes(args.file)}")
     say(_compared(trained.model, images, args.file))
@@ -47,10 +47,6 @@ def export(args: Any) -> None:
 
 def _compared(model: Any, images: Any, path: Path) -> str:
     """How far onnxruntime's results are from ours."""
-    import numpy as np
-
-    import minigrad as mg
-
     try:
         from onnxruntime import InferenceSession
     except ModuleNotFoundError:

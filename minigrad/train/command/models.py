@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import minigrad as mg
 from minigrad.train.command import arguments
 from minigrad.train.command.console import console, say, short, show, table
 from minigrad.train.command.zoo import ZOO
+from minigrad.vision.models import get_model
 
 
 def add_to(commands: Any) -> None:
@@ -39,9 +41,6 @@ def show_models(args: Any) -> None:
 
 def show_summary(args: Any) -> None:
     """Print one network's table: the full one where the screen is wide enough, else its numbers shortened."""
-    import minigrad as mg
-    from minigrad.vision.models import get_model
-
     shape = args.input or ZOO[args.model].input_shape
     settings = {"in_channels": shape[0], **({} if args.classes is None else {"num_classes": args.classes})}
     if args.model == "lenet5" and shape[1:] == (32, 32):

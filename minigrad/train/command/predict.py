@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import minigrad as mg
 from minigrad.train.command import arguments
 from minigrad.train.command.arguments import UsageError
+from minigrad.train.command.console import say, show, table
+from minigrad.train.command.picture import draw_predictions
+from minigrad.train.command.run import newest_run
+from minigrad.train.command.trained import open_trained
 
 TOP = 5
 
@@ -34,11 +39,6 @@ def add_to(commands: Any) -> None:
 
 def predict(args: Any) -> None:
     """Print and draw the likeliest classes of each image."""
-    import minigrad as mg
-    from minigrad.train.command.console import say, show, table
-    from minigrad.train.command.picture import draw_predictions
-    from minigrad.train.command.run import newest_run, open_trained
-
     names = args.classes.read_text().splitlines() if args.classes else None
     trained = open_trained(args.source or str(newest_run()), args.model, names)
     images = [_open(path, trained.input_shape[0], args.invert) for path in args.images]

@@ -17,7 +17,7 @@ from minigrad.nn import init
 from minigrad.train.command.main import main
 from minigrad.train.command.zoo import ZOO
 from minigrad.vision.datasets import FashionMNISTSample
-from minigrad.vision.models import get_model, lenet5, list_models
+from minigrad.vision.models import get_model, lenet5, list_models, resnet18
 
 COMMANDS = ("train", "evaluate", "predict", "summary", "models", "export", "doctor")
 
@@ -110,7 +110,7 @@ WRONG = {
     "train --resume --run-dir runs/lenet5-sample --lr 0.2": "was started with 0.1",
     "evaluate runs/lenet5-sample --data cifar": "did you mean cifar10?",
     "evaluate runs/lenet5-sample --dense": "need a run whose recipe has scales",
-    "evaluate runs/lenet5-sample/best.safetensors --model resnet20 --data sample": "are not for resnet20",
+    "evaluate runs/lenet5-sample/best.safetensors --model resnet20 --data sample": "is not for resnet20",
     "predict bot.png": "bot.png does not exist; did you mean boot.png?",
     "predict text.png": "text.png cannot be read as a picture",
     "predict boot.png --picture a.pgn": "did you mean a.png?",
@@ -192,6 +192,15 @@ def test_weights_alone_need_a_models_name_and_then_do_as_well(place, run, tmp_pa
     assert code == 0
     assert ours.splitlines()[:3] == theirs.splitlines()[:3]
     assert (tmp_path / "c.svg").exists()
+
+
+@pytest.mark.parametrize("settings", [{"small_input": True}, {}])
+def test_the_kind_of_a_network_is_told_by_its_weights(settings, run, tmp_path):
+    weights = tmp_path / "weights.pt"
+    mg.save(resnet18(num_classes=6, in_channels=1, **settings).state_dict(), weights)
+    assert run(f"export {weights} {tmp_path / 'again.pt'} --model resnet18")[0] == 0
+    assert mg.load(tmp_path / "again.pt")["conv1.weight"].shape == (64, 1, *((3, 3) if settings else (7, 7)))
+    assert "does not fit resnet34" in run(f"export {weights} {tmp_path / 'a.pt'} --model resnet34")[2]
 
 
 def test_predict_names_the_five_likeliest(place, run):

@@ -1,0 +1,100 @@
+"""What a run is trained with: taken from the command line, or from the folder of the run that goes on."""
+
+from __future__ import annotations
+
+import shlex
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from minigrad.train import recipes
+from minigrad.train.command import arguments
+from minigrad.train.command import data as datasets
+from minigrad.train.command.arguments import UsageError
+from minigrad.train.command.data import Data
+from minigrad.train.command.run import CHECKPOINT, RUNS, Config, find_run
+from minigrad.train.recipes import Recipe
+
+# Options that are arguments of Trainer, with what they do. A run is resumed with those it was started with.
+TRAINER = {
+    "accumulate": (arguments.count(1), "N", "batches that make one step"),
+    "checkpoint_every": (arguments.count(1), "N", "steps between checkpoints, beside one an epoch"),
+    "clip_norm": (arguments.positive, "X", "bound for the norm of all gradients together"),
+    "early_stopping": (arguments.count(1), "N", "stop after so many epochs without a better one"),
+    "ema": (arguments.positive, "DECAY", "validate and keep a moving average of the weights, such as 0.999"),
+    "mixup": (arguments.positive, "ALPHA", "train on blends of two pictures"),
+}
+
+
+def new_run(args: Any) -> tuple[Path, Config, Data]:
+    """Folder, configuration and data of a run that begins."""
+    if args.model is None or args.data is None:
+        missing = "MODEL" if args.model is None else "--data"
+        raise UsageError(f"{missing} is missing: minigrad train MODEL --data NAME|DIR, or --resume --run-dir DIR")
+    name = datasets.known(args.data)
+    folder = args.run_dir or RUNS / f"{args.model}-{Path(name).name}"
+    if (folder / CHECKPOINT).exists():
+        raise UsageError(
+            f"{folder} holds a run already; go on with --resume --run-dir {shlex.quote(str(folder))}, or give another"
+        )
+    data = datasets.load(name, args.root, bool(args.strict))
+    recipe_name = args.recipe or recipes.suggest(args.model, data.pictures)
+    recipe = recipes.get(recipe_name)
+    side = recipe.size or data.pictures.side
+    if side is None:
+        sized = [name for name, other in recipes.RECIPES.items() if other.size and not name.startswith("quick")]
+        raise UsageError(f"recipe {recipe_name} needs pictures of one size; for a folder --recipe {' or '.join(sized)}")
+    config = Config(
+        model=args.model,
+        data=name,
+        recipe=recipe_name,
+        epochs=args.epochs or recipe.epochs,
+        batch_size=args.batch_size or recipe.batch_size,
+        lr=args.lr or recipe.lr,
+        seed=args.seed or 0,
+        classes=data.classes,
+        input_shape=[data.channels, side, side],
+        settings=_settings(args.model, recipe, data, side),
+        pictures={"mean": data.pictures.mean, "std": data.pictures.std, "side": data.pictures.side},
+        root=None if args.root is None else str(Path(args.root).expanduser().resolve()),
+        strict=bool(args.strict),
+        device=args.device,
+        workers=args.workers,
+        weights=None if args.weights is None else str(args.weights.resolve()),
+        trainer={option: value for option in TRAINER if (value := getattr(args, option)) is not None},
+    )
+    return folder, config, data
+
+
+def _settings(model: str, recipe: Recipe, data: Data, side: int) -> dict[str, Any]:
+    """The model's arguments: the recipe's where it was made for the model, and what the data demand."""
+    suits = any(fnmatch(model, pattern) for pattern in recipe.networks)
+    settings = dict(recipe.settings) if suits else {}
+    settings |= {"num_classes": len(data.classes), "in_channels": data.channels}
+    if model == "lenet5" and side == 32:
+        settings["input_size"] = side
+    if model == "googlenet" and not recipe.auxiliary:
+        settings["aux_logits"] = False
+    return settings
+
+
+def resumed_run(args: Any) -> tuple[Path, Config, Data]:
+    """Folder, configuration and data of a run that goes on; what is given must be what it was started with."""
+    if args.run_dir is None and (args.model is None or args.data is None):
+        raise UsageError("--resume needs --run-dir DIR, the folder of the run")
+    folder = find_run(str(args.run_dir or RUNS / f"{args.model}-{Path(datasets.known(args.data)).name}"))
+    config = Config.load(folder)
+    config.device = args.device or config.device
+    config.workers = config.workers if args.workers is None else args.workers
+    started = {**vars(config), **dict.fromkeys(TRAINER), **config.trainer}
+    for option in ("model", "data", "recipe", "epochs", "batch_size", "lr", "seed", "strict", "weights", *TRAINER):
+        given = getattr(args, option)
+        if given is None:
+            continue
+        given = datasets.known(given) if option == "data" else str(given.resolve()) if option == "weights" else given
+        if given != started[option]:
+            raise UsageError(
+                f"--{option.replace('_', '-')} {given}: {folder} was started with {started[option]}, and a run goes on "
+                "as it was started; leave it out, or start another run"
+            )
+    return folder, config, datasets.load(config.data, args.root or config.root, config.strict)
