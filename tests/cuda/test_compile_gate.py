@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -44,8 +45,8 @@ def kernels(log: str) -> list[tuple[str, int, int]]:
 
 
 CASES = [
-    pytest.param(file, defines, arch, id=" ".join([file, *map("=".join, defines), arch]))
-    for file in source.all_files()
+    pytest.param(file, defines, arch, id=" ".join([file.rpartition("tests/")[2], *map("=".join, defines), arch]))
+    for file in [*source.all_files(), str(Path(__file__).parent / "ptx_selftest.cu")]
     for defines, oldest in source.load(file).variants
     for arch in ARCHITECTURES
     if int(arch[3:]) >= int(oldest[3:])

@@ -62,7 +62,7 @@ def test_every_fault_is_noticed(noticed):
         file, _, code = place.split(":", 2)
         return f"{file}:{code.partition('//')[0].rpartition(';')[0]};" in HARMLESS
 
-    if len(noticed) < 100:  # there are some 150
+    if len(noticed) < 80:  # of more than 100
         pytest.skip("needs the tests of all cases")
     missed = [place for place, seen in noticed.items() if not seen and not harmless(place)]
     assert not missed, "\n".join(["not noticed:", *missed])
