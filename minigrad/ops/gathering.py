@@ -76,10 +76,20 @@ def _corner(src: Tensor, index: Tensor) -> Tensor:
 
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """result[i, j] = input[index[i, j], j] for dim = 0, and likewise for other dimensions."""
+    return _read(input, dim, index, distinct=False)
+
+
+def pick(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """As `gather`, for an index that names no position twice along `dim`."""
+    return _read(input, dim, index, distinct=True)
+
+
+def _read(input: Tensor, dim: int, index: Tensor, distinct: bool) -> Tensor:
     grid = _grid("gather", input, dim, index)
     if input.ndim == 0:
         return input.expand(index.shape)
-    return Index.apply(input, grid).reshape(index.shape)
+    # Where each element has one position along `dim`, they differ in the others.
+    return Index.apply(input, grid, distinct or grid[dim].shape[dim] == 1).reshape(index.shape)
 
 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None) -> Tensor:

@@ -59,26 +59,31 @@ class SliceAdjoint(Function):
 
 
 class Index(Function):
-    """x[index] for index arrays (and full slices): a copy"""
+    """x[index] for index arrays (and full slices): a copy; `distinct` says that no element is read twice"""
 
     @staticmethod
-    def forward(ctx, x, index):
-        ctx.shape, ctx.index = x.shape, index
+    def forward(ctx, x, index, distinct=False):
+        ctx.shape, ctx.index, ctx.distinct = x.shape, index, distinct
         if all([part is EVERYTHING for part in index[:-1]]):
             return Tensor(x.array.take(index[-1], axis=len(index) - 1))  # the same, faster
         return Tensor(array_module(x.array).ascontiguousarray(x.array[index]))
 
     @staticmethod
     def backward(ctx, grad_output):
-        return IndexAdjoint.apply(grad_output, ctx.shape, ctx.index), None
+        grad_x = IndexAdjoint.apply(grad_output, ctx.shape, ctx.index, ctx.distinct)
+        return (grad_x, None, None)[: len(ctx.needs_input_grad)]
 
 
 class IndexAdjoint(Function):
     """Zeros of `shape` with the values added at `index`: an element read twice gets both gradients"""
 
     @staticmethod
-    def forward(ctx, values, shape, index):
-        ctx.index = index
+    def forward(ctx, values, shape, index, distinct=False):
+        ctx.index, ctx.distinct = index, distinct
+        if distinct:
+            whole = array_module(values.array).zeros(shape, values.dtype)
+            whole[index] = values.array
+            return Tensor(whole)
         indexed = [dim for dim, part in enumerate(index) if part is not EVERYTHING]
         kept = [dim for dim in range(len(shape)) if dim not in indexed]
         sizes = [shape[dim] for dim in indexed]
@@ -99,7 +104,8 @@ class IndexAdjoint(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Index.apply(grad_output, ctx.index), None, None
+        grad_values = Index.apply(grad_output, ctx.index, ctx.distinct)
+        return (grad_values, None, None, None)[: len(ctx.needs_input_grad)]
 
 
 def sum_rows(rows, positions, count: int):

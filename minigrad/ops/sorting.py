@@ -15,6 +15,7 @@ from minigrad.autograd import Function
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_tensor, dimension, dimensions
 from minigrad.ops.elementwise import maximum, minimum
+from minigrad.ops.gathering import pick
 from minigrad.ops.reduction import Dims, kept_shape
 from minigrad.tensor import Tensor
 
@@ -109,7 +110,7 @@ def _select(operation: str, choose, input: Tensor, dim: int, keepdim: bool) -> V
     _not_empty(operation, input, dim, (dim,) if input.ndim else ())
     # Booleans have an order too, but no argmax.
     indices = choose(input.to(np.uint8) if input.dtype == bool else input, dim, keepdim=True)
-    values = input.gather(dim, indices)
+    values = pick(input, dim, indices)
     if keepdim:
         return ValuesIndices(values, indices)
     return ValuesIndices(values.squeeze(dim), indices.squeeze(dim))
@@ -162,7 +163,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     check_tensor("sort", "input", input)
     dim = dimension("sort", dim, input.ndim)
     indices = argsort(input, dim, descending)
-    return ValuesIndices(input.gather(dim, indices), indices)
+    return ValuesIndices(pick(input, dim, indices), indices)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
@@ -180,4 +181,4 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     indices = argsort(input, dim, largest)
     if input.ndim:
         indices = indices.narrow(dim, 0, k)
-    return ValuesIndices(input.gather(dim, indices), indices)
+    return ValuesIndices(pick(input, dim, indices), indices)
