@@ -13,7 +13,7 @@
 #include "windows.cuh"
 
 // Blocks on a multiprocessor at a time: as many as its shared memory holds. It limits a thread's registers.
-#define RESIDENT (BM * BN == 128 * 128 ? 2 : 3)
+#define RESIDENT (BM * BN == 128 * 128 ? 2 : BM * BN == 128 * 64 ? 3 : 4)
 
 __device__ inline void convolve(const float* source, const float* weight, const float* bias, float* target, Layer l,
                                 Axis h, Axis w, const Task& task, int splits, int per_split, float* memory) {

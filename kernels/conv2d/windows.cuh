@@ -13,6 +13,7 @@
 // by zeros that a stretched dy would have.
 #pragma once
 #include "divisor.cuh"
+#include "operand.cuh"
 
 struct Axis {
   int count, first, spacing;      // outputs of this class; output i is written to pixel first + i spacing
@@ -47,10 +48,11 @@ template <class T> struct Windows {
   Divisor by_picture, by_row, by_channels, by_taps;
 
   struct Pixel {
-    int n, h, w;
+    const T* corner;  // of its window, which may lie outside the picture
+    int h, w;
   };
   struct Tap {
-    int h, w, c;
+    int offset, h, w;  // from the corner
   };
   __device__ Windows(const T* base, int batch, int height, int width, int channels, int group_channels, Axis h, Axis w)
       : base(base), height(height), width(width), channels(channels), picture(height * width * channels), h(h), w(w),
@@ -59,16 +61,16 @@ template <class T> struct Windows {
 
   __device__ Pixel pixel(int m) const {
     const int n = by_picture(m), place = m - n * h.count * w.count, i = by_row(place), j = place - i * w.count;
-    return {n, m < pixels ? i * h.step + h.origin : NOWHERE, j * w.step + w.origin};
+    const int top = i * h.step + h.origin, left = j * w.step + w.origin;
+    const T* corner = base + ((long long)n * picture + (top * width + left) * channels);
+    return {corner, m < pixels ? top : NOWHERE, left};
   }
   __device__ Tap tap(int k) const {
-    const int t = by_channels(k), a = by_taps(t), b = t - a * w.taps;
-    return {k < depth_end ? a * h.reach : NOWHERE, b * w.reach, k - t * group_channels};
+    const int t = by_channels(k), a = by_taps(t), b = t - a * w.taps, down = a * h.reach, right = b * w.reach;
+    return {(down * width + right) * channels + k - t * group_channels, k < depth_end ? down : NOWHERE, right};
   }
-  __device__ const T* look(const Pixel& p, const Tap& t) const {
-    const int i = p.h + t.h, j = p.w + t.w;
-    if ((unsigned)i >= (unsigned)height || (unsigned)j >= (unsigned)width) return nullptr;
-    return base + (long long)p.n * picture + ((i * width + j) * channels + t.c);
+  __device__ Place<T> look(const Pixel& p, const Tap& t) const {
+    return {p.corner + t.offset, (unsigned)(p.h + t.h) < (unsigned)height && (unsigned)(p.w + t.w) < (unsigned)width};
   }
   // Where output pixel m goes, of `out_height` x `out_width` in a picture.
   __device__ long long written(int m, int out_height, int out_width) const {
@@ -84,7 +86,7 @@ template <class T> struct PixelRows : Windows<T> {
   using Depth = typename Windows<T>::Tap;
   __device__ Row row(int m) const { return this->pixel(m); }
   __device__ Depth depth(int k) const { return this->tap(k); }
-  __device__ const T* at(const Row& r, const Depth& d) const { return this->look(r, d); }
+  __device__ Place<T> at(const Row& r, const Depth& d) const { return this->look(r, d); }
 };
 template <class T> struct TapRows : Windows<T> {
   using Windows<T>::Windows;
@@ -92,7 +94,7 @@ template <class T> struct TapRows : Windows<T> {
   using Depth = typename Windows<T>::Pixel;
   __device__ Row row(int k) const { return this->tap(k); }
   __device__ Depth depth(int m) const { return this->pixel(m); }
-  __device__ const T* at(const Row& r, const Depth& d) const { return this->look(d, r); }
+  __device__ Place<T> at(const Row& r, const Depth& d) const { return this->look(d, r); }
 };
 
 // The weights (outputs, KH, KW, channels of a group), of which a class of the gradient takes some taps.
@@ -102,24 +104,24 @@ template <class T> struct Weights {
   Axis h, w;
   Divisor by_channels, by_taps;
   struct Row {
-    int offset;  // negative: outside
+    const T* start;
+    bool there;
   };
   struct Depth {
     int offset;
+    bool there;
   };
   __device__ Weights(const T* base, int rows, int kernel_h, int kernel_w, int group_channels, Axis h, Axis w)
       : base(base), rows(rows), row_length(kernel_h * kernel_w * group_channels), kernel_w(kernel_w),
         group_channels(group_channels), depth_end(h.taps * w.taps * group_channels), h(h), w(w),
         by_channels(group_channels), by_taps(max(1, w.taps)) {}
-  __device__ Row row(int n) const { return {n < rows ? n * row_length : -1}; }
+  __device__ Row row(int n) const { return {base + (long long)n * row_length, n < rows}; }
   __device__ Depth depth(int k) const {
     const int t = by_channels(k), a = by_taps(t), b = t - a * w.taps;
     const int tap = (h.first_tap + a * h.tap_step) * kernel_w + w.first_tap + b * w.tap_step;
-    return {k < depth_end ? tap * group_channels + k - t * group_channels : -1};
+    return {(tap - t) * group_channels + k, k < depth_end};
   }
-  __device__ const T* at(const Row& r, const Depth& d) const {
-    return (r.offset | d.offset) < 0 ? nullptr : base + (r.offset + d.offset);
-  }
+  __device__ Place<T> at(const Row& r, const Depth& d) const { return {r.start + d.offset, r.there && d.there}; }
 };
 
 // A layer as the kernels are told of it. `source` is what the windows lie on and `target` what they make: x and y

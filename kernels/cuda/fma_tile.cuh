@@ -10,6 +10,7 @@
 // 4 in the width keeps 16-byte alignment, and puts the 8 depths x 4 rows that a warp writes at a time into 32 banks.
 // Instead of cp.async (sm_80), plain loads: this is the path of older devices too.
 #pragma once
+#include "operand.cuh"
 
 template <class T, int N> struct alignas(sizeof(T) * N) Pack {
   T v[N];
@@ -42,8 +43,8 @@ template <class T, int SIZE, bool ALONG, class Operand> struct Fetch {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       if (!ALONG && i > 0) depth = operand.depth(k0 + line + i * lines);
-      const T* from = operand.at(rows[ALONG ? i : 0], depth);
-      next[i] = from ? *from : T(0);
+      const Place<T> from = operand.at(rows[ALONG ? i : 0], depth);
+      next[i] = from.there ? *from.address : T(0);
     }
   }
   __device__ void store(T* buffer) const {

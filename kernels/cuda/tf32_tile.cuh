@@ -9,13 +9,11 @@
 //     ring: A [3][TILE_M x 32], B [3][TILE_N x 32]         98 kB for 128 x 128, so that two blocks share a multiprocessor's 228 kB
 // A step lies in shared memory as it does in global memory, so that every copy is of NUMBERS = 4 neighbours (16 bytes), or of
 // single numbers where they are not aligned (NUMBERS = 1):
-//     ALONG    (neighbours along the depth)  [row][32]     4-number chunk c of row r lies at place c ^ 4 (r & 1)
-//     across   (neighbours along the rows)   [32][rows]    4-number chunk c of depth k lies at place c ^ 2 ((k >> 2) & 3)
-// These places, instead of padding, put what a warp reads at a time into different banks.
-//
-// A sum has no order, so which of 8 places of the depth a tensor core calls "0 .. 7" is ours to choose, alike for A and B:
-// lane 4g + t takes the places 4t .. 4t + 3 of 16, two for each of two mma.m16n8k8. ALONG, these are one 16-byte read.
+//     ALONG    (neighbours along the depth)  [row][32]     4-number chunk c of row r lies at place c ^ (r & 7)
+//     across   (neighbours along the rows)   [32][rows]    4-number chunk c of depth k lies at place c ^ 2 (k & 3)
+// These places, instead of padding, put what a warp reads or writes at a time into different banks.
 #pragma once
+#include "operand.cuh"
 #include "ptx.cuh"
 
 constexpr int TF32_THREADS = 128, TF32_STEP = 32, TF32_STAGES = 3;
@@ -41,31 +39,39 @@ template <int ROWS, bool ALONG, int NUMBERS, class Operand> struct Ring {
     else for (int r = threadIdx.x; r < ROWS; r += TF32_THREADS) this->table[r] = operand.row(first_row + r);
   }
   __device__ void copy(int k0, int stage) {
+    constexpr int length = ALONG ? TF32_STEP : ROWS, period = ALONG ? 8 : 4;  // of a line, and of the chunks' places
     float* to = ring + stage * size;
     typename Operand::Depth depth = operand.depth(k0 + (ALONG ? across : line));
 #pragma unroll(NUMBERS == 4 ? copies : 4)
     for (int i = 0; i < copies; i++) {
       const int l = line + i * lines;
       if (!ALONG && i > 0) depth = operand.depth(k0 + l);
-      const float* from = operand.at(ALONG ? table[l] : mine, depth);
-      const int place = ALONG ? l * TF32_STEP + (across ^ (l & 1) << 4) : l * ROWS + (across ^ (l >> 2 & 3) << 3);
-      if (NUMBERS == 4) cp_async16(to + place, from ? from : operand.base, from != nullptr);
-      else cp_async4(to + place, from ? from : operand.base, from != nullptr);
+      const Place<float> from = operand.at(ALONG ? table[l] : mine, depth);
+      const int phase = lines % period == 0 ? line % period : l % period;  // the same for all copies, or not
+      float* place = to + (line * length + (across ^ phase << (ALONG ? 2 : 3))) + i * lines * length;
+      if (NUMBERS == 4) cp_async16(place, from.address, from.there);
+      else cp_async4(place, from.address, from.there);
     }
   }
-  // Row `row` + g, places 4t .. 4t + 3 of 16 from `slab` * 16 on.
-  template <bool ROUND> __device__ void read(uint32_t (&to)[4], int stage, int row, int slab, int g, int t) const {
+  // A lane's share of 16 rows x 8 places of the depth, for one mma as its left operand, or for two as their right one:
+  // left:  (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4)        right:  (g, t), (g, t + 4), (g + 8, t), (g + 8, t + 4)
+  template <bool LEFT, bool ROUND> __device__ void read(uint32_t (&to)[4], int stage, int row, int eighth) const {
     const float* from = ring + stage * size;
-    float v[4];
+    const int lane = threadIdx.x % 32;
     if (ALONG) {
-      const float4 chunk = *reinterpret_cast<const float4*>(from + (row + g) * TF32_STEP + ((slab ^ (g & 1)) * 4 + t) * 4);
-      v[0] = chunk.x, v[1] = chunk.y, v[2] = chunk.z, v[3] = chunk.w;
+      const int r = LEFT ? lane & 15 : lane >> 4 << 3 | (lane & 7), half = LEFT ? lane >> 4 : lane >> 3 & 1;
+      load_matrices(to, from + (row + r) * TF32_STEP + ((eighth * 2 + half) ^ (r & 7)) * 4);
     } else {
+      const int g = lane / 4, t = lane % 4;
 #pragma unroll
-      for (int e = 0; e < 4; e++) v[e] = from[(slab * 16 + 4 * t + e) * ROWS + ((row + g) ^ t << 3)];
+      for (int i = 0; i < 4; i++) {
+        const int r = row + g + (LEFT ? i & 1 : i >> 1) * 8, k = eighth * 8 + t + (LEFT ? i >> 1 : i & 1) * 4;
+        to[i] = __float_as_uint(from[k * ROWS + (r ^ t << 3)]);
+      }
     }
 #pragma unroll
-    for (int e = 0; e < 4; e++) to[e] = ROUND ? to_tf32(v[e]) : __float_as_uint(v[e]);
+    for (int i = 0; i < 4; i++)
+      if (ROUND) to[i] = to_tf32(__uint_as_float(to[i]));
   }
 };
 
@@ -109,29 +115,17 @@ template <int TILE_M, int TILE_N> struct Tf32Tile {
       }
       cp_async_commit();
 #pragma unroll
-      for (int slab = 0; slab < TF32_STEP / 16; slab++) {
-        uint32_t x[WM / 16][2][4];
+      for (int eighth = 0; eighth < TF32_STEP / 8; eighth++) {
+        uint32_t x[WM / 16][4], y[WN / 16][4];
 #pragma unroll
-        for (int i = 0; i < WM / 16; i++)
+        for (int i = 0; i < WM / 16; i++) ring_a.template read<true, true>(x[i], stage, wm + i * 16, eighth);
 #pragma unroll
-          for (int half = 0; half < 2; half++)
-            ring_a.template read<true>(x[i][half], stage, wm + i * 16 + half * 8, slab, g, t);
-        // Four columns of fragments at a time: enough multiplications apart that none waits for the sum before.
+        for (int j = 0; j < WN / 16; j++) ring_b.template read<false, ROUND_B>(y[j], stage, wn + j * 16, eighth);
 #pragma unroll
-        for (int j0 = 0; j0 < WN / 8; j0 += 4) {
-          uint32_t y[4][4];
+        for (int j = 0; j < WN / 8; j++) {
+          const uint32_t right[2] = {y[j / 2][j % 2 * 2], y[j / 2][j % 2 * 2 + 1]};
 #pragma unroll
-          for (int j = 0; j < 4; j++) ring_b.template read<ROUND_B>(y[j], stage, wn + (j0 + j) * 8, slab, g, t);
-#pragma unroll
-          for (int e = 0; e < 4; e += 2)
-#pragma unroll
-            for (int j = 0; j < 4; j++)
-#pragma unroll
-              for (int i = 0; i < WM / 16; i++) {
-                const uint32_t left[4] = {x[i][0][e], x[i][1][e], x[i][0][e + 1], x[i][1][e + 1]};
-                const uint32_t right[2] = {y[j][e], y[j][e + 1]};
-                mma_tf32(sums[i][j0 + j], left, right);
-              }
+          for (int i = 0; i < WM / 16; i++) mma_tf32(sums[i][j], x[i], right);
         }
       }
       stage = stage == TF32_STAGES - 1 ? 0 : stage + 1;

@@ -15,7 +15,11 @@
 #include "operand.cuh"
 #include "fma_tile.cuh"
 
-extern "C" __global__ void __launch_bounds__(256, 2) matmul(const REAL* a, const REAL* b, REAL* c, int m, int n, int k,
+// Blocks on a multiprocessor at a time, which limits a thread's registers: 64 sums and 8 rows need more than the 128 that
+// two blocks of 256 threads could have.
+#define RESIDENT (TILE == 128 ? 1 : 2)
+
+extern "C" __global__ void __launch_bounds__(256, RESIDENT) matmul(const REAL* a, const REAL* b, REAL* c, int m, int n, int k,
                                                          long long a_row, long long a_depth, long long a_batch,
                                                          long long b_row, long long b_depth, long long b_batch,
                                                          int splits, int per_split) {

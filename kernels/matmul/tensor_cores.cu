@@ -9,7 +9,7 @@
 #include "tf32_tile.cuh"
 
 // Blocks on a multiprocessor at a time: as many as its shared memory holds. It limits a thread's registers.
-#define RESIDENT (BM == 128 ? 2 : 3)
+#define RESIDENT (BM == 128 ? 2 : 4)
 
 extern "C" __global__ void __launch_bounds__(128, RESIDENT)
     matmul_tensor_cores(const float* a, const float* b, float* c, int m, int n, int k, long long a_row, long long a_depth,

@@ -17,6 +17,17 @@ extern "C" __global__ void try_mma(const float* a, const float* b, float* c, int
   top[0] = d[0] - 1.f, top[1] = d[1] - 2.f, bottom[0] = d[2] - 3.f, bottom[1] = d[3] - 4.f;
 }
 
+// Four 8 x 4 tiles of x (16 x 8): rows 0-7 and 8-15, columns 0-3 and 4-7, in the order of mma's left operand; 32 threads.
+extern "C" __global__ void try_load_matrices(const float* x, float* out) {
+  __shared__ __align__(16) float tile[16 * 8];
+  int lane = threadIdx.x;
+  for (int i = lane; i < 128; i += 32) tile[i] = x[i];
+  __syncthreads();
+  uint32_t got[4];
+  load_matrices(got, tile + lane % 16 * 8 + lane / 16 * 4);
+  for (int m = 0; m < 4; m++) out[m * 32 + lane] = __uint_as_float(got[m]);
+}
+
 extern "C" __global__ void try_to_tf32(const float* x, unsigned* bits, int n) {
   for (int i = threadIdx.x; i < n; i += blockDim.x) bits[i] = to_tf32(x[i]);
 }

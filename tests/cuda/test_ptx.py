@@ -52,6 +52,13 @@ def test_mma_cuts_what_is_not_rounded(xp):
         np.testing.assert_allclose(multiplied(xp, a, b, rounded), expected, rtol=1e-5, atol=3e-6)
 
 
+def test_load_matrices_gives_each_lane_its_numbers(xp):
+    x = np.arange(128, dtype=np.float32).reshape(16, 8)
+    out = xp.empty((4, 8, 4), np.float32)
+    launch(FILE, "try_load_matrices", (1,), (32,), (xp.asarray(x), out))
+    np.testing.assert_array_equal(out.get(), [x[:8, :4], x[8:, :4], x[:8, 4:], x[8:, 4:]])
+
+
 def test_to_tf32_rounds_ties_away_from_zero(xp):
     x = np.concatenate([rng.standard_normal(1000) * 10.0 ** rng.integers(-30, 30, 1000), [0, -0.0, np.inf, -np.inf]])
     x = np.concatenate([x.astype(np.float32), np.array([0x3F801000, 0xBF801000, 0x3F800FFF], np.uint32).view("f4")])
