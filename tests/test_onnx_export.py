@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -143,6 +145,12 @@ def test_what_onnx_cannot_say_is_refused_in_one_line(words, tmp_path):
         exported(Scaled(REFUSED[words]), (3, 8, 8), tmp_path / "model.onnx")
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'minigrad\[onnx\]'"):
+        exported(nn.Linear(2, 2), (2,), tmp_path / "model.onnx")
 
 
 def test_the_model_is_left_as_it_was(tmp_path):

@@ -132,10 +132,15 @@ def test_wrong_arguments_get_one_line_and_code_2(line, run):
     assert WRONG[line] in err
 
 
-def test_the_zoo_lists_every_model_with_its_true_count(monkeypatch):
+@pytest.fixture
+def uninitialized(monkeypatch):
+    """Models are built without drawing their weights, whose shapes are all that matters."""
     for name in vars(init):
-        if name.endswith("_") and not name.startswith("_"):  # only counted, not to be used
+        if name.endswith("_") and not name.startswith("_"):
             monkeypatch.setattr(init, name, lambda tensor, *args, **kwargs: tensor)
+
+
+def test_the_zoo_lists_every_model_with_its_true_count(uninitialized):
     assert sorted(ZOO) == list_models()
     for name, entry in ZOO.items():
         model = get_model(name, **({"aux_logits": False} if name == "googlenet" else {}))
@@ -195,7 +200,7 @@ def test_weights_alone_need_a_models_name_and_then_do_as_well(place, run, tmp_pa
 
 
 @pytest.mark.parametrize("settings", [{"small_input": True}, {}])
-def test_the_kind_of_a_network_is_told_by_its_weights(settings, run, tmp_path):
+def test_the_kind_of_a_network_is_told_by_its_weights(settings, run, uninitialized, tmp_path):
     weights = tmp_path / "weights.pt"
     mg.save(resnet18(num_classes=6, in_channels=1, **settings).state_dict(), weights)
     assert run(f"export {weights} {tmp_path / 'again.pt'} --model resnet18")[0] == 0
@@ -287,6 +292,8 @@ def test_a_folder_of_pictures_from_training_to_prediction(run, tmp_path):
     code, out, err = run(f"{line} --run-dir {tmp_path / 'run'}")
     assert code == 0 and "9 pictures of 2 classes, 1 for validation" in out
     assert err.startswith("minigrad: ImageFolder:") and err.count("\n") == 1
+    code, out, _ = run(f"evaluate {tmp_path / 'run'} --multi-scale --flip --workers 0")
+    assert code == 0 and "top-5" not in out and out.startswith("top-1")
     code, out, _ = run(f"predict {tmp_path}/colours/red/0.png --from {tmp_path / 'run'} --picture {tmp_path}/p.png")
     assert code == 0 and {line.split()[0] for line in out.splitlines()[3:5]} == {"blue", "red"}
 
