@@ -12,8 +12,10 @@ one-cycle schedule comes near in ten or twenty epochs to what takes a hundred in
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from minigrad import nn
@@ -21,7 +23,7 @@ from minigrad.optim import SGD
 from minigrad.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 from minigrad.tensor import Tensor
 from minigrad.vision import transforms as T
-from minigrad.vision.models import GoogLeNetOutputs, auxiliary_loss
+from minigrad.vision.models import auxiliary_loss
 
 Unit = Literal["step", "epoch"]
 
@@ -374,7 +376,7 @@ class Training(NamedTuple):
     optimizer: SGD
     scheduler: LRScheduler
     schedule_by: Unit
-    criterion: nn.Module
+    criterion: Callable[[Any, Tensor], Tensor]
 
 
 def build(recipe: Recipe, model: nn.Module, steps_per_epoch: int) -> Training:
@@ -397,18 +399,5 @@ def build(recipe: Recipe, model: nn.Module, steps_per_epoch: int) -> Training:
     else:
         unit = schedule.unit
         scheduler = LambdaLR(optimizer, lambda time: schedule.share(time * schedule.epochs / epochs))
-    criterion = AuxiliaryLoss(recipe.auxiliary) if recipe.auxiliary else nn.CrossEntropyLoss()
+    criterion = partial(auxiliary_loss, weight=recipe.auxiliary) if recipe.auxiliary else nn.CrossEntropyLoss()
     return Training(optimizer, scheduler, unit, criterion)
-
-
-class AuxiliaryLoss(nn.Module):
-    """Cross-entropy of GoogLeNet's outputs: its auxiliary classifiers count `weight` each in training."""
-
-    def __init__(self, weight: float):
-        super().__init__()
-        self.weight = weight
-
-    def forward(self, outputs: Tensor | GoogLeNetOutputs, target: Tensor) -> Tensor:
-        if isinstance(outputs, Tensor):
-            return nn.functional.cross_entropy(outputs, target)
-        return auxiliary_loss(outputs, target, weight=self.weight)

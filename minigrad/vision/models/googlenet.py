@@ -52,12 +52,14 @@ class GoogLeNetOutputs(NamedTuple):
 
 
 def auxiliary_loss(
-    outputs: GoogLeNetOutputs,
+    outputs: GoogLeNetOutputs | Tensor,
     target: Tensor,
     criterion: Callable[..., Tensor] = F.cross_entropy,
     weight: float = 0.3,
 ) -> Tensor:
-    """The training loss: the two auxiliary classifiers count `weight` each."""
+    """The loss: in training the two auxiliary classifiers count `weight` each; in evaluation there are logits only."""
+    if isinstance(outputs, Tensor):
+        return criterion(outputs, target)
     logits, *auxiliary = (criterion(logits, target) for logits in outputs)
     return logits + weight * sum(auxiliary)
 
