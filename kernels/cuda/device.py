@@ -21,7 +21,7 @@ class Backend(Protocol):
     """What minigrad asks of a GPU."""
 
     name: str  # "cupy" or "simulator"
-    xp: ModuleType  # the array module
+    xp: Any  # the array module
 
     def launch(
         self,

@@ -7,7 +7,7 @@ import pytest
 from programs import run, simulator_only
 
 from minigrad.kernels.cuda import KernelError
-from minigrad.kernels.cuda.simulator import simulate
+from minigrad.kernels.cuda.simulator import profile, simulate
 
 pytestmark = simulator_only
 
@@ -150,3 +150,27 @@ def test_launches_a_gpu_would_refuse(xp):
             run(FEATURES, "histogram_float", grid, block, (x, out, i32(9)), shared=shared)
     with simulate(capability=(7, 5)), pytest.raises(KernelError, match="7.5 has 65,536 a block"):
         run(FEATURES, "histogram_float", (1,), (128,), (x, out, i32(9)), shared=65 * 1024)
+
+
+@pytest.mark.parametrize("width, conflicts", [(33, 1), (32, 32), (36, 4)])
+def test_the_profile_counts_bank_conflicts_and_sectors(xp, width, conflicts):
+    text = (
+        f"#define WIDTH {width}\n"
+        + r"""
+extern "C" __global__ void columns(const float* x, float* y, int stride) {
+  __shared__ float tile[32 * WIDTH];
+  tile[threadIdx.x * WIDTH] = x[threadIdx.x * stride];
+  __syncthreads();
+  y[threadIdx.x] = tile[(31 - threadIdx.x) * WIDTH];
+}
+"""
+    )
+    x, y = xp.zeros(256, np.float32), xp.empty(32, np.float32)
+    with simulate(mode="check"), profile() as lines:
+        run(text, "columns", (1,), (32,), (x, y, i32(8)))
+    cost = {(line.space, line.operation): (line.requests, line.cost, line.ideal) for line in lines}
+    assert cost["shared", "store"] == cost["shared", "load"] == (1, conflicts, 1)
+    assert cost["global", "load"] == (1, 32, 4)  # each lane a sector of its own
+    assert cost["global", "store"] == (1, 4, 4)
+    assert {line.place.rpartition(":")[2] for line in lines} == {"5", "7"}
+    assert f"{conflicts:.2f} times the ideal" in "\n".join(map(str, lines))

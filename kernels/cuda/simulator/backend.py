@@ -19,7 +19,7 @@ class SimulatorBackend:
     """See `Backend`; raises RuntimeError if there is no g++."""
 
     name = "simulator"
-    xp = arrays
+    xp: Any = arrays
 
     def __init__(self) -> None:
         compiler.compiler()

@@ -16,6 +16,7 @@
 namespace cudasim {
 
 void note_pc(const void* pc);
+void profile_access(uintptr_t address, int bytes, bool write, bool shared, const void* pc);
 
 static const int NOBODY = -1, SEVERAL = -2, ATOMICS = -3;
 
@@ -169,6 +170,7 @@ void check_access(const void* pointer, int bytes, bool write, const void* pc) {
   Shadow* first = shadow_of(*region, address, bytes);
   Shadow* last = shadow_of(*region, std::min(address + bytes, region->high) - 1, bytes);
   for (Shadow* word = first; word <= last; word++) check_race(*word, write, !global, pc);
+  profile_access(address, bytes, write, !global, pc);
 }
 
 }  // namespace cudasim

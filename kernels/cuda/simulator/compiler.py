@@ -17,7 +17,7 @@ from ..source import Defines, Source
 
 HERE = Path(__file__).resolve().parent
 HEADERS = ("abi.h", "device_api.h", "tensor_core.h")
-RUNTIME = ("runtime.cpp", "checks.cpp", "runtime.h", "abi.h")
+RUNTIME = ("runtime.cpp", "checks.cpp", "profile.cpp", "runtime.h", "abi.h")
 # no unique symbols: the shared memory of a template has the same name in two variants of a file, but not the same size
 COMMON = ("-std=c++17", "-g1", "-fPIC", "-fno-strict-aliasing", "-fno-gnu-unique")
 FLAGS = {
@@ -62,7 +62,7 @@ def runtime() -> ctypes.CDLL:
     """The runtime that all compiled kernels share, loaded so that they find it."""
     flags = ("-std=c++17", "-O2", "-g1", "-fPIC", "-shared")
     path = cache_folder() / f"runtime-{_digest(*map(_read, RUNTIME), *flags)}.so"
-    _build(path, [*flags, str(HERE / "runtime.cpp"), str(HERE / "checks.cpp")], "the simulator's runtime")
+    _build(path, [*flags, *(str(HERE / name) for name in RUNTIME[:3])], "the simulator's runtime")
     library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
     size, pointer = ctypes.c_size_t, ctypes.c_void_p
     library.cudasim_error.restype = ctypes.c_char_p
@@ -113,13 +113,17 @@ def program(source: Source) -> str:
     return "\n".join(['#include "device_api.h"', f'#line 1 "{source.file}"', text, *exports, ""])
 
 
-def source_line(library: Path, offset: int) -> str:
-    """The line of the kernel that an instruction belongs to, as FILE:LINE; "" where binutils are missing."""
+def source_line(pc: int) -> str:
+    """The line of a kernel that an instruction of this process belongs to, as FILE:LINE; "" if nothing tells."""
     tool = shutil.which("addr2line")
-    if tool is None:
+    with open("/proc/self/maps") as file:
+        maps = [(*(int(end, 16) for end in line.split()[0].split("-")), line.split()[-1]) for line in file]
+    library = next((path for start, end, path in maps if start <= pc < end), "")
+    if tool is None or not library.endswith(".so"):
         return ""
+    offset = pc - 1 - min(start for start, _, path in maps if path == library)
     # the instruction's own line first, then the lines it was inlined into
-    found = subprocess.run([tool, "-i", "-e", str(library), hex(offset)], capture_output=True, text=True, check=False)
+    found = subprocess.run([tool, "-i", "-e", library, hex(offset)], capture_output=True, text=True, check=False)
     here = f"{Path.cwd()}/"  # a name in #line is taken as relative to the folder of the compiler
     places = [line.split(" ")[0].removeprefix(here) for line in found.stdout.splitlines() if line[:1] != "?"]
     return next((place for place in places if not place.rpartition(":")[0].endswith(HEADERS)), "")

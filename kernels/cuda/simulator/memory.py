@@ -11,6 +11,7 @@ import ctypes
 import heapq
 import mmap
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ POISON = 0xFF  # all bits set: NaN, or -1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
-_libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+_libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 _libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
@@ -125,7 +126,7 @@ pool = Pool()
 
 def block_of(array: np.ndarray) -> Block | None:
     """The block that an array, or the array it is a view of, lies in; None for memory of the host."""
-    base = array
+    base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base
     return base if isinstance(base, Block) else None

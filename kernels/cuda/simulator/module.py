@@ -39,15 +39,6 @@ class Module:
             self._functions[name] = Function(self, name)
         return self._functions[name]
 
-    def line(self, pc: int) -> str:
-        """Where in the kernel's source an address of its code comes from, as " at FILE:LINE"."""
-        with open("/proc/self/maps") as maps:
-            starts = [int(entry.split("-")[0], 16) for entry in maps if str(self.path) in entry]
-        if not starts or pc < min(starts):
-            return ""
-        place = compiler.source_line(self.path, pc - min(starts) - 1)
-        return place and f" at {place}"
-
 
 class Function:
     """A kernel that can be launched."""
@@ -99,8 +90,9 @@ class Function:
                 int(settings.mode == "check"),
             )
             if failed:
-                place = self.module.line(runtime.cudasim_error_pc())
-                raise KernelError(f"{self.module.file}: {runtime.cudasim_error().decode()}{place}")
+                place = compiler.source_line(runtime.cudasim_error_pc())
+                where = f" at {place}" if place else ""
+                raise KernelError(f"{self.module.file}: {runtime.cudasim_error().decode()}{where}")
             self._check_shared(runtime.cudasim_shared_bytes(), settings)
         for i, (array, _) in enumerate(arrays):
             memory = block_of(array._array)

@@ -192,7 +192,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     # ---- from the device to the host: in plain sight only
 
     def get(
-        self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True
+        self, stream: Any = None, order: Any = "C", out: np.ndarray | None = None, blocking: bool = True
     ) -> np.ndarray:
         """A NumPy copy."""
         record("download", "get", _pointer(self._array), self.shape)
@@ -222,7 +222,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         """Nested lists of Python numbers."""
         return self._read().tolist()
 
-    def tobytes(self, order: str = "C") -> bytes:
+    def tobytes(self, order: Any = "C") -> bytes:
         """The bytes in the order given."""
         return self._read().tobytes(order)
 

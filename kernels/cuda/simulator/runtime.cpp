@@ -348,6 +348,7 @@ int cudasim_launch(const char* name, void (*function)(void*), void* arguments, c
                  static_cast<unsigned>(number / grid[0] / grid[1])};
     if (turns.empty() || order > 1) turns = thread_order(order);
     run_block(turns);
+    if (check) end_block_of_profile();
     current = nullptr;
   }
   release_faults();

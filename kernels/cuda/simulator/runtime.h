@@ -1,4 +1,4 @@
-// What runtime.cpp and checks.cpp know of each other.
+// What runtime.cpp, checks.cpp and profile.cpp know of each other.
 #pragma once
 #include <string>
 #include <vector>
@@ -47,5 +47,6 @@ extern bool checking;
 
 void clear_global_checks();
 void clear_shared_checks();
+void end_block_of_profile();
 
 }  // namespace cudasim
