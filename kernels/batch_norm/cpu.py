@@ -138,10 +138,18 @@ def _affine(weight: np.ndarray | None, bias: np.ndarray | None, x: np.ndarray) -
     return weight, bias
 
 
-@jit(fastmath=REASSOCIATE)
+# Element by element nothing is reordered: where that was allowed, the process that compiled a loop rounded in another
+# way than those that found it compiled, and a training that was resumed was not quite the same.
+@jit(fastmath={"contract"})
 def _scaled(x, mean, scale, bias):
     """The normalised x: one expression, so that backward finds the same sign as forward."""
     return (x - mean) * scale + bias
+
+
+@jit(fastmath={"contract"})
+def _input_gradient(grad, x, mean, scale, average, slope):
+    """An element of dx: what is left of dy without its mean and its share along the normalised x."""
+    return scale * (grad - average - (x - mean) * slope)
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
@@ -291,7 +299,7 @@ def _backward_planes(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx
                 grad, value = gated[i, c, k] if keep else dy[i, c, k], x[i, c, k]
                 if relu and not keep:
                     grad = np.float32(0) if _scaled(value, mean[c], scale, bias[c]) <= 0 else grad
-                dx[i, c, k] = scale * (grad - average - (value - mean[c]) * slope)
+                dx[i, c, k] = _input_gradient(grad, value, mean[c], scale, average, slope)
 
 
 @jit(fastmath=REASSOCIATE)
@@ -356,4 +364,4 @@ def _backward_rows(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx, 
                 grad, value = gated[row, c] if keep else dy[row, c], x[row, c]
                 if relu and not keep:
                     grad = np.float32(0) if _scaled(value, mean[c], scale[c], bias[c]) <= 0 else grad
-                dx[row, c] = scale[c] * (grad - average[c] - (value - mean[c]) * slope[c])
+                dx[row, c] = _input_gradient(grad, value, mean[c], scale[c], average[c], slope[c])
