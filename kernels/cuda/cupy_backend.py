@@ -19,6 +19,7 @@ SHARED_WITHOUT_ASKING = 48 * 1024
 # cudaError_t: after any of these the process can use the GPU no more.
 LOST = {46, 201, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 910, 999}
 NO_DEVICE = 100
+NULL = np.uint64(0)  # as a kernel's argument: 8 bytes, as an address has
 
 
 def import_cupy() -> ModuleType:
@@ -86,6 +87,7 @@ class CupyBackend:
         self._peak = 0
         # Pinned arrays that are being copied, each with the event after it.
         self._being_read: deque[tuple[Any, np.ndarray]] = deque()
+        self._errors = self._cuda.runtime.CUDARuntimeError, self._cuda.driver.CUDADriverError
         self._cuda.set_allocator(self._allocate)
 
     def launch(
@@ -105,10 +107,11 @@ class CupyBackend:
             kernel = self._kernels[key] = self._compile(*key)
         if shared > kernel.shared_limit:
             kernel.raise_shared_limit(shared, file, function)
-        # An address is 8 bytes: so is this null pointer.
-        values = tuple(np.uint64(0) if argument is None else argument for argument in args)
-        with self._translated(f"{file}: {function}"):
+        values = tuple(NULL if argument is None else argument for argument in args)
+        try:
             kernel.function(grid, block, values, shared_mem=shared)
+        except self._errors as error:
+            raise _translated(error, f"{file}: {function}") from error
 
     def _compile(self, file: str, function: str, defines: tuple, device: int) -> _Kernel:
         key = file, defines, device
@@ -147,17 +150,11 @@ class CupyBackend:
         return memory
 
     @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        """CUDA's errors in one line each."""
+    def _translating(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (self._cuda.runtime.CUDARuntimeError, self._cuda.driver.CUDADriverError) as error:
-            if getattr(error, "status", None) in LOST:
-                raise DeviceLostError(
-                    f"{what}: the GPU failed ({_one_line(error)}); tensors on it are lost, files saved are not: "
-                    "start a new process from the last checkpoint"
-                ) from error
-            raise KernelError(f"{what}: {_one_line(error)}") from error
+        except self._errors as error:
+            raise _translated(error, what) from error
 
     def capability(self, device: int | None = None) -> tuple[int, int]:
         digits = self._cuda.Device(device).compute_capability  # "90" for (9, 0)
@@ -174,7 +171,7 @@ class CupyBackend:
         return name.decode()
 
     def synchronize(self) -> None:
-        with self._translated("synchronize"):
+        with self._translating("synchronize"):
             self._cuda.Device().synchronize()
 
     def memory_allocated(self) -> int:
@@ -204,7 +201,7 @@ class CupyBackend:
         return isinstance(host.base, self._cuda.PinnedMemoryPointer)
 
     def upload(self, host: np.ndarray, device: int | None = None, non_blocking: bool = False) -> Any:
-        with self._cuda.Device(device), self._translated("copy to the GPU"):
+        with self._cuda.Device(device), self._translating("copy to the GPU"):
             # CuPy does not wait for pinned memory, and copies other memory through a pinned buffer of its own.
             array = self.xp.asarray(host)
             if self.is_pinned(host):
@@ -219,8 +216,18 @@ class CupyBackend:
             return array
 
     def download(self, array: Any) -> np.ndarray:
-        with self._translated("copy from the GPU"):
+        with self._translating("copy from the GPU"):
             return array.get()
+
+
+def _translated(error: Any, what: str) -> RuntimeError:
+    """CUDA's error in one line."""
+    if error.status in LOST:
+        return DeviceLostError(
+            f"{what}: the GPU failed ({_one_line(error)}); tensors on it are lost, files saved are not: "
+            "start a new process from the last checkpoint"
+        )
+    return KernelError(f"{what}: {_one_line(error)}")
 
 
 class _Kernel:
