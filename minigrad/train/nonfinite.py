@@ -44,6 +44,6 @@ def first_nonfinite(model: Module, images: Tensor, forward: Callable[[], object]
             value.statistics is not None and not math.isfinite(value.statistics.norm) for value in record.outputs
         ):
             place = f" of {record.module_class} {record.module!r}" if record.module else ""
-            line = f" ({record.source}: {record.source.text})" if record.source else ""
+            line = f" ({record.source}: {record.source.text})" if record.source and record.source.text else ""
             return f"the first operation that made one is {record.name}{place}{line}"
     return "the same step repeated made none"

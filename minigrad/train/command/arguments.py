@@ -150,7 +150,7 @@ def output(*suffixes: str) -> Callable[[str], Path]:
 def _known(kind: str, text: str, names: list[str], hint: str) -> str:
     if text in names:
         return text
-    near = difflib.get_close_matches(text.lower(), names, n=3, cutoff=0.5)
+    near = [text.lower()] if text.lower() in names else difflib.get_close_matches(text.lower(), names, cutoff=0.5)
     advice = f"did you mean {' or '.join(near)}?" if near else hint or nearest(text, names)
     raise argparse.ArgumentTypeError(f"unknown {kind} {text!r}; {advice}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser, commands = build_parser()
     command = commands.get(words[0]) if words else None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without the signs that tables are drawn with
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         return _run(words, parser, command or parser)
@@ -67,7 +70,7 @@ def _run(words: list[str], parser: Parser, command: Parser) -> int:
         return _fail(command, error, WRONG_ARGUMENTS)
     except BrokenPipeError:  # `minigrad models | head` has seen enough; the interpreter must not flush again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return FAILED
     except KeyboardInterrupt as stopped:  # TrainingInterrupted, which says what is saved, is one
         return _fail(command, str(stopped) or "stopped by Ctrl-C", INTERRUPTED)
     # What the library raises for what it was given has a message of one line; anything else is a mistake of ours,

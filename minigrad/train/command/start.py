@@ -93,8 +93,9 @@ def resumed_run(args: Any) -> tuple[Path, Config, Data]:
             continue
         given = datasets.known(given) if option == "data" else str(given.resolve()) if option == "weights" else given
         if given != started[option]:
+            word = "MODEL" if option == "model" else f"--{option.replace('_', '-')}"
             raise UsageError(
-                f"--{option.replace('_', '-')} {given}: {folder} was started with {started[option]}, and a run goes on "
+                f"{word} {given}: {folder} was started with {started[option]}, and a run goes on "
                 "as it was started; leave it out, or start another run"
             )
     return folder, config, datasets.load(config.data, args.root or config.root, config.strict)

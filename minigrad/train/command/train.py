@@ -10,7 +10,7 @@ from typing import Any
 import minigrad as mg
 from minigrad import nn
 from minigrad.data import DataLoader
-from minigrad.train import Trainer, TrainingInterrupted, recipes
+from minigrad.train import NonFiniteLoss, Trainer, TrainingInterrupted, recipes
 from minigrad.train.command import arguments
 from minigrad.train.command.arguments import UsageError
 from minigrad.train.command.console import say
@@ -67,6 +67,8 @@ def train(args: Any) -> None:
         raise TrainingInterrupted(
             f"{where}, all is saved; go on with: {_program()} train --resume --run-dir {_quote(folder)}"
         ) from None
+    except NonFiniteLoss as error:
+        raise NonFiniteLoss(f"{error}; try a smaller --lr, or --clip-norm 1") from None
 
 
 def _fit(folder: Path, config: Config, data: Data, resume: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -88,6 +89,17 @@ def test_each_command_has_help_that_fits_the_screen(command, run):
 def test_python_dash_m_is_the_same_program():
     result = subprocess.run([sys.executable, "-m", "minigrad", "--version"], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (0, f"minigrad {mg.__version__}\n")
+
+
+def test_a_reader_who_has_seen_enough_and_a_terminal_without_unicode():
+    pipe = "import subprocess, sys; p = subprocess.Popen(sys.argv[1:], stdout=-1, stderr=-1); p.stdout.close(); "
+    command = [sys.executable, "-m", "minigrad", "models"]
+    result = subprocess.run(
+        [sys.executable, "-c", f"{pipe}print(p.stderr.read())", *command], capture_output=True, text=True
+    )
+    assert result.stdout == "b''\n"
+    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert result.returncode == 0 and "138,357,544" in result.stdout
 
 
 WRONG = {
