@@ -182,3 +182,19 @@ def test_the_simulator_without_a_compiler_says_so():
     assert result.stderr.splitlines()[-1] == (
         "RuntimeError: the CUDA simulator (MINIGRAD_CUDA_SIMULATOR=1) compiles kernels with g++, which is not installed"
     )
+
+
+def test_the_stand_in_has_what_cupy_has():
+    """On a machine that has CuPy: every name that the stand-in shows is CuPy's."""
+    real = pytest.importorskip("cupy", exc_type=ImportError)
+    fake = FakeCupy()
+    for name in ("ndarray", "asarray", "RawModule", "get_default_memory_pool", "get_default_pinned_memory_pool"):
+        assert hasattr(real, name) and hasattr(fake, name)
+    for owner in ("", "runtime", "driver", "compiler", "memory"):
+        stand_in, model = (getattr(m.cuda, owner) if owner else m.cuda for m in (fake, real))
+        for name in vars(stand_in):
+            assert hasattr(model, name), f"{owner}.{name}"
+    for name in ("malloc", "used_bytes", "total_bytes", "free_all_blocks"):
+        assert hasattr(real.cuda.MemoryPool, name)
+    assert hasattr(real.RawKernel, "max_dynamic_shared_size_bytes") and hasattr(real.cuda.Device, "compute_capability")
+    assert issubclass(real.cuda.memory.OutOfMemoryError, MemoryError)
