@@ -68,19 +68,11 @@ avg_pool2d_forward(const REAL* __restrict__ x, REAL* __restrict__ y, int images,
 // The same for large windows: a block takes one window of blockDim.x packs of channels, and its threadIdx.y share the
 // window's elements, y, y + blockDim.y, ... Their sums meet in shared memory, 16 bytes a thread, in a tree.
 // Grid: x over windows times groups of channels, y over images.
-struct Sum {
-  Pack<REAL> of;
-  __device__ Sum& operator+=(const Sum& other) {
-    for (int v = 0; v < VECTOR; v++) of.at[v] += other.of.at[v];
-    return *this;
-  }
-};
-
 extern "C" __global__ void __launch_bounds__(256, 4)
 avg_pool2d_forward_large(const REAL* __restrict__ x, REAL* __restrict__ y, int images, int height, int width,
                          int channels, int out_h, int out_w, int kernel_h, int kernel_w, int stride_h, int stride_w,
                          int pad_h, int pad_w, int count_pad, int divisor) {
-  __shared__ Sum scratch[256];
+  __shared__ REAL scratch[256 * VECTOR];
   const int groups = (channels / VECTOR + blockDim.x - 1) / blockDim.x, window = blockIdx.x / groups;
   const int c = ((blockIdx.x - window * groups) * blockDim.x + threadIdx.x) * VECTOR;
   const int row = window / out_w, column = window - row * out_w;
@@ -89,20 +81,20 @@ avg_pool2d_forward_large(const REAL* __restrict__ x, REAL* __restrict__ y, int i
   const int across = columns.last - columns.first, elements = (rows.last - rows.first) * across;
   for (int image = blockIdx.y; image < images; image += gridDim.y) {
     const REAL* source = x + (size_t)image * height * width * channels + c;
-    Sum sum;
-    for (int v = 0; v < VECTOR; v++) sum.of.at[v] = 0;
+    Pack<REAL> sum;
+    for (int v = 0; v < VECTOR; v++) sum.at[v] = 0;
     if (c < channels)
 #pragma unroll 4  // loads in flight
       for (int k = threadIdx.y; k < elements; k += blockDim.y) {
         const int down = k / across, h = rows.first + down, w = columns.first + k - down * across;
         const Pack<REAL> element = load(source + (h * width + w) * channels);
-        for (int v = 0; v < VECTOR; v++) sum.of.at[v] += element.at[v];
+        for (int v = 0; v < VECTOR; v++) sum.at[v] += element.at[v];
       }
-    sum = column_sum(sum, scratch);
+    column_sums(sum.at, scratch);
     if (threadIdx.y == 0 && c < channels) {
       const REAL size = divisor_of(rows, columns, divisor);
-      for (int v = 0; v < VECTOR; v++) sum.of.at[v] /= size;
-      store(y + ((size_t)image * out_h * out_w + window) * channels + c, sum.of);
+      for (int v = 0; v < VECTOR; v++) sum.at[v] /= size;
+      store(y + ((size_t)image * out_h * out_w + window) * channels + c, sum);
     }
   }
 }

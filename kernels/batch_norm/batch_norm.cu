@@ -68,16 +68,9 @@ struct Line {
   __device__ REAL operator()(REAL x, int v) const { return multiply_add(x - mean.at[v], scale.at[v], bias.at[v]); }
 };
 
-// Two sums for each place of a pack.
+// Two sums for each place v of a pack: of[v] and of[VECTOR + v].
 struct Sums {
-  double first[VECTOR], second[VECTOR];
-  __device__ Sums& operator+=(const Sums& other) {
-    for (int v = 0; v < VECTOR; v++) {
-      first[v] += other.first[v];
-      second[v] += other.second[v];
-    }
-    return *this;
-  }
+  double of[2 * VECTOR];
 };
 
 // Of RUN packs at once: terms(row, pack, first, second) adds a pack's two terms for each place. The next row is `down`
@@ -91,8 +84,8 @@ __device__ __forceinline__ void add_run(const Terms& terms, int row, int down, i
   for (int k = 0; k < RUN; k++)
     if (row + k * down < end && pack + k * across < packs) terms(row + k * down, pack + k * across, first, second);
   for (int v = 0; v < VECTOR; v++) {
-    sums.first[v] += first.at[v];
-    sums.second[v] += second.at[v];
+    sums.of[v] += first.at[v];
+    sums.of[VECTOR + v] += second.at[v];
   }
 }
 
@@ -109,16 +102,16 @@ __device__ __forceinline__ int rows_of(int block, int blocks, int strip, int cou
 // meant. The sums of pack `pack` are then in thread (x, 0); those of a channel's planes in all threads, at place 0.
 template <class Terms>
 __device__ __forceinline__ Sums block_sums(const Terms& terms, const Rows& rows, int pack) {
-  __shared__ Sums by_thread[256];
-  __shared__ double by_warp[32];
+  __shared__ double scratch[256 * 2 * VECTOR];
   Sums sums;
-  for (int v = 0; v < VECTOR; v++) sums.first[v] = sums.second[v] = 0;
+  for (int v = 0; v < 2 * VECTOR; v++) sums.of[v] = 0;
   const int strip = strip_of(rows.last), step = gridDim.y * strip;
   if (rows.last) {
     if (pack < rows.packs)
       for (int row = blockIdx.y * strip + threadIdx.y; row < rows.count; row += step)
         add_run(terms, row, blockDim.y, rows.count, pack, 0, rows.packs, sums);
-    return column_sum(sums, by_thread);
+    column_sums(sums.of, scratch);
+    return sums;
   }
   for (int image = blockIdx.y * strip + threadIdx.y; image < rows.count / rows.channels; image += step) {
     const int row = image * rows.channels + blockIdx.x;
@@ -126,11 +119,11 @@ __device__ __forceinline__ Sums block_sums(const Terms& terms, const Rows& rows,
       add_run(terms, row, 0, row + 1, at, blockDim.x, rows.packs, sums);
   }
   for (int v = 1; v < VECTOR; v++) {
-    sums.first[0] += sums.first[v];
-    sums.second[0] += sums.second[v];
+    sums.of[0] += sums.of[v];
+    sums.of[VECTOR] += sums.of[VECTOR + v];
   }
-  sums.first[0] = block_sum(sums.first[0], by_warp);
-  sums.second[0] = block_sum(sums.second[0], by_warp);
+  sums.of[0] = block_sum(sums.of[0], scratch);
+  sums.of[VECTOR] = block_sum(sums.of[VECTOR], scratch);
   return sums;
 }
 
@@ -189,8 +182,8 @@ batch_norm_statistics(const REAL* __restrict__ x, double* __restrict__ partial, 
   const double elements = (double)rows_of(blockIdx.y, gridDim.y, strip_of(last), images) * (last ? 1 : packs * VECTOR);
   each_channel(rows, pack, [&](int c, int v) {
     const size_t at = (size_t)blockIdx.y * channels + c;
-    partial[at] = deviations.near.at[v] + sums.first[v] / elements;
-    partial[at + (size_t)gridDim.y * channels] = sums.second[v] - sums.first[v] * (sums.first[v] / elements);
+    partial[at] = deviations.near.at[v] + sums.of[v] / elements;
+    partial[at + (size_t)gridDim.y * channels] = sums.of[VECTOR + v] - sums.of[v] * (sums.of[v] / elements);
   });
 }
 
@@ -297,8 +290,8 @@ batch_norm_gradient_sums(const REAL* __restrict__ dy, const REAL* __restrict__ x
   const Sums sums = block_sums(gradients, rows, pack);
   each_channel(rows, pack, [&](int c, int v) {
     const size_t at = (size_t)blockIdx.y * channels + c;
-    partial[at] = sums.first[v];
-    partial[at + (size_t)gridDim.y * channels] = sums.second[v];
+    partial[at] = sums.of[v];
+    partial[at + (size_t)gridDim.y * channels] = sums.of[VECTOR + v];
   });
 }
 

@@ -1,7 +1,4 @@
 // Sums over a warp and over a block, always in the same order: no atomics, so two runs give the same bits.
-//
-// T is float, double, or a struct with += (see BatchNorm's Sums): what one barrier costs is then paid once for all
-// the sums of a thread.
 #pragma once
 
 // The sum over the 32 lanes of a warp; every lane has it. All 32 must call it.
@@ -27,20 +24,27 @@ template <class T> __device__ __forceinline__ T block_sum(T value, T* scratch) {
   return value;
 }
 
-// The sum over threadIdx.y, for each threadIdx.x by itself; every thread has its column's. blockDim.y is a power of
-// two, the block has no third dimension. `scratch` is shared memory for one value a thread; it may be used again at
-// once.
+// The sums over threadIdx.y of a thread's N values, for each threadIdx.x by itself; every thread has its column's.
+// blockDim.y is a power of two, the block has no third dimension. `scratch` is shared memory for N values a thread; it
+// may be used again at once.
 //
-// A tree: in each step the upper half of the rows that are left is added to the lower half.
-template <class T> __device__ __forceinline__ T column_sum(const T& value, T* scratch) {
-  const int columns = blockDim.x, x = threadIdx.x, y = threadIdx.y;
-  scratch[y * columns + x] = value;
+// A tree: in each step the upper half of the rows that are left is added to the lower half. A value's places for the
+// threads lie side by side, so that a warp touches each bank of shared memory once; N values share the barriers.
+template <int N, class T> __device__ __forceinline__ void column_sums(T (&values)[N], T* scratch) {
+  const int columns = blockDim.x, threads = columns * blockDim.y, thread = threadIdx.y * columns + threadIdx.x;
+  for (int k = 0; k < N; k++) scratch[k * threads + thread] = values[k];
   __syncthreads();
   for (int half = blockDim.y / 2; half > 0; half /= 2) {
-    if (y < half) scratch[y * columns + x] += scratch[(y + half) * columns + x];
+    if (threadIdx.y < half)
+      for (int k = 0; k < N; k++) scratch[k * threads + thread] += scratch[k * threads + thread + half * columns];
     __syncthreads();
   }
-  const T sum = scratch[x];
+  for (int k = 0; k < N; k++) values[k] = scratch[k * threads + threadIdx.x];
   __syncthreads();
-  return sum;
+}
+
+template <class T> __device__ __forceinline__ T column_sum(T value, T* scratch) {
+  T values[1] = {value};
+  column_sums(values, scratch);
+  return values[0];
 }
