@@ -101,7 +101,7 @@ def test_no_cupy(monkeypatch, cupy):
         ("raise ImportError('''\\n=====talk\\n\\nOriginal error:\\n  ImportError: libnvrtc.so.13\\n=====\\n''')",
          "does not work: ImportError: libnvrtc.so.13; reinstall"),
         ("raise OSError('no')", "does not work: no; reinstall it as 'minigrad[cuda13]' or 'minigrad[cuda12]'"),
-        ("import cupy_backends.none", "CuPy is half installed: No module named 'cupy_backends'"),
+        ("import cupy_part", "CuPy is half installed: No module named 'cupy_part'"),
         ("x = 1", "does not work: module 'cupy' has no attribute 'cuda'"),
     ],
     ids=["another CUDA", "diagnosed", "broken", "a part is missing", "empty"],
