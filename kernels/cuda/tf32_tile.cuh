@@ -5,7 +5,7 @@
 // thread. For 8 places of the depth such a warp reads 128 x 8 numbers for 32768 multiplications; smaller shares read more
 // for each, and shared memory gives 32 numbers a cycle: see the table in tiling.py.
 //
-// A step takes BK = 32 places. cp.async copies the next two steps while one is multiplied, in a ring of STAGES = 3:
+// A step takes 32 places. cp.async copies the next two steps while one is multiplied, in a ring of three:
 //     ring: A [3][TILE_M x 32], B [3][TILE_N x 32]         98 kB for 128 x 128, so that two blocks share a multiprocessor's 228 kB
 // A step lies in shared memory as it does in global memory, so that every copy is of NUMBERS = 4 neighbours (16 bytes), or of
 // single numbers where they are not aligned (NUMBERS = 1):
@@ -23,20 +23,27 @@ template <int ROWS, bool ALONG, int NUMBERS, class Operand> struct Ring {
   static constexpr int width = (ALONG ? TF32_STEP : ROWS) / NUMBERS;  // chunks in a line
   static constexpr int lines = TF32_THREADS / width, copies = (ALONG ? ROWS : TF32_STEP) / lines;
   static constexpr int size = ROWS * TF32_STEP;
-  // ALONG, a thread copies the same rows in every step. What is to be known of them is in a table in shared memory: in
-  // registers they would crowd out the sums.
+  // ALONG, a thread copies the same rows in every step. Each thread works out one row for a table in shared memory. There all
+  // find what they need to know, 16 bytes of each of 8 rows, and keep it in registers, unless there are too many (32).
+  static constexpr bool by_heart = ALONG && NUMBERS == 4;
   using Row = typename Operand::Row;
 
   const Operand& operand;
   float* ring;
   Row* table;
-  Row mine;  // across: the thread's own row
+  Row mine[by_heart ? copies : 1];  // across: the one row that it copies
   int across, line;
 
   __device__ Ring(const Operand& operand, float* ring, void* table, int first_row)
       : operand(operand), ring(ring), table((Row*)table), across(threadIdx.x % width * NUMBERS), line(threadIdx.x / width) {
-    if (!ALONG) mine = operand.row(first_row + across);
+    if (!ALONG) mine[0] = operand.row(first_row + across);
     else for (int r = threadIdx.x; r < ROWS; r += TF32_THREADS) this->table[r] = operand.row(first_row + r);
+  }
+  __device__ void learn() {  // when the table is written
+    if constexpr (by_heart) {
+#pragma unroll
+      for (int i = 0; i < copies; i++) mine[i] = table[line + i * lines];
+    }
   }
   __device__ void copy(int k0, int stage) {
     constexpr int length = ALONG ? TF32_STEP : ROWS, period = ALONG ? 8 : 4;  // of a line, and of the chunks' places
@@ -46,7 +53,7 @@ template <int ROWS, bool ALONG, int NUMBERS, class Operand> struct Ring {
     for (int i = 0; i < copies; i++) {
       const int l = line + i * lines;
       if (!ALONG && i > 0) depth = operand.depth(k0 + l);
-      const Place<float> from = operand.at(ALONG ? table[l] : mine, depth);
+      const Place<float> from = operand.at(by_heart ? mine[by_heart ? i : 0] : ALONG ? table[l] : mine[0], depth);
       const int phase = lines % period == 0 ? line % period : l % period;  // the same for all copies, or not
       float* place = to + (line * length + (across ^ phase << (ALONG ? 2 : 3))) + i * lines * length;
       if (NUMBERS == 4) cp_async16(place, from.address, from.there);
@@ -80,7 +87,7 @@ template <int TILE_M, int TILE_N> struct Tf32Tile {
   float sums[WM / 16][WN / 8][4];
   int wm, wn, g, t;
 
-  // Multiply the depths first <= k < last. `memory`: see tf32_shared_bytes in tiling.py. B is rounded already if !ROUND_B.
+  // Multiply the depths first <= k < last. `memory`: see ring_bytes in tiling.py. B is rounded already if !ROUND_B.
   template <bool A_ALONG, bool B_ALONG, int NUMBERS, bool ROUND_B, class A, class B>
   __device__ void multiply(const A& a, const B& b, int m0, int n0, int first, int last, float* memory) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -89,7 +96,9 @@ template <int TILE_M, int TILE_N> struct Tf32Tile {
     char* tables = (char*)(b_memory + TF32_STAGES * TILE_N * TF32_STEP);
     Ring<TILE_M, A_ALONG, NUMBERS, A> ring_a(a, memory, tables, m0);
     Ring<TILE_N, B_ALONG, NUMBERS, B> ring_b(b, b_memory, tables + TILE_M * sizeof(typename A::Row), n0);
-    __syncthreads();  // the tables are written
+    __syncthreads();
+    ring_a.learn();
+    ring_b.learn();
 #pragma unroll
     for (int i = 0; i < WM / 16; i++)
 #pragma unroll
