@@ -57,6 +57,7 @@ def check(xp, shape, dtype, layout, other, parameters, has_residual, relu, seed=
     y = cuda.normalize(*line, mean, invstd, *to_device(xp, residual), relu)
     host = double(x, weight, bias, mean.get(), invstd.get(), residual)
     assert_close((y,), (reference.normalize(*host, relu),), tolerance)
+    assert not relu or (y.get() >= 0).all()
     if layout != "reversed axes":
         assert y.strides == xp.empty_like(line[0]).strides or 1 in shape
 

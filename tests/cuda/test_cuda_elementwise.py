@@ -77,4 +77,6 @@ def test_memory_is_kept_to_and_no_threads_race(xp, mode):
         for start in (0, 1):
             x, y = (xp.asarray(values(70, np.float32, seed))[start:] for seed in (0, 1))
             check(x, y)
+            check(x.copy(), y)  # one of them begins at a multiple of 16 bytes
+            check(x, y.copy())
             cuda.add(x, y, out=x)
