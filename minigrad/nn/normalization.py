@@ -82,7 +82,8 @@ class _BatchNorm(_Affine):
             raise ValueError(f"{type(self).__name__}: expected {dims} input (got {input.ndim}D input)")
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+            self.num_batches_tracked.array += 1  # as .add_(1), which takes its time, and on a GPU two launches
+            self.num_batches_tracked._bump_version()
             if self.momentum is None:  # the average over all batches so far
                 momentum = 1 / int(self.num_batches_tracked)
         tracks = self.track_running_stats or not self.training
