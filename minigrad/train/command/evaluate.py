@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import minigrad as mg
 from minigrad.data import DataLoader
+from minigrad.nn.functional import cross_entropy
 from minigrad.train import Metrics, recipes
 from minigrad.train.command import arguments
 from minigrad.train.command import data as datasets
@@ -15,7 +17,7 @@ from minigrad.train.command.data import through
 from minigrad.train.command.picture import draw_confusion
 from minigrad.train.command.train import TEST_BATCH
 from minigrad.train.command.trained import Trained, open_trained
-from minigrad.train.evaluation import evaluate_views, predict
+from minigrad.train.evaluation import evaluate_views
 
 MOST_CLASSES = 40  # of which each has a row; of more, the worst are shown
 WORST = 10
@@ -48,11 +50,14 @@ def evaluate(args: Any) -> None:
     """Print the figures, and draw the confusion matrix."""
     trained = open_trained(args.source, args.model)
     config = trained.config
+    if args.data is not None:
+        name = datasets.known(args.data)
+    elif config is not None:
+        name = config.data
+    else:
+        raise UsageError(f"{args.source} is a file of weights; say with --data what to test it on")
     if args.device is not None:
         trained.model.to(args.device)
-    if config is None and args.data is None:
-        raise UsageError(f"{args.source} is a file of weights; say with --data what to test it on")
-    name = datasets.known(args.data) if args.data else config.data  # type: ignore[union-attr]
     root, strict = (args.root or config.root, config.strict) if config else (args.root, False)
     data = datasets.load(name, root, strict, training=False)
     if config is not None and data.classes != config.classes:
@@ -79,38 +84,43 @@ def evaluate(args: Any) -> None:
         facts.append(("note", "the best epoch was chosen by these same pictures"))
     show(pairs(facts if len(names) > 5 else [facts[0], *facts[2:]]))
     say()
-    rows = _rows(counts, figures["per_class"].tolist(), names)
-    if len(rows) > MOST_CLASSES:
-        say(f"the {WORST} hardest of {len(rows)} classes")
-        rows = sorted(rows, key=lambda row: float(row[2].rstrip("%")))[:WORST]
+    right = figures["per_class"].tolist()
+    shown = [place for place in range(len(names)) if counts[place].any()]
+    if len(shown) > MOST_CLASSES:
+        say(f"the {WORST} hardest of {len(shown)} classes")
+        shown = sorted(shown, key=lambda place: right[place])[:WORST]
+    rows = [_row(names, counts[place], place, right[place]) for place in shown]
     show(table(["class", "pictures", "right", "most often taken for"], rows, "lrrl"))
     say(f"\nwhich class is taken for which: {picture}")
 
 
 def _figures(trained: Trained, pictures: Any, args: Any, processes: int) -> dict[str, Any]:
     """The metrics of a trained network on a data set."""
-    if not (args.multi_scale or args.dense):
-        loader = DataLoader(through(pictures, trained.transform), TEST_BATCH, num_workers=processes)
-        probabilities, labels = predict(trained.model, loader, flip=args.flip)
-        metrics, logits = Metrics(full=True), probabilities.log()
-        metrics.add((-logits[range(len(labels)), labels]).mean(), logits, labels)
-        return metrics.compute()
-    if trained.config is None or not trained.config.recipe_used().test_scales:
-        raise UsageError("--multi-scale and --dense need a run whose recipe has scales to test at")
-    recipe, pixels = trained.config.recipe_used(), trained.config.pixels()
-    scales = recipe.test_scales if args.multi_scale else recipe.test_scales[:1]
-    views = [recipes.test_transform(recipe, pixels, scale, whole=args.dense) for scale in scales]
-    return evaluate_views(trained.model, pictures, views, dense=args.dense, flip=args.flip, num_workers=processes)
+    views = [trained.transform]
+    if args.multi_scale or args.dense:
+        if trained.config is None or not trained.config.recipe_used().test_scales:
+            raise UsageError("--multi-scale and --dense need a run whose recipe has scales to test at")
+        recipe, pixels = trained.config.recipe_used(), trained.config.pixels()
+        scales = recipe.test_scales if args.multi_scale else recipe.test_scales[:1]
+        views = [recipes.test_transform(recipe, pixels, scale, whole=args.dense) for scale in scales]
+    if args.multi_scale or args.dense or args.flip:
+        return evaluate_views(trained.model, pictures, views, dense=args.dense, flip=args.flip, num_workers=processes)
+    metrics, device = Metrics(full=True), next(trained.model.parameters()).device
+    with mg.no_grad():
+        for images, labels in DataLoader(through(pictures, trained.transform), TEST_BATCH, num_workers=processes):
+            logits, labels = trained.model(images.to(device)), labels.to(device)
+            metrics.add(cross_entropy(logits, labels), logits, labels)
+    return metrics.compute()
 
 
-def _rows(counts: Any, right: list[float], names: list[str]) -> list[list[str]]:
-    """For each class: its name, its pictures, the share named right, and what the others are most often taken for."""
-    rows = []
-    for place, name in enumerate(names):
-        wrong = counts[place].copy()
-        wrong[place] = 0
-        worst = int(wrong.argmax())
-        taken = f"{names[worst]} ({wrong[worst]})" if wrong[worst] else ""
-        share = f"{right[place]:.1%}" if counts[place].sum() else "nan%"
-        rows.append([name, f"{counts[place].sum():,}", share, taken])
-    return rows
+def _row(names: list[str], counts: Any, place: int, right: float) -> list[str]:
+    """A class: its name, its pictures, the share named right, and what the others are most often taken for."""
+    wrong = counts.copy()
+    wrong[place] = 0
+    worst = int(wrong.argmax())
+    return [
+        names[place],
+        f"{counts.sum():,}",
+        f"{right:.1%}",
+        f"{names[worst]} ({wrong[worst]})" if wrong.any() else "",
+    ]
