@@ -137,6 +137,8 @@ def test_ufuncs_of_the_module(xp):
     assert xp.exp(x, out=out) is out and np.exp(x, out=out) is out
     assert x.astype(np.float64, copy=False) is x and xp.asarray(x) is x and xp.ascontiguousarray(x) is x
     assert xp.broadcast_to(x, (3, 4)).strides == (0, 8)
+    for number in (xp.count_nonzero(x), xp.array_equal(x, x), x.argmax(), x.any(), x.sum(), xp.linalg.norm(x)):
+        assert isinstance(number, xp.ndarray) and number.shape == ()
 
 
 def test_freed_memory_is_used_again_lowest_address_first(xp):
@@ -193,9 +195,20 @@ def test_a_trace_tells_all_that_a_graph_would_freeze(xp):
     assert traces[0] == traces[1] != traces[2]
     assert [e.kind for e in traces[0]] == ["allocate", "call", "allocate", "call"]
     assert all(e.capturable for e in traces[0])
-    for waits in (lambda: x.get(), lambda: float(x.sum()), lambda: xp.asarray([1.0]), lambda: x[x > 0],
-                  lambda: xp.nonzero(x), lambda: x @ x.T, lambda: xp.linalg.norm(x), lambda: xp.einsum("ij->j", x),
-                  lambda: x[[0]], lambda: bool(x[0, 0] > 0), lambda: repr(x)):  # fmt: skip
+    for waits in (
+        lambda: x.get(),
+        lambda: float(x.sum()),
+        lambda: xp.asarray([1.0]),
+        lambda: x[x > 0],
+        lambda: x[[0]],
+        lambda: xp.nonzero(x),
+        lambda: x @ x.T,
+        lambda: xp.einsum("ij->j", x),
+        lambda: xp.argsort(x),
+        lambda: xp.linalg.norm(x),
+        lambda: bool(x[0, 0] > 0),
+        lambda: repr(x),
+    ):
         with trace_launches() as events:
             waits()
         assert not all(e.capturable for e in events)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import heapq
+import math
 import mmap
 import threading
 from typing import Any
@@ -67,7 +68,7 @@ class Pool:
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """A C-contiguous array over a block of its own, every byte 0xFF."""
-        nbytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        nbytes = math.prod(shape) * dtype.itemsize
         if nbytes == 0:
             return np.empty(shape, dtype)
         size = -(-nbytes // UNIT) * UNIT

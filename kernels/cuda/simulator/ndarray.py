@@ -18,6 +18,8 @@ _WAITS = {
     *("nonzero", "argwhere", "flatnonzero", "unique", "extract", "compress"),
     *("union1d", "intersect1d", "setdiff1d", "trim_zeros"),
 }
+# NumPy gives Python's numbers, CuPy arrays.
+_PYTHON_NUMBERS = {"count_nonzero", "allclose", "array_equal", "array_equiv"}
 
 
 @cache
@@ -100,7 +102,8 @@ def _run(name: str, function: Any, args: tuple, keywords: dict[str, Any]) -> Any
     if name in _WAITS or (name == "where" and len(args) == 1):
         record("read", name)
     with np.errstate(all="ignore"):  # a GPU does not warn
-        result = _wrap(function(*host_args, **host_keywords), wrappers)
+        found = function(*host_args, **host_keywords)
+    result = _wrap(np.asarray(found) if name in _PYTHON_NUMBERS else found, wrappers)
     if tracing():
         outputs = result if isinstance(result, (list, tuple)) else (result,)
         scalars = [value for value in (*args, *keywords.values()) if isinstance(value, (int, float, np.generic))]

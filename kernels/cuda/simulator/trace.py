@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-# CuPy computes these with cuBLAS or cuSOLVER, which it refuses while a stream is captured.
-REFUSED_IN_CAPTURE = frozenset({"matmul", "dot", "vdot", "inner", "outer", "tensordot", "einsum", "kron"})
+# A stream that is being captured refuses these: CuPy computes them with cuBLAS, or sorts with Thrust, which waits.
+REFUSED_IN_CAPTURE = {
+    *("matmul", "dot", "vdot", "inner", "outer", "tensordot", "einsum", "kron"),
+    *("sort", "argsort", "lexsort", "partition", "argpartition", "median", "percentile", "quantile"),
+}
 
 
 @dataclass(frozen=True)
