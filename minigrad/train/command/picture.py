@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-MOST_NUMBERS = 20  # classes up to which the counts are written into the squares
+MOST_NUMBERS, MOST_NAMES = 20, 100  # classes up to which counts, and names, are large enough to be read
 
 
 def draw_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], title: str) -> None:
@@ -26,10 +26,11 @@ def draw_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], title
             if count:
                 color = "white" if share[row, column] > 0.5 else GREY
                 axis.text(column, row, f"{count}", ha="center", va="center", fontsize=8, color=color)
-    size = 9 if few else max(3.0, 540 / len(classes) / 1.6)
-    axis.set_xticks(range(len(classes)), classes, rotation=40 if few else 90, ha="right" if few else "center")
-    axis.set_yticks(range(len(classes)), classes)
-    axis.tick_params(length=0, labelsize=min(9, size))
+    named = range(len(classes)) if len(classes) <= MOST_NAMES else ()
+    names = [classes[place] for place in named]
+    axis.set_xticks(named, names, rotation=40 if few else 90, ha="right" if few else "center")
+    axis.set_yticks(named, names)
+    axis.tick_params(length=0, labelsize=9 if few else 5)
     axis.set_xlabel("named by the network")
     axis.set_ylabel("true class")
     axis.spines[:].set_visible(False)
