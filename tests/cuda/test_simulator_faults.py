@@ -42,7 +42,7 @@ extern "C" __global__ void shared_again(const float* x, float* y, int barrier) {
   }
   y[threadIdx.x] = sum;
 }
-extern "C" __global__ void add_up(const float* x, float* out, int atomic) {
+extern "C" __global__ void add_up(const int* x, int* out, int atomic) {
   if (atomic) atomicAdd(out, x[blockIdx.x]);
   else out[0] += x[blockIdx.x];
 }
@@ -50,6 +50,13 @@ extern "C" __global__ void within_a_warp(const float* x, float* y, int sync) {
   __shared__ float s[32];
   s[threadIdx.x] = x[threadIdx.x];
   if (sync) __syncwarp();
+  y[threadIdx.x] = s[31 - threadIdx.x];
+}
+extern "C" __global__ void shuffled_within_a_warp(const float* x, float* y, int sync) {
+  __shared__ float s[32];
+  s[threadIdx.x] = x[threadIdx.x];
+  if (sync) __syncwarp();
+  else __shfl_sync(~0u, 1, 0);  // brings the lanes together, but does not order their memory
   y[threadIdx.x] = s[31 - threadIdx.x];
 }
 extern "C" __global__ void odd_vector(const float* x, float* y) {
@@ -165,11 +172,12 @@ def test_a_far_address_does_not_end_the_process(xp, mode):
         ("reverse", "shared-memory race: read after write with thread 63|shared-memory race: write after read"),
         ("shared_again", "shared-memory race: (write after read|read after write) with thread"),
         ("within_a_warp", "shared-memory race"),
+        ("shuffled_within_a_warp", "shared-memory race"),
     ],
 )
 @pytest.mark.parametrize("order", [0, 1, 3])
 def test_races_in_shared_memory(xp, function, says, order):
-    threads = 32 if function == "within_a_warp" else 64
+    threads = 32 if "within_a_warp" in function else 64
     x = xp.asarray(np.arange(threads, dtype=np.float32))
     y = xp.empty(threads, np.float32)
     with simulate(mode="check", order=order):
@@ -179,7 +187,7 @@ def test_races_in_shared_memory(xp, function, says, order):
 
 
 def test_blocks_that_add_into_one_place_race(xp):
-    x, out = ones(xp, 4), xp.zeros(1, np.float32)
+    x, out = ones(xp, 4, np.int32), xp.zeros(1, np.int32)
     with simulate(mode="check"):
         run(FAULTS, "add_up", (4,), (1,), (x, out, i32(1)))
         assert out.get() == 4
@@ -257,6 +265,12 @@ def test_a_kernel_that_does_not_compile_names_its_file_and_keeps_the_log(xp):
     log = str(error.value).rpartition("whole log: ")[2].rstrip(")")
     with open(log) as file:
         assert "INFINITY" in file.read()
+
+
+def test_atomics_on_floats_are_refused(xp):
+    text = 'extern "C" __global__ void f(float* x) { atomicAdd(x, 1.f); }'
+    with pytest.raises(KernelCompileError, match="two runs would not be equal"):
+        run(text, "f", (1,), (1,), (xp.empty(1, np.float32),))
 
 
 def test_a_variant_that_is_not_listed_is_refused(xp):

@@ -12,6 +12,7 @@ extern Dim3 threadIdx_, blockIdx_, blockDim_, gridDim_;
 
 // Barriers and warps.
 void sync_block();
+inline const char* const SYNCWARP = "syncwarp";
 using Collective = void (*)(void** records, uint32_t mask, int lanes);
 void warp_collective(uint32_t mask, void* record, const char* operation, Collective function);
 int lane_id();

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .graph import repeat
 from .ndarray import Function, allocate, cupy_names, ndarray
 from .trace import record, tracing
 
@@ -61,6 +62,7 @@ def empty_like(
 def _filled(array: ndarray, value: Any, name: str) -> ndarray:
     array._array[...] = value
     if tracing():
+        repeat(np.ndarray.__setitem__, (array._array, ..., value), {}, [])
         record("call", name, array.data.ptr, array.shape, repr(value))
     return array
 

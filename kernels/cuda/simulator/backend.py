@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..device import check_variant
+from ..errors import CaptureError
 from ..source import load, normalise
 from . import arrays, compiler
-from .memory import pool
+from .graph import Graph, capturing, recording, unowned
+from .memory import block_of, pool
 from .module import Module
 from .settings import current
 from .trace import record, tracing
@@ -41,10 +46,30 @@ class SimulatorBackend:
         if key not in self._modules:
             check_variant(file, defines)
             self._modules[key] = Module(load(file), normalise(defines), settings.mode)
-        self._modules[key].get_function(function)(grid, block, args, shared, indirect, settings)
+        kernel = self._modules[key].get_function(function)
+        kernel(grid, block, args, shared, indirect, settings)
         if tracing():
             values = tuple(a.data.ptr if isinstance(a, arrays.ndarray) else repr(a) for a in args)
             record("launch", f"{file}:{function}", defines, tuple(grid), tuple(block), shared, values)
+        graph = capturing()
+        if graph is not None:
+            _keep(graph, (*args, *indirect))
+            again = grid, block, _unowned(args), shared, _unowned(indirect), settings
+            graph.add(lambda: kernel(*again))
+
+    @contextmanager
+    def capture(self) -> Iterator[Graph]:
+        """See `Backend`. All is computed, as shapes are needed, but then the memory is as it was."""
+        graph, before = Graph(), pool.contents()
+        weakref.finalize(graph, pool.close, graph.arena)
+        with recording(graph):
+            try:
+                yield graph
+            finally:
+                pool.restore(before)
+
+    def refused_capture(self, error: BaseException) -> bool:
+        return isinstance(error, CaptureError)
 
     def capability(self, device: int | None = None) -> tuple[int, int]:
         return current().capability
@@ -87,3 +112,16 @@ class SimulatorBackend:
 
     def download(self, array: arrays.ndarray) -> np.ndarray:
         return array.get()
+
+
+def _keep(graph: Graph, args: tuple) -> None:
+    """Let the graph hold the memory of a launch that lies outside its arena."""
+    for argument in args:
+        if isinstance(argument, arrays.ndarray):
+            block = block_of(argument._array)
+            if block is not None and block.arena is not graph.arena:
+                graph.keep(block)
+
+
+def _unowned(args: tuple) -> tuple:
+    return tuple(arrays.ndarray._of(unowned(a._array)) if isinstance(a, arrays.ndarray) else a for a in args)

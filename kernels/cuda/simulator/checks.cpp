@@ -5,7 +5,7 @@
 // - bounds: an address in device memory must lie whole within one array given to the launch, writable if written;
 // - alignment: an access of 2, 4, 8 or 16 bytes is at a multiple of that;
 // - races: two threads touch the same 4 bytes, or the same byte of an array first touched by less, one of them writes,
-//   and nothing orders them: no __syncthreads (block epoch) and, within a warp, no warp intrinsic (warp epoch) between.
+//   and nothing orders them: no __syncthreads (block epoch) and, within a warp, no __syncwarp (warp epoch) between.
 //   Nothing orders two blocks of one launch.
 #include <algorithm>
 #include <cstdio>

@@ -99,7 +99,7 @@ inline uint32_t vote(uint32_t mask, bool predicate) {
 }  // namespace cudasim
 
 inline void __syncwarp(uint32_t mask = ~0u) {
-  cudasim::warp_collective(mask, nullptr, "syncwarp", [](void**, uint32_t, int) {});
+  cudasim::warp_collective(mask, nullptr, cudasim::SYNCWARP, [](void**, uint32_t, int) {});
 }
 template <class T>
 T __shfl_sync(uint32_t mask, T value, int source, int width = 32) {
@@ -126,10 +126,12 @@ inline uint32_t __ballot_sync(uint32_t mask, int predicate) { return cudasim::vo
 inline int __any_sync(uint32_t mask, int predicate) { return cudasim::vote(mask, predicate != 0) != 0; }
 inline int __all_sync(uint32_t mask, int predicate) { return cudasim::vote(mask, predicate == 0) == 0; }
 
-// ---- atomics: fibers only switch at barriers, so that plain code is atomic
+// ---- atomics: fibers only switch at barriers, so that plain code is atomic. Not for numbers of floating point, whose
+// sum depends on the order.
 #define CUDASIM_ATOMIC(name, expression)                                             \
   template <class T, class U>                                                        \
   __attribute__((no_sanitize("thread"), noinline)) T name(T* address, U operand) {   \
+    static_assert(!std::is_floating_point<T>::value, "two runs would not be equal");  \
     cudasim::check_access(address, sizeof(T), true, cudasim::ATOMIC);                \
     T old = *address, value = T(operand);                                            \
     *address = expression;                                                           \

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OutOfMemoryError, out_of_memory
+from .graph import Arena, capturing
 from .trace import record, tracing
 
 PAGE = mmap.PAGESIZE
@@ -34,10 +35,12 @@ _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 class Block:
     """Memory of one array and its views: `size` bytes from `address`, back in the pool when the last one is gone."""
 
-    __slots__ = ("__array_interface__", "address", "nbytes", "pool", "size")
+    __slots__ = ("__array_interface__", "address", "arena", "nbytes", "pool", "size")
 
-    def __init__(self, pool: Pool, address: int, size: int, shape: tuple[int, ...], dtype: np.dtype, nbytes: int):
-        self.pool, self.address, self.size, self.nbytes = pool, address, size, nbytes
+    def __init__(
+        self, pool: Pool, arena: Arena, address: int, size: int, shape: tuple[int, ...], dtype: np.dtype, nbytes: int
+    ):
+        self.pool, self.arena, self.address, self.size, self.nbytes = pool, arena, address, size, nbytes
         self.__array_interface__ = {"version": 3, "data": (address, False), "shape": shape, "typestr": dtype.str}
 
     def __del__(self) -> None:
@@ -56,7 +59,8 @@ class Pool:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a block may die, in garbage collection, while another is given out
-        self._free: dict[int, list[int]] = {}
+        self._arena = Arena()
+        self._taken: dict[int, int] = {}  # address and size of the blocks that are in use
         self._base = self._top = 0
         self.limit: int | None = None
         self.used = self.peak = self.held = 0
@@ -72,10 +76,12 @@ class Pool:
         if nbytes == 0:
             return np.empty(shape, dtype)
         size = -(-nbytes // UNIT) * UNIT
+        graph = capturing()
+        arena = self._arena if graph is None else graph.arena
         with self._lock:
             if self.limit is not None and self.used + size > self.limit:
                 raise OutOfMemoryError(out_of_memory(nbytes, self.used, 0, self.limit - self.used, self.limit))
-            free = self._free.get(size)
+            free = arena.free.get(size)
             if free:
                 address = heapq.heappop(free)
             else:
@@ -83,8 +89,11 @@ class Pool:
                 self.held += size
             self.used += size
             self.peak = max(self.peak, self.used)
-        block = Block(self, address, size, shape, dtype, nbytes)
+            self._taken[address] = size
+        block = Block(self, arena, address, size, shape, dtype, nbytes)
         ctypes.memset(address, POISON, size)
+        if graph is not None:  # no launch may count on what an earlier one left
+            graph.add(lambda: ctypes.memset(address, POISON, size))
         if tracing():
             record("allocate", "", address, nbytes)
         return np.asarray(block)
@@ -92,13 +101,33 @@ class Pool:
     def release(self, block: Block) -> None:
         with self._lock:
             self.used -= block.size
-            self._push(self._free.setdefault(block.size, []), block.address)
+            self._taken.pop(block.address)
+            self._push(block.arena.free.setdefault(block.size, []), block.address)
+
+    def contents(self) -> dict[int, bytes]:
+        """What the memory in use holds."""
+        with self._lock:
+            return {address: ctypes.string_at(address, size) for address, size in self._taken.items()}
+
+    def restore(self, contents: dict[int, bytes]) -> None:
+        """Undo all that was written since; blocks that are new hold nothing."""
+        with self._lock:
+            for address, size in self._taken.items():
+                ctypes.memmove(address, contents.get(address, bytes([POISON]) * size), size)
+
+    def close(self, arena: Arena) -> None:
+        """Let the pool have what an arena holds, and what it will get back."""
+        with self._lock:
+            for size, addresses in arena.free.items():
+                for address in addresses:
+                    self._push(self._arena.free.setdefault(size, []), address)
+            arena.free = self._arena.free
 
     def free_all_blocks(self) -> None:
         """Give the memory of free blocks back to the system; their addresses stay for their size."""
         dont_need = 4  # MADV_DONTNEED
         with self._lock:
-            for size, addresses in self._free.items():
+            for size, addresses in self._arena.free.items():
                 for address in addresses:
                     start = address - address % PAGE
                     _libc.madvise(start, address + size - start, dont_need)

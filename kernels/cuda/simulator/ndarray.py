@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .graph import repeat
 from .memory import block_of, pool
 from .trace import record, tracing
 
@@ -106,6 +107,8 @@ def _run(name: str, function: Any, args: tuple, keywords: dict[str, Any]) -> Any
     result = _wrap(np.asarray(found) if name in _PYTHON_NUMBERS else found, wrappers)
     if tracing():
         outputs = result if isinstance(result, (list, tuple)) else (result,)
+        written = [output._array for output in outputs if isinstance(output, ndarray)]
+        repeat(function, host_args, host_keywords, written)
         scalars = [value for value in (*args, *keywords.values()) if isinstance(value, (int, float, np.generic))]
         pointers = [(w.data.ptr, w.shape, w.strides) for w in (*wrappers, *outputs) if isinstance(w, ndarray)]
         record("call", name, tuple(pointers), tuple(map(repr, scalars)))
@@ -290,17 +293,21 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         result = self._array[positions]
         if isinstance(result, np.generic) and not any(position is Ellipsis for position in positions):
             result = self._array[(*positions, Ellipsis)]  # a view, where NumPy gives a number
+        wrapped = _wrap(result, [])
         if tracing() and block_of(result) is None:
+            repeat(np.ndarray.__getitem__, (self._array, positions), {}, [wrapped._array])
             record("call", "getitem", _pointer(self._array))
-        return _wrap(result, [])
+        return wrapped
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray):
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
         host = value._array if isinstance(value, ndarray) else value
+        positions = self._index(index)
         with np.errstate(all="ignore"):
-            self._array[self._index(index)] = host
+            self._array[positions] = host
         if tracing():
+            repeat(np.ndarray.__setitem__, (self._array, positions, host), {}, [])
             pointer = _pointer(host) if isinstance(value, ndarray) else repr(value)
             record("call", "setitem", _pointer(self._array), pointer)
 
@@ -345,7 +352,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def scatter_add(self, index: Any, value: Any) -> None:
         """Add `value` at `index`, as often as an element is named."""
         wrappers: list[ndarray] = []
-        np.add.at(self._array, self._index(index), _unwrap(value, wrappers))
+        call = self._array, self._index(index), _unwrap(value, wrappers)
+        np.add.at(*call)
+        repeat(np.add.at, call, {}, [])
         record("call", "scatter_add", _pointer(self._array), tuple(w.data.ptr for w in wrappers))
 
 

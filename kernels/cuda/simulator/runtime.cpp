@@ -146,7 +146,7 @@ void warp_collective(uint32_t mask, void* record, const char* operation, Collect
   }
   function(warp.records, mask, lanes);
   warp.arrived &= ~mask;
-  warp.epoch++;
+  if (!strcmp(operation, SYNCWARP)) warp.epoch++;  // no other warp intrinsic orders memory
   for (int l = 0; l < lanes; l++)
     if (mask >> l & 1) fibers[index * 32 + l].state = READY;
 }

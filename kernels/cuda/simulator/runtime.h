@@ -30,7 +30,7 @@ struct Warp {
   uint32_t arrived = 0, mask = 0, live = 0;
   void* records[32];
   const char* operation = nullptr;
-  int epoch = 0;  // counts the warp's collectives
+  int epoch = 0;  // counts the warp's __syncwarp
 };
 
 struct Segment {

@@ -7,10 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import cannot_hold
+from .graph import capturing
+
 # A stream that is being captured refuses these: CuPy computes them with cuBLAS, or sorts with Thrust, which waits.
 REFUSED_IN_CAPTURE = {
     *("matmul", "dot", "vdot", "inner", "outer", "tensordot", "einsum", "kron"),
     *("sort", "argsort", "lexsort", "partition", "argpartition", "median", "percentile", "quantile"),
+}
+
+_REFUSED = {
+    "read": "a wait for a value of the GPU ({name})",
+    "download": "a copy from the GPU to the host",
+    "upload": "a copy from the host to the GPU",
 }
 
 
@@ -51,9 +60,14 @@ def trace_launches() -> Iterator[list[Event]]:
 
 
 def tracing() -> bool:
-    return bool(_traces)
+    return bool(_traces) or capturing() is not None
 
 
 def record(kind: str, name: str, *details: Any) -> None:
+    if not tracing():
+        return
+    event = Event(kind, name, details)
     for trace in _traces:
-        trace.append(Event(kind, name, details))
+        trace.append(event)
+    if capturing() is not None and not event.capturable:
+        raise cannot_hold(_REFUSED.get(kind, f"{name}, which is computed by a library").format(name=name))
