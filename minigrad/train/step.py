@@ -59,7 +59,7 @@ class TrainingStep:
 
         generator = get_rng_state()
         output, loss = forward()
-        value = loss.item()
+        value = loss.item()  # a GPU is waited for here: the price of stopping before the step
         if not math.isfinite(value):
             set_rng_state(generator)  # the same dropout again
             raise NonFiniteLoss(f"the loss is {value}: {first_nonfinite(self.model, images, forward)}")

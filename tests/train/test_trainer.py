@@ -81,11 +81,16 @@ def test_evaluate_counts():
     assert model.training, "evaluate leaves the mode as it was"
 
 
-@pytest.mark.parametrize("moment", ["middle of an epoch", "last batch", "validation"])
-def test_ctrl_c_saves_and_resuming_is_exact(tmp_path, moment):
-    whole, loader, validation = kill_me.make(tmp_path / "whole")
-    whole.fit(loader, validation, epochs=4)
+@pytest.fixture(scope="module")
+def whole():
+    """A run that nothing interrupted."""
+    trainer, loader, validation = kill_me.make(None, checkpoint_every=None)
+    trainer.fit(loader, validation, epochs=4)
+    return trainer
 
+
+@pytest.mark.parametrize("moment", ["middle of an epoch", "last batch", "validation"])
+def test_ctrl_c_saves_and_resuming_is_exact(tmp_path, whole, moment):
     def press(trainer, event):
         if event == "step" and trainer.step == 8 and moment == "middle of an epoch":
             os.kill(os.getpid(), signal.SIGINT)
