@@ -1,15 +1,16 @@
-// Depthwise convolution, a window of its own for each channel, and its two gradients. Nothing is summed over channels, so
-// there is no matrix product: a thread computes one number, its neighbours those of the next channels, and all their reads
-// lie side by side (pictures channels-last, weights (taps, C)). A window's pixels come from the first-level cache: 9 reads
-// for a 3x3 window at 32 numbers a cycle are 6.6 TB/s of results' and inputs' bytes, more than the memory gives.
+// Depthwise convolution, a window of its own for each channel, and its two gradients. Nothing is summed over channels,
+// so there is no matrix product: a thread computes one number, its neighbours those of the next channels, and all their
+// reads lie side by side (pictures channels-last, weights (taps, C)). A window's pixels come from the first-level
+// cache: 9 reads for a 3x3 window at 32 numbers a cycle are 6.6 TB/s of results' and inputs' bytes, more than the
+// memory gives.
 #include "real.cuh"
 
 #define LAYER                                                                                                          \
   int batch, int channels, int height, int width, int out_h, int out_w, int kernel_h, int kernel_w, int stride_h,      \
       int stride_w, int padding_h, int padding_w, int dilation_h, int dilation_w
 
-extern "C" __global__ void __launch_bounds__(256) depthwise_forward(const REAL* x, const REAL* weight, const REAL* bias,
-                                                                    REAL* y, LAYER) {
+extern "C" __global__ void __launch_bounds__(256)
+    depthwise_forward(const REAL* x, const REAL* weight, const REAL* bias, REAL* y, LAYER) {
   const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
   if (i >= (long long)batch * out_h * out_w * channels) return;
   const int c = i % channels;
@@ -28,9 +29,10 @@ extern "C" __global__ void __launch_bounds__(256) depthwise_forward(const REAL* 
   y[i] = sum;
 }
 
-// dx collects dy of all windows that see it: tap (a, b) is seen from o = (h + padding - a dilation) / stride, if that is whole.
-extern "C" __global__ void __launch_bounds__(256) depthwise_input_gradient(const REAL* dy, const REAL* weight, REAL* dx,
-                                                                           LAYER) {
+// dx collects dy of all windows that see it: tap (a, b) is seen from o = (h + padding - a dilation) / stride, if that
+// is whole.
+extern "C" __global__ void __launch_bounds__(256)
+    depthwise_input_gradient(const REAL* dy, const REAL* weight, REAL* dx, LAYER) {
   const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
   if (i >= (long long)batch * height * width * channels) return;
   const int c = i % channels;
@@ -49,10 +51,10 @@ extern "C" __global__ void __launch_bounds__(256) depthwise_input_gradient(const
   dx[i] = sum;
 }
 
-// parts (splits, taps, C): blockIdx.x is 32 channels, blockIdx.y a tap, blockIdx.z `per_split` of the output pixels. A warp
-// takes every eighth of these, a lane one channel; the eight warps' sums are added in their order.
-extern "C" __global__ void __launch_bounds__(256) depthwise_weight_gradient(const REAL* dy, const REAL* x, REAL* parts,
-                                                                            int per_split, LAYER) {
+// parts (splits, taps, C): blockIdx.x is 32 channels, blockIdx.y a tap, blockIdx.z `per_split` of the output pixels. A
+// warp takes every eighth of these, a lane one channel; the eight warps' sums are added in their order.
+extern "C" __global__ void __launch_bounds__(256)
+    depthwise_weight_gradient(const REAL* dy, const REAL* x, REAL* parts, int per_split, LAYER) {
   __shared__ REAL sums[8][32];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, c = blockIdx.x * 32 + lane;
   const int a = blockIdx.y / kernel_w, b = blockIdx.y % kernel_w;

@@ -1,16 +1,16 @@
 // A convolution as a product of matrices that nobody writes down: im2col, looked up while multiplying ("implicit GEMM",
 // Chetlur et al. 2014, "cuDNN: Efficient primitives for deep learning", section 3).
 //
-// A row is an output pixel m = (n, i, j); a place of the depth is k = (tap a, tap b, channel c), c fastest, as pictures lie
-// channels-last. Along each axis, output i sees through tap a the input pixel
+// A row is an output pixel m = (n, i, j); a place of the depth is k = (tap a, tap b, channel c), c fastest, as pictures
+// lie channels-last. Along each axis, output i sees through tap a the input pixel
 //     i step + origin + a reach
 // or nothing (zero) where that lies outside. Forward: step = stride, origin = -padding, reach = dilation, all taps.
 //
-// The input's gradient is such a convolution of dy too. Pixel h of dx collects weight[r] dy[o] over all o stride + r dilation
-// - padding = h: o = (h + padding - r dilation) / stride, for those r for which that is whole. These are other taps for each
-// remainder of h modulo the stride, but the same for all pixels of one remainder, and they lie evenly: so dx is put together
-// from stride x stride convolutions (parity classes) with step 1, each of 1 / stride^2 of the taps, and nothing is multiplied
-// by zeros that a stretched dy would have.
+// The input's gradient is such a convolution of dy too. Pixel h of dx collects weight[r] dy[o] over all o stride + r
+// dilation - padding = h: o = (h + padding - r dilation) / stride, for those r for which that is whole. These are other
+// taps for each remainder of h modulo the stride, but the same for all pixels of one remainder, and they lie evenly: so
+// dx is put together from stride x stride convolutions (parity classes) with step 1, each of 1 / stride^2 of the taps,
+// and nothing is multiplied by zeros that a stretched dy would have.
 #pragma once
 #include "divisor.cuh"
 #include "operand.cuh"
@@ -29,7 +29,15 @@ __device__ inline Axis gradient_axis(int inputs, int kernel, int stride, int pad
   int tap = 0, tap_step = 1;
   while (tap < kernel && (remainder + padding - tap * dilation) % stride != 0) tap++;
   while (tap_step * dilation % stride != 0) tap_step++;
-  Axis axis{(inputs - remainder + stride - 1) / stride, remainder, stride, 0, tap, tap_step, 1, 0, -dilation * tap_step / stride};
+  Axis axis{(inputs - remainder + stride - 1) / stride,
+            remainder,
+            stride,
+            0,
+            tap,
+            tap_step,
+            1,
+            0,
+            -dilation * tap_step / stride};
   if (tap < kernel) {
     axis.taps = (kernel - tap + tap_step - 1) / tap_step;
     axis.origin = (remainder + padding - tap * dilation) / stride;
@@ -55,9 +63,20 @@ template <class T> struct Windows {
     int offset, h, w;  // from the corner
   };
   __device__ Windows(const T* base, int batch, int height, int width, int channels, int group_channels, Axis h, Axis w)
-      : base(base), height(height), width(width), channels(channels), picture(height * width * channels), h(h), w(w),
-        group_channels(group_channels),        pixels(batch * h.count * w.count), depth_end(h.taps * w.taps * group_channels), by_picture(max(1, h.count * w.count)),
-        by_row(max(1, w.count)), by_channels(group_channels), by_taps(max(1, w.taps)) {}
+      : base(base),
+        height(height),
+        width(width),
+        channels(channels),
+        picture(height * width * channels),
+        h(h),
+        w(w),
+        group_channels(group_channels),
+        pixels(batch * h.count * w.count),
+        depth_end(h.taps * w.taps * group_channels),
+        by_picture(max(1, h.count * w.count)),
+        by_row(max(1, w.count)),
+        by_channels(group_channels),
+        by_taps(max(1, w.taps)) {}
 
   __device__ Pixel pixel(int m) const {
     const int n = by_picture(m), place = m - n * h.count * w.count, i = by_row(place), j = place - i * w.count;
@@ -112,9 +131,16 @@ template <class T> struct Weights {
     bool there;
   };
   __device__ Weights(const T* base, int rows, int kernel_h, int kernel_w, int group_channels, Axis h, Axis w)
-      : base(base), rows(rows), row_length(kernel_h * kernel_w * group_channels), kernel_w(kernel_w),
-        group_channels(group_channels), depth_end(h.taps * w.taps * group_channels), h(h), w(w),
-        by_channels(group_channels), by_taps(max(1, w.taps)) {}
+      : base(base),
+        rows(rows),
+        row_length(kernel_h * kernel_w * group_channels),
+        kernel_w(kernel_w),
+        group_channels(group_channels),
+        depth_end(h.taps * w.taps * group_channels),
+        h(h),
+        w(w),
+        by_channels(group_channels),
+        by_taps(max(1, w.taps)) {}
   __device__ Row row(int n) const { return {base + (long long)n * row_length, n < rows}; }
   __device__ Depth depth(int k) const {
     const int t = by_channels(k), a = by_taps(t), b = t - a * w.taps;
@@ -131,7 +157,7 @@ struct Layer {
   int kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups;
 };
 #define LAYER                                                                                                          \
-  int batch, int source_h, int source_w, int source_channels, int target_h, int target_w, int target_channels,        \
+  int batch, int source_h, int source_w, int source_channels, int target_h, int target_w, int target_channels,         \
       int kernel_h, int kernel_w, int stride_h, int stride_w, int padding_h, int padding_w, int dilation_h,            \
       int dilation_w, int groups
 #define LAYER_ARGUMENTS                                                                                                \
@@ -140,8 +166,8 @@ struct Layer {
         stride_w, padding_h, padding_w, dilation_h, dilation_w, groups                                                 \
   }
 
-// What a block of a convolution kernel computes: rows m0.. of pixels and columns n0.. of a group's channels, for one range
-// of the depth. Blocks go over channels first, then pixels: neighbours look at the same pixels.
+// What a block of a convolution kernel computes: rows m0.. of pixels and columns n0.. of a group's channels, for one
+// range of the depth. Blocks go over channels first, then pixels: neighbours look at the same pixels.
 struct Task {
   int m0, n0, split, group, remainder_h, remainder_w;
   __device__ Task(int tiles_m, int tiles_n, int tile_m, int tile_n, int splits, int groups, int classes_w) {

@@ -6,9 +6,9 @@
 // as many as give each thread 4 numbers of each operand to fetch. While it multiplies one step it has the next in
 // flight in registers, and two buffers take turns, so there is one barrier a step:
 //     a[2][BK][BM + 4], b[2][BK][BN + 4]       17 kB for 128 x 128 float
-// Rows of threads (ty) read the same numbers of A (a broadcast) and neighbours (tx) read neighbouring 16 bytes of B. The
-// 4 in the width keeps 16-byte alignment, and puts the 8 depths x 4 rows that a warp writes at a time into 32 banks.
-// Instead of cp.async (sm_80), plain loads: this is the path of older devices too.
+// Rows of threads (ty) read the same numbers of A (a broadcast) and neighbours (tx) read neighbouring 16 bytes of B.
+// The 4 in the width keeps 16-byte alignment, and puts the 8 depths x 4 rows that a warp writes at a time into 32
+// banks. Instead of cp.async (sm_80), plain loads: this is the path of older devices too.
 #pragma once
 #include "operand.cuh"
 
@@ -23,8 +23,8 @@ template <class T, int SIZE> struct Share {
   static __device__ int place(int thread, int i) { return i / piece * (16 * piece) + thread * piece + i % piece; }
 };
 
-// How 256 threads fetch SIZE x BK numbers, 4 each. Where an operand lies side by side along its depth, so do the threads
-// (ALONG): thread -> one depth and 4 rows; otherwise one row and 4 depths.
+// How 256 threads fetch SIZE x BK numbers, 4 each. Where an operand lies side by side along its depth, so do the
+// threads (ALONG): thread -> one depth and 4 rows; otherwise one row and 4 depths.
 template <class T, int SIZE, bool ALONG, class Operand> struct Fetch {
   static constexpr int BK = 1024 / SIZE, lines = 256 / (ALONG ? BK : SIZE), width = SIZE + 4;
   const Operand& operand;
@@ -49,7 +49,8 @@ template <class T, int SIZE, bool ALONG, class Operand> struct Fetch {
   }
   __device__ void store(T* buffer) const {
 #pragma unroll
-    for (int i = 0; i < 4; i++) buffer[ALONG ? across * width + line + i * lines : (line + i * lines) * width + across] = next[i];
+    for (int i = 0; i < 4; i++)
+      buffer[ALONG ? across * width + line + i * lines : (line + i * lines) * width + across] = next[i];
   }
 };
 
@@ -105,7 +106,8 @@ __device__ void fma_tile(const A& a, const B& b, int m0, int n0, int first, int 
 }
 
 // Hand every sum to put(row, column, sum), rows and columns counted in the whole matrix.
-template <class T, int SIZE, class Put> __device__ void put_sums(const T (&sums)[SIZE / 16][SIZE / 16], int m0, int n0, Put put) {
+template <class T, int SIZE, class Put>
+__device__ void put_sums(const T (&sums)[SIZE / 16][SIZE / 16], int m0, int n0, Put put) {
   const int tx = threadIdx.x % 16, ty = threadIdx.x / 16;
   using S = Share<T, SIZE>;
 #pragma unroll

@@ -1,8 +1,8 @@
 // What a tile kernel multiplies: a matrix of rows x depth, known by where its elements lie. An operand answers
 //     row(m)     what is to be known about row m, decoded once in a block
 //     depth(k)   what is to be known about place k of the depth, decoded once in a step
-//     at(r, d)   the element's address, and whether there is one: otherwise it counts as zero, and nothing is read, but the
-//                address is as aligned as any
+//     at(r, d)   the element's address, and whether there is one: otherwise it counts as zero and is not read
+//                (the address is as aligned as any)
 // A matrix in memory is the simplest; the windows of a convolution (conv2d/windows.cuh) are looked up in the picture.
 // Outside the matrix there are no elements, so tiles may hang over its edges.
 #pragma once

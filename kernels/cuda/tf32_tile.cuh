@@ -1,14 +1,14 @@
-// A block of 128 threads multiplies TILE_M rows of A by TILE_N rows of B on tensor cores (sm_80), operands rounded to TF32, sums in
-// fp32:       sums += sum over k of A(row i, k) B(row j, k)
+// A block of 128 threads multiplies TILE_M rows of A by TILE_N rows of B on tensor cores (sm_80), operands rounded to
+// TF32, sums in fp32:       sums += sum over k of A(row i, k) B(row j, k)
 //
-// Four warps share the tile, as 2 x 2 (4 x 1 where TILE_N is 32): 64 x 64 sums in a warp of a 128 x 128 tile, 128 registers a
-// thread. For 8 places of the depth such a warp reads 128 x 8 numbers for 32768 multiplications; smaller shares read more
-// for each, and shared memory gives 32 numbers a cycle: see the table in tiling.py.
+// Four warps share the tile, as 2 x 2 (4 x 1 where TILE_N is 32): 64 x 64 sums in a warp of a 128 x 128 tile, 128
+// registers a thread. For 8 places of the depth such a warp reads 128 x 8 numbers for 32768 multiplications; smaller
+// shares read more for each, and shared memory gives 32 numbers a cycle: see the table in tiling.py.
 //
 // A step takes 32 places. cp.async copies the next two steps while one is multiplied, in a ring of three:
-//     ring: A [3][TILE_M x 32], B [3][TILE_N x 32]         98 kB for 128 x 128, so that two blocks share a multiprocessor's 228 kB
-// A step lies in shared memory as it does in global memory, so that every copy is of NUMBERS = 4 neighbours (16 bytes), or of
-// single numbers where they are not aligned (NUMBERS = 1):
+//     ring: A [3][TILE_M x 32], B [3][TILE_N x 32]     98 kB for 128 x 128: two blocks share a multiprocessor's 228
+// A step lies in shared memory as it does in global memory, so that every copy is of NUMBERS = 4 neighbours (16 bytes),
+// or of single numbers where they are not aligned (NUMBERS = 1):
 //     ALONG    (neighbours along the depth)  [row][32]     4-number chunk c of row r lies at place c ^ (r & 7)
 //     across   (neighbours along the rows)   [32][rows]    4-number chunk c of depth k lies at place c ^ 2 (k & 3)
 // These places, instead of padding, put what a warp reads or writes at a time into different banks.
@@ -23,8 +23,9 @@ template <int ROWS, bool ALONG, int NUMBERS, class Operand> struct Ring {
   static constexpr int width = (ALONG ? TF32_STEP : ROWS) / NUMBERS;  // chunks in a line
   static constexpr int lines = TF32_THREADS / width, copies = (ALONG ? ROWS : TF32_STEP) / lines;
   static constexpr int size = ROWS * TF32_STEP;
-  // ALONG, a thread copies the same rows in every step. Each thread works out one row for a table in shared memory. There all
-  // find what they need to know, 16 bytes of each of 8 rows, and keep it in registers, unless there are too many (32).
+  // ALONG, a thread copies the same rows in every step. Each thread works out one row for a table in shared memory.
+  // There all find what they need to know, 16 bytes of each of 8 rows, and keep it in registers, unless there are too
+  // many (32).
   static constexpr bool by_heart = ALONG && NUMBERS == 4;
   using Row = typename Operand::Row;
 
@@ -35,9 +36,15 @@ template <int ROWS, bool ALONG, int NUMBERS, class Operand> struct Ring {
   int across, line;
 
   __device__ Ring(const Operand& operand, float* ring, void* table, int first_row)
-      : operand(operand), ring(ring), table((Row*)table), across(threadIdx.x % width * NUMBERS), line(threadIdx.x / width) {
-    if (!ALONG) mine[0] = operand.row(first_row + across);
-    else for (int r = threadIdx.x; r < ROWS; r += TF32_THREADS) this->table[r] = operand.row(first_row + r);
+      : operand(operand),
+        ring(ring),
+        table((Row*)table),
+        across(threadIdx.x % width * NUMBERS),
+        line(threadIdx.x / width) {
+    if (!ALONG)
+      mine[0] = operand.row(first_row + across);
+    else
+      for (int r = threadIdx.x; r < ROWS; r += TF32_THREADS) this->table[r] = operand.row(first_row + r);
   }
   __device__ void learn() {  // when the table is written
     if constexpr (by_heart) {
@@ -56,8 +63,10 @@ template <int ROWS, bool ALONG, int NUMBERS, class Operand> struct Ring {
       const Place<float> from = operand.at(by_heart ? mine[by_heart ? i : 0] : ALONG ? table[l] : mine[0], depth);
       const int phase = lines % period == 0 ? line % period : l % period;  // the same for all copies, or not
       float* place = to + (line * length + (across ^ phase << (ALONG ? 2 : 3))) + i * lines * length;
-      if (NUMBERS == 4) cp_async16(place, from.address, from.there);
-      else cp_async4(place, from.address, from.there);
+      if (NUMBERS == 4)
+        cp_async16(place, from.address, from.there);
+      else
+        cp_async4(place, from.address, from.there);
     }
   }
   // A lane's share of 16 rows x 8 places of the depth, for one mma as its left operand, or for two as their right one:
@@ -83,7 +92,8 @@ template <int ROWS, bool ALONG, int NUMBERS, class Operand> struct Ring {
 };
 
 template <int TILE_M, int TILE_N> struct Tf32Tile {
-  static constexpr int warps_n = TILE_N >= 64 ? 2 : 1, warps_m = 4 / warps_n, WM = TILE_M / warps_m, WN = TILE_N / warps_n;
+  static constexpr int warps_n = TILE_N >= 64 ? 2 : 1, warps_m = 4 / warps_n, WM = TILE_M / warps_m,
+                       WN = TILE_N / warps_n;
   float sums[WM / 16][WN / 8][4];
   int wm, wn, g, t;
 
@@ -142,9 +152,10 @@ template <int TILE_M, int TILE_N> struct Tf32Tile {
     }
   }
 
-  // Write the sums, plus bias if there is one, to row_of(m) + n for n < columns; row_of(m) is null outside. `pairs`: rows
-  // begin at multiples of 8 bytes and `columns` is even, so that a thread's two neighbours go out together.
-  template <class RowOf> __device__ void write(int m0, int n0, int columns, const float* bias, bool pairs, RowOf row_of) {
+  // Write the sums, plus bias if there is one, to row_of(m) + n for n < columns; row_of(m) is null outside. `pairs`:
+  // rows begin at multiples of 8 bytes and `columns` is even, so that a thread's two neighbours go out together.
+  template <class RowOf>
+  __device__ void write(int m0, int n0, int columns, const float* bias, bool pairs, RowOf row_of) {
 #pragma unroll
     for (int i = 0; i < WM / 16; i++)
 #pragma unroll

@@ -1,8 +1,8 @@
 """Into which tiles a product is cut, and its depth into how many parts, so that all multiprocessors have work.
 
-A block computes one tile of the result. Larger tiles read less from shared memory for each multiplication; smaller ones,
-and a cut depth, make more blocks: 32 tiles of 128x128 leave 100 of an H200's 132 multiprocessors idle. `cut` weighs these
-by an estimate in cycles. The choice is a function of the shapes alone, so that the order of every sum is too.
+A block computes one tile of the result. Larger tiles read less from shared memory for each multiplication; smaller
+ones, and a cut depth, make more blocks: 32 tiles of 128x128 leave 100 of an H200's 132 multiprocessors idle. `cut`
+weighs these by an estimate in cycles. The choice is a function of the shapes alone, so that the order of every sum is.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from functools import lru_cache
 MULTIPROCESSORS = 132  # of an H200; of a device with fewer, more blocks share each
 BYTES_PER_CYCLE = 2700  # to memory, all multiprocessors together: 4.8 TB/s at 1.755 GHz
 LAUNCH = 3500  # cycles that a second kernel, which adds the parts, takes whatever its size: 2 microseconds
-FILL = 64  # places of the depth that a block could multiply while its first tile arrives and its last is written
+START = 1000  # cycles until a block's first step has come and after its last, where other blocks do not fill them
+ALONE = 0.6  # how fast a multiprocessor is with one block, which waits at its barriers: estimated, not measured
 PARTS_AT_A_TIME = 16  # that a thread adds: one after the other, so more would take longer than another launch
 SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 48, 64, 96, 128, 192, 256)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Rows and columns that a block computes, places of the depth in a step, and how fast a multiprocessor is with it."""
+    """Rows and columns that a block computes, places of the depth in a step, and how fast it goes."""
 
     rows: int
     columns: int
     step: int
-    rate: float  # multiply-adds a cycle
+    rate: float  # multiply-adds a cycle of a multiprocessor that has two blocks
 
 
-# fma_tile.cuh: 128 multiply-adds a cycle are the most; 8x8 sums in a thread read 1/4 number for each, 4x4 1/2, 2x2 1, and
-# shared memory gives 32 numbers a cycle.
+# fma_tile.cuh: 128 multiply-adds a cycle are the most; 8x8 sums in a thread read 1/4 number for each, 4x4 1/2, 2x2 1,
+# and shared memory gives 32 numbers a cycle.
 EXACT = (Tile(128, 128, 8, 100.0), Tile(64, 64, 16, 60.0), Tile(32, 32, 32, 30.0))
 # Double needs twice the registers and bytes: the small tile alone.
 EXACT_DOUBLE = (Tile(32, 32, 32, 20.0),)
 # tf32_tile.cuh: a warp's 64x64 sums read 1/32 number for each multiply-add (64x32 3/64, 32x32 1/16) and the tile is
-# written to shared memory once; at 32 numbers a cycle that feeds 683, 455, 341 and 315 multiply-adds of at most 635
-# (mma.sync reaches 62 % of the tensor cores' 1024), of which some are lost to latency.
+# written to shared memory once; at 32 numbers a cycle that feeds 683, 455, 341 and 315 multiply-adds, of at most 635:
+# mma.sync reaches 62 % of the tensor cores' 1024. Some of these are lost to latency.
 TENSOR_CORES = (Tile(128, 128, 32, 500.0), Tile(128, 64, 32, 380.0), Tile(64, 64, 32, 290.0), Tile(128, 32, 32, 270.0))
 
 
@@ -56,7 +57,8 @@ def cut(tiles: tuple[Tile, ...], rows: int, columns: int, depth: int, count: int
             if per_split * splits * 3 > 4 * steps * tile.step:
                 continue  # whole steps do not go into so many parts: too many would be empty
             waves = -(-blocks * splits // MULTIPROCESSORS)
-            cycles = waves * tile.rows * tile.columns * (per_split + FILL) / tile.rate
+            rate = tile.rate if waves > 1 else ALONE * tile.rate
+            cycles = waves * (tile.rows * tile.columns * per_split / rate + START)
             if splits > 1:
                 launches = 1 if splits <= PARTS_AT_A_TIME else 2
                 cycles += LAUNCH * launches + count * rows * columns * 4 * (2 * splits + 1) / BYTES_PER_CYCLE

@@ -3,8 +3,8 @@
 // One thread a result; neighbours read neighbours. The additions are few, but of large numbers: in double.
 #include "real.cuh"
 
-extern "C" __global__ void __launch_bounds__(256) sum_parts(const REAL* parts, const REAL* bias, REAL* out,
-                                                            long long count, int splits, int channels) {
+extern "C" __global__ void __launch_bounds__(256)
+    sum_parts(const REAL* parts, const REAL* bias, REAL* out, long long count, int splits, int channels) {
   const long long blocks = (count + 255) / 256, batch = blockIdx.x / blocks;
   const long long i = blockIdx.x % blocks * 256 + threadIdx.x;
   if (i >= count) return;

@@ -1,5 +1,5 @@
-// Matrix products on tensor cores: float32, operands rounded to TF32, sums in fp32. C (M, N) = A (M, K) B (K, N), a batch of
-// them, as in matmul.cu (see there for the order of blocks and the cut of K); tiles as in tf32_tile.cuh.
+// Matrix products on tensor cores: float32, operands rounded to TF32, sums in fp32. C (M, N) = A (M, K) B (K, N), a
+// batch of them, as in matmul.cu (see there for the order of blocks and the cut of K); tiles as in tf32_tile.cuh.
 //
 // CHUNK = 4 where the lines of both operands begin at multiples of 16 bytes, otherwise 1.
 //
@@ -12,9 +12,9 @@
 #define RESIDENT (BM == 128 ? 2 : 4)
 
 extern "C" __global__ void __launch_bounds__(128, RESIDENT)
-    matmul_tensor_cores(const float* a, const float* b, float* c, int m, int n, int k, long long a_row, long long a_depth,
-                        long long a_batch, long long b_row, long long b_depth, long long b_batch, int splits,
-                        int per_split) {
+    matmul_tensor_cores(const float* a, const float* b, float* c, int m, int n, int k, long long a_row,
+                        long long a_depth, long long a_batch, long long b_row, long long b_depth, long long b_batch,
+                        int splits, int per_split) {
   extern __shared__ __align__(16) float memory[];
   const int across = (n + BN - 1) / BN, tiles = (m + BM - 1) / BM * across;
   const int part = blockIdx.x / tiles, tile = blockIdx.x % tiles, batch = part / splits, split = part % splits;
