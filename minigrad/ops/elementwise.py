@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad import assertions, dtypes
 from minigrad.autograd import Function
 from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.geometry import is_dense
@@ -285,8 +285,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         raise RuntimeError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
     tensor = x if isinstance(x, Tensor) else y
     if rounding_mode is not None:
-        if tensor.dtype.kind != "f" and not np.all(array_of(y)):
-            raise RuntimeError("div: integer division by zero")
+        if tensor.dtype.kind != "f":
+            _expect_none(array_of(y) == 0, "div: integer division by zero")
         return DivRounded.apply(x, y, rounding_mode, tensor.dtype)
     if tensor.dtype.kind != "f":
         x, y = [o.to(dtypes.get_default_dtype()) if isinstance(o, Tensor) else o for o in (x, y)]
@@ -297,9 +297,17 @@ def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent, broadcast; RuntimeError for integers to a negative integer power."""
     x, y = operands("pow", input, exponent)
     dtype = (x if isinstance(x, Tensor) else y).dtype
-    if dtype.kind in "iu" and np.any(array_of(y) < 0):
-        raise RuntimeError("pow: integers to negative integer powers are not allowed; use a float tensor")
+    if dtype.kind in "iu":
+        _expect_none(array_of(y) < 0, "pow: integers to negative integer powers are not allowed; use a float tensor")
     return Pow.apply(x, y)
+
+
+def _expect_none(wrong: Any, message: str) -> None:
+    """RuntimeError if a boolean or one of an array of them is True; on a GPU at the next synchronisation."""
+    if not isinstance(wrong, np.ndarray | np.bool_ | bool):
+        assertions.expect_none(wrong, RuntimeError, message)
+    elif np.any(wrong):
+        raise RuntimeError(message)
 
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:

@@ -268,6 +268,12 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """``input[index] = value``, a number or a tensor that is broadcast and cast to what it replaces."""
+    if isinstance(index, Tensor) and index.is_cuda and _masks(index, input) and not getattr(value, "ndim", 0):
+        # Without asking where the mask is true, which would wait for the GPU.
+        mask = index.reshape(*index.shape, *[1] * (input.ndim - index.ndim))
+        value = value.to(input.device) if isinstance(value, Tensor) else number("setitem", value, input.dtype)
+        input.masked_fill_(mask, value)
+        return
     basic, advanced = split_index(input, index)
     target = Slice.apply(input, basic) if basic else input
     if not isinstance(value, Tensor):
@@ -275,6 +281,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     elif advanced and value.ndim:
         check_same_device("setitem", input, value)
     write(target, _fit(value, target, advanced), advanced or Ellipsis)
+
+
+def _masks(index: Tensor, input: Tensor) -> bool:
+    """Whether an index is a mask over the first dimensions of `input`."""
+    return index.dtype == bool and 0 < index.ndim <= input.ndim and index.shape == input.shape[: index.ndim]
 
 
 def _fit(value: Tensor, target: Tensor, advanced: tuple) -> Tensor:

@@ -151,8 +151,8 @@ class Optimizer:
 
     def _follow(self, param: Tensor) -> None:
         """Move the state of a parameter to the device that the parameter was moved to."""
-        state = self.state.get(param)
-        for name in self._parameter_shaped if state else ():
+        state = self.state.get(param, {})
+        for name in self._parameter_shaped:
             entry = state.get(name)
             if entry is not None:
                 if type(entry.array) is type(param.array):

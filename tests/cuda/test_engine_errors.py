@@ -129,6 +129,9 @@ NOTED = {
     "one_hot: Class values": (RuntimeError, lambda: F.one_hot(mg.tensor([5], device="cuda"), 3)),
     "bernoulli: expected probabilities between 0 and 1": (RuntimeError, lambda: mg.bernoulli(THERE + 1)),
     "normal: expects std >= 0": (RuntimeError, lambda: mg.normal(0.0, -THERE)),
+    "div: integer division by zero": (
+        RuntimeError, lambda: mg.ones(2, dtype=mg.int64, device="cuda").div(labels("cuda")[:2], rounding_mode="floor")),
+    "ntegers to negative integer powers": ((RuntimeError, ValueError), lambda: labels("cuda") ** -labels("cuda")),
     "index": (IndexError, lambda: THERE[mg.tensor([0, 3], device="cuda")]),
     "gather: index|index": (IndexError, lambda: THERE.gather(1, mg.tensor([[9]], device="cuda"))),
 }  # fmt: skip
@@ -141,7 +144,7 @@ def test_wrong_values_are_noted_and_raised_when_the_host_waits(message):
     with pytest.raises(kind, match=message):
         call()
         fine.sum().item()
-    with suppress(IndexError):  # the simulator refuses a wrong index at once, CuPy does not: then it is still noted
+    with suppress(IndexError, RuntimeError):  # what NumPy refuses, the simulator raises at once: it is still noted
         mg.cuda.synchronize()
     mg.cuda.synchronize()
     assert fine.sum().item() == 2  # the device goes on

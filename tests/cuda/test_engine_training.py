@@ -87,6 +87,12 @@ def test_a_step_can_be_captured(name):
     assert [(event.kind, event.name) for event in before] == [(event.kind, event.name) for event in after]
 
 
+def put(x, mask, value):
+    """x[mask] = value"""
+    x[mask] = value
+    return x
+
+
 LOSSES = {
     "cross_entropy": lambda x, y: F.cross_entropy(x, y, label_smoothing=0.1, ignore_index=2),
     "nll_loss": lambda x, y: F.nll_loss(F.log_softmax(x, 1), y),
@@ -105,6 +111,7 @@ LOSSES = {
     "padding": lambda x, y: F.pad(x.reshape(1, 1, 3, 5), (1, 1, 1, 1), mode="reflect").sum(),
     "dropout": lambda x, y: F.dropout2d(F.dropout(x, 0.5).reshape(1, 3, 5, 1)).sum(),
     "in place": lambda x, y: (x * 1).add_(x).mul_(2).clamp_(max=1).relu_().sum(),
+    "mask": lambda x, y: put(x * 1, x > 0.5, 3.0).sum() + put(x * 1, x[:, 0] > 0.5, x[0, 0]).sum(),
     "parts": lambda x, y: mg.cat([x[1:], x[:, 1:3].T.flip(0).repeat(1, 2)[:, :5]]).sum() + x.tril().sum(),
     "concatenated": lambda x, y: mg.stack(x.unbind(0)).std(0).sum() + x.cumsum(1).sum(),
 }
