@@ -272,6 +272,7 @@ class Trainer:
             raise ValueError("fit: the training loader gave no batch")
         if self.training_step.waiting:
             self._update()
+        self._check_weights()
         self.seconds = before + time.perf_counter() - started
         self._trained = True
 
@@ -356,13 +357,16 @@ class Trainer:
         return {**state, "generators": generator_states()}
 
     def _save(self, loader: Any) -> None:
-        """Write the checkpoint; where a weight is NaN or infinite, stop, and let the last good one be."""
-        if self.folder is None:
-            return
+        """Write the checkpoint, if the weights are good."""
+        if self.folder is not None:
+            self._check_weights()
+            self.folder.save(self._state(loader))
+
+    def _check_weights(self) -> None:
+        """Stop where a weight is NaN or infinite, though no loss has been: the gradient was."""
         broken = nonfinite_weight(self.model)
         if broken is not None:
             raise NonFiniteLoss(f"fit: after step {self.step:,} (epoch {self.epoch}) {broken}{self._kept()}")
-        self.folder.save(self._state(loader))
 
     def _draw(self, now: bool = False) -> None:
         """Draw the curves, if that was not done lately."""

@@ -54,13 +54,20 @@ def test_nan_in_the_pictures_and_in_a_weight():
         )
 
 
-def test_broken_weights_do_not_replace_a_good_checkpoint(tmp_path):
+@pytest.mark.parametrize(("step", "kept"), [(9, 6), (6, 3)])
+def test_broken_weights_do_not_replace_good_ones(tmp_path, step, kept):
+    """In the middle of an epoch of 6 steps, and at its end, where the best weights are kept, too."""
+
     def poison(trainer, event):
-        if trainer.step == 9:
+        if trainer.step == step:
             trainer.model[0].weight.data[0, 0] = float("nan")
 
     model, optimizer, loader = problem()
     trainer = quiet(model, optimizer, run_dir=tmp_path, checkpoint_every=3, callbacks=[poison])
-    with pytest.raises(NonFiniteLoss, match=r"after step 9 \(epoch 2\) '0.weight' is not finite"):
-        trainer.fit(loader, epochs=2)
-    assert mg.load(tmp_path / "checkpoint.pt")["step"] == 6
+    with pytest.raises(NonFiniteLoss, match=rf"after step {step} \(epoch {1 + step // 7}\) '0.weight' is not finite"):
+        trainer.fit(loader, loader, epochs=2)
+    assert mg.load(tmp_path / "checkpoint.pt")["step"] == kept
+    if step == 9:
+        assert np.isfinite(mg.load(tmp_path / "best.safetensors")["0.weight"].numpy()).all()
+    else:
+        assert not (tmp_path / "best.safetensors").exists()
