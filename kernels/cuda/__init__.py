@@ -6,9 +6,10 @@ the narrow layer that everything goes through; it runs on a GPU with CuPy, or on
 """
 
 from .device import array_module, backend, capability, launch, simulated
-from .errors import DeviceLostError, KernelCompileError, KernelError, OutOfMemoryError
+from .errors import CaptureError, DeviceLostError, KernelCompileError, KernelError, OutOfMemoryError
 
 __all__ = [
+    "CaptureError",
     "DeviceLostError",
     "KernelCompileError",
     "KernelError",

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import ModuleType
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
-from .errors import DeviceLostError, KernelCompileError, KernelError, OutOfMemoryError, keep_log, out_of_memory
+from .errors import (
+    CaptureError,
+    DeviceLostError,
+    KernelCompileError,
+    KernelError,
+    OutOfMemoryError,
+    cannot_hold,
+    keep_log,
+    out_of_memory,
+)
 from .source import load, normalise
 
 # What a block may have without being asked for (CUDA C++ Programming Guide, "Shared Memory" of each capability).
@@ -19,6 +31,8 @@ SHARED_WITHOUT_ASKING = 48 * 1024
 # cudaError_t: after any of these the process can use the GPU no more.
 LOST = {46, 201, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 910, 999}
 NO_DEVICE = 100
+# Likewise: "operation not permitted when stream is capturing", and what follows from it.
+CAPTURE_ERRORS = range(900, 909)
 NULL = np.uint64(0)  # as a kernel's argument: 8 bytes, as an address has
 
 
@@ -88,7 +102,9 @@ class CupyBackend:
         # Pinned arrays that are being copied, each with the event after it.
         self._being_read: deque[tuple[Any, np.ndarray]] = deque()
         self._errors = self._cuda.runtime.CUDARuntimeError, self._cuda.driver.CUDADriverError
-        self._cuda.set_allocator(self._allocate)
+        self._capturing = _Capturing()
+        self._graphs: WeakSet[_Graph] = WeakSet()
+        self._cuda.set_allocator(partial(self._allocate, self._pool))
 
     def launch(
         self,
@@ -112,6 +128,8 @@ class CupyBackend:
             kernel.function(grid, block, values, shared_mem=shared)
         except self._errors as error:
             raise _translated(error, f"{file}: {function}") from error
+        if self._capturing.graph is not None:
+            self._capturing.graph.keep((*args, *indirect), self.xp.ndarray)
 
     def _compile(self, file: str, function: str, defines: tuple, device: int) -> _Kernel:
         key = file, defines, device
@@ -138,16 +156,55 @@ class CupyBackend:
                 f"{file} cannot be compiled: {_one_line(error)}; pip install 'minigrad[cuda13]' brings the compiler"
             ) from error
 
-    def _allocate(self, size: int) -> Any:
-        """CuPy's allocator for every array: its pool, the peak counted, and its error in our words."""
+    def _allocate(self, pool: Any, size: int) -> Any:
+        """CuPy's allocator for every array: from a pool of its, the peak counted, and its error in our words."""
         try:
-            memory = self._pool.malloc(size)
+            memory = pool.malloc(size)
         except self._cuda.memory.OutOfMemoryError as error:
             free, total = self._cuda.runtime.memGetInfo()
-            used, held = self._pool.used_bytes(), self._pool.total_bytes()
+            used, held = self.memory_allocated(), self.memory_reserved()
             raise OutOfMemoryError(out_of_memory(size, used, held - used, free, total)) from error
         self._peak = max(self._peak, self._pool.used_bytes())
         return memory
+
+    @contextmanager
+    def capture(self) -> Iterator[_Graph]:
+        """See `Backend`. CUDA captures no default stream: for the time being another one is current."""
+        if self._capturing.graph is not None:
+            raise CaptureError("a CUDA graph is being captured already")
+        pool = self._cuda.MemoryPool()
+        graph, stream = _Graph(pool), self._cuda.Stream(non_blocking=True)
+
+        def allocate(size: int) -> Any:
+            memory = self._allocate(pool, size)
+            graph.own.add(memory.mem.ptr)
+            return memory
+
+        with self._cuda.using_allocator(allocate), stream:
+            stream.begin_capture()
+            self._capturing.graph = graph
+            try:
+                yield graph
+            except BaseException:
+                with suppress(*self._errors):  # after an error CUDA says again that the capture is void; it ends
+                    stream.end_capture()
+                raise
+            else:
+                graph.captured = stream.end_capture()
+            finally:
+                self._capturing.graph = None
+        self._graphs.add(graph)
+
+    def refused_capture(self, error: BaseException) -> bool:
+        while error.__cause__ is not None and not isinstance(error, (CaptureError, *self._errors)):
+            error = error.__cause__
+        # CuPy has words of its own for cuBLAS and its like: "... during stream capture is currently unsupported".
+        status = getattr(error, "status", None)
+        return isinstance(error, CaptureError) or status in CAPTURE_ERRORS or "stream capture" in str(error)
+
+    def _not_captured(self, what: str) -> None:
+        if self._capturing.graph is not None:
+            raise cannot_hold(what)
 
     @contextmanager
     def _translating(self, what: str) -> Iterator[None]:
@@ -171,17 +228,22 @@ class CupyBackend:
         return name.decode()
 
     def synchronize(self) -> None:
+        self._not_captured("a wait for the GPU")
         with self._translating("synchronize"):
             self._cuda.Device().synchronize()
 
     def memory_allocated(self) -> int:
-        return self._pool.used_bytes()
+        return self._pool.used_bytes() + self._of_graphs()
 
     def memory_reserved(self) -> int:
-        return self._pool.total_bytes()
+        return self._pool.total_bytes() + self._of_graphs()
+
+    def _of_graphs(self) -> int:
+        """Bytes that graphs hold: in use as long as the graph may be launched."""
+        return sum(graph.pool.total_bytes() for graph in self._graphs)
 
     def max_memory_allocated(self) -> int:
-        return self._peak
+        return self._peak + self._of_graphs()
 
     def reset_peak_memory_stats(self) -> None:
         self._peak = self._pool.used_bytes()
@@ -201,6 +263,7 @@ class CupyBackend:
         return isinstance(host.base, self._cuda.PinnedMemoryPointer)
 
     def upload(self, host: np.ndarray, device: int | None = None, non_blocking: bool = False) -> Any:
+        self._not_captured("a copy from the host to the GPU")
         with self._cuda.Device(device), self._translating("copy to the GPU"):
             # CuPy does not wait for pinned memory, and copies other memory through a pinned buffer of its own.
             array = self.xp.asarray(host)
@@ -216,6 +279,7 @@ class CupyBackend:
             return array
 
     def download(self, array: Any) -> np.ndarray:
+        self._not_captured("a copy from the GPU to the host")
         with self._translating("copy from the GPU"):
             return array.get()
 
@@ -228,6 +292,30 @@ def _translated(error: Any, what: str) -> RuntimeError:
             "start a new process from the last checkpoint"
         )
     return KernelError(f"{what}: {_one_line(error)}")
+
+
+class _Graph:
+    """See `Graph`; CuPy's graph, and the memory that it uses."""
+
+    def __init__(self, pool: Any):
+        self.pool, self.captured = pool, None  # type: Any, Any
+        self.own: set[int] = set()  # addresses of what was allocated from the pool
+        self._kept: dict[int, Any] = {}
+
+    def keep(self, args: tuple, array: type) -> None:
+        """Hold the memory of a launch that lies outside the pool."""
+        for argument in args:
+            if isinstance(argument, array) and argument.data.mem.ptr not in self.own:
+                self._kept[argument.data.mem.ptr] = argument.data.mem
+
+    def launch(self) -> None:
+        self.captured.launch()
+
+
+class _Capturing(threading.local):
+    """The graph that this thread captures."""
+
+    graph: _Graph | None = None
 
 
 class _Kernel:

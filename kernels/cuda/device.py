@@ -7,6 +7,7 @@ MINIGRAD_CUDA_SIMULATOR=1 is set, CuPy otherwise. Where there is no GPU, `backen
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from functools import cache
 from types import ModuleType
 from typing import Any, Protocol
@@ -48,6 +49,22 @@ class Backend(Protocol):
     def is_pinned(self, host: np.ndarray) -> bool: ...
     def upload(self, host: np.ndarray, device: int | None = None, non_blocking: bool = False) -> Any: ...
     def download(self, array: Any) -> np.ndarray: ...
+    def capture(self) -> AbstractContextManager[Graph]:
+        """Within it this thread's work is not done but written down, for `Graph.launch` to do it as often as one likes.
+
+        What is allocated then comes from memory of the graph's own. CaptureError where a graph cannot hold the work.
+        """
+        ...
+
+    def refused_capture(self, error: BaseException) -> bool:
+        """Whether an error says that what was asked for cannot be captured."""
+        ...
+
+
+class Graph(Protocol):
+    """Captured work. It holds its own memory, and what its kernels were given; the rest its owner has to hold."""
+
+    def launch(self) -> None: ...
 
 
 @cache

@@ -24,6 +24,15 @@ class DeviceLostError(RuntimeError):
     """The GPU failed in mid-run: nothing that lies on it can be read again."""
 
 
+class CaptureError(RuntimeError):
+    """A step did, while it was captured, what a CUDA graph cannot hold."""
+
+
+def cannot_hold(what: str) -> CaptureError:
+    """The error in words that are the same everywhere."""
+    return CaptureError(f"a CUDA graph cannot hold {what}")
+
+
 def keep_log(what: str, text: str) -> Path:
     """Writes a compiler's log where it can be found again, and says where."""
     folder = Path(tempfile.gettempdir()) / f"minigrad-{os.getuid() if hasattr(os, 'getuid') else 0}"

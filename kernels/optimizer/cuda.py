@@ -1,7 +1,7 @@
 """Parameter updates on the GPU: one launch for up to 64 arrays.
 
-The numbers that a schedule changes, `lr` and `step`, may be 0-d arrays on the GPU, float64 and float32: a step that was
-captured as a graph then sees their new values at each replay.
+The numbers that a schedule changes may be 0-d arrays on the GPU, `lr`, `momentum` and `beta1` of float64, `step` of
+float32: a step that was captured as a graph then sees their new values at each replay.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def sgd(
     gradients: Arrays,
     momentum_buffers: Arrays | None,
     lr: Any,
-    momentum: float,
+    momentum: Any,
     dampening: float,
     weight_decay: float,
     nesterov: bool,
@@ -41,13 +41,14 @@ def sgd(
     """One step of stochastic gradient descent, in place, on arrays of one dtype; see reference.py."""
     if not parameters:
         return
-    buffers = momentum_buffers if momentum != 0 and momentum_buffers is not None else None
+    without = momentum_buffers is None or (_is_number(momentum) and momentum == 0)
+    buffers = None if without else momentum_buffers
     scalar = parameters[0].dtype.type
     arguments = (
         *_number_or_memory(lr, np.float64),
+        *_number_or_memory(0 if buffers is None else momentum, np.float64),
         scalar(-1 if maximize else 1),
         scalar(weight_decay),
-        scalar(0 if buffers is None else momentum),
         scalar(1 - dampening),
         np.int32(nesterov),
         np.int32(first_step),
@@ -63,7 +64,7 @@ def adam(
     max_exp_avg_sqs: Arrays | None,
     step: Any,
     lr: Any,
-    beta1: float,
+    beta1: Any,
     beta2: float,
     eps: float,
     weight_decay: float,
@@ -77,7 +78,7 @@ def adam(
     arguments = (
         *_number_or_memory(lr, np.float64),
         *_number_or_memory(step, np.float32),
-        np.float64(beta1),
+        *_number_or_memory(beta1, np.float64),
         np.float64(beta2),
         scalar(eps),
         np.float64(weight_decay),
@@ -153,13 +154,17 @@ def _blocks(array: Any) -> int:
 
 def _number_or_memory(value: Any, dtype: type) -> tuple[Any | None, np.float64]:
     """A setting as the kernels take it: where it lies on the GPU, or the number itself."""
-    if isinstance(value, int | float | np.generic):
+    if _is_number(value):
         return None, np.float64(value)
     if value.dtype != dtype or value.size != 1:
         raise TypeError(
             f"optimizer: a setting on the GPU must be one {np.dtype(dtype)}, got {value.dtype}{list(value.shape)}"
         )
     return value, np.float64(0)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.generic)
 
 
 def _dense(array: Any) -> Any:

@@ -10,8 +10,8 @@
 // load of a warp is 128 neighbouring bytes, for any alignment, and twelve to twenty of them are in flight together.
 // Bytes for each float: SGD 12, with momentum 20, Adam 28, AMSGrad 36, norm 4, scale 8; nothing else bounds it.
 //
-// What a schedule changes (lr, step) may lie in device memory, so that a replayed graph sees the new value; then
-// the pointer wins over the number. Both ways compute the same, and so give the same bits.
+// What a schedule changes (lr, momentum, beta1, step) may lie in device memory, so that a replayed graph sees the new
+// value; then the pointer wins over the number. Both ways compute the same, and so give the same bits.
 
 #include "real.cuh"
 #include "reduce.cuh"
@@ -62,11 +62,12 @@ __device__ __forceinline__ void store(REAL* to, const REAL (&values)[EACH], long
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-optimizer_sgd(const Table table, const double* lr_in_memory, double lr_number, REAL sign, REAL weight_decay,
-              REAL momentum, REAL fresh_share, int nesterov, int first_step) {
+optimizer_sgd(const Table table, const double* lr_in_memory, double lr_number, const double* momentum_in_memory,
+              double momentum_number, REAL sign, REAL weight_decay, REAL fresh_share, int nesterov, int first_step) {
   const int array = my_array(table);
   const long long start = my_start(table, array), size = table.size[array];
   const REAL lr = (REAL)(lr_in_memory == nullptr ? lr_number : *lr_in_memory);
+  const REAL momentum = (REAL)(momentum_in_memory == nullptr ? momentum_number : *momentum_in_memory);
   REAL p[EACH], g[EACH], velocity[EACH];
   load(p, table.parameter[array], start, size);
   load(g, table.gradient[array], start, size);
@@ -87,8 +88,9 @@ optimizer_sgd(const Table table, const double* lr_in_memory, double lr_number, R
 
 extern "C" __global__ void __launch_bounds__(THREADS)
 optimizer_adam(const Table table, const double* lr_in_memory, double lr_number, const float* step_in_memory,
-               double step_number, double beta1, double beta2, REAL eps, double weight_decay, int decoupled,
-               REAL sign, int amsgrad) {
+               double step_number, const double* beta1_in_memory, double beta1_number, double beta2, REAL eps,
+               double weight_decay, int decoupled, REAL sign, int amsgrad) {
+  const double beta1 = beta1_in_memory == nullptr ? beta1_number : *beta1_in_memory;
   // The powers are the same for all elements: one thread computes them for its block.
   __shared__ REAL of_step[3];
   if (threadIdx.x == 0) {

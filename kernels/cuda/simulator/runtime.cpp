@@ -280,7 +280,7 @@ static void on_fault(int signal, siginfo_t* info, void* context) {
 }
 
 static void catch_faults() {
-  static bool stack_made = false;
+  static thread_local bool stack_made = false;  // a thread of Python has one of its own
   if (!stack_made) {  // a fiber whose stack overflowed has no room for the handler
     stack_t stack{};
     stack.ss_size = 1 << 16;
