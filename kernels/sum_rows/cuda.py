@@ -7,6 +7,7 @@ import numpy as np
 from ..cuda import array_module, launch
 
 THREADS = 256
+SCANNED = 1 << 22  # positions that all blocks together look at, at most; beyond that sorting them is quicker
 MOST_BLOCKS = 2**31 - 1, 65535  # CUDA's limits along the grid's first two axes
 DEFINES = {  # the kernel's types of an element and of a sum
     "f": (("REAL", "float"), ("SUM", "double")),
@@ -16,19 +17,22 @@ DEFINES = {  # the kernel's types of an element and of a sum
 
 
 def sum_rows(rows, positions, count: int):
-    """The positions are sorted first, so that every sum is added up in the same order in each run."""
+    """Every sum is added up in the same order in each run; many positions are sorted first, few are not."""
     if rows.dtype.char not in DEFINES:
         return sum_rows(rows.astype(np.int64), positions, count).astype(rows.dtype)
     xp = array_module(rows)
     columns = rows.shape[1]
     if rows.size == 0 or count == 0:
         return xp.zeros((count, columns), rows.dtype)
-    order = xp.argsort(positions, kind="stable")
-    starts = xp.searchsorted(positions[order], xp.arange(count + 1))
+    positions, order, starts = xp.ascontiguousarray(positions), None, None
+    if len(rows) * count > SCANNED:
+        order = xp.argsort(positions, kind="stable")
+        starts = xp.searchsorted(positions[order], xp.arange(count + 1))
     total = xp.empty((count, columns), rows.dtype)
     width = min(32, 1 << (columns - 1).bit_length())
     grid = min(count, MOST_BLOCKS[0]), min(-(-columns // width), MOST_BLOCKS[1])
-    arguments = xp.ascontiguousarray(rows), order, starts, total, np.int64(count), np.int64(columns)
+    sizes = np.int64(len(rows)), np.int64(count), np.int64(columns)
+    arguments = xp.ascontiguousarray(rows), positions, order, starts, total, *sizes
     launch(
         "sum_rows/sum_rows.cu",
         "sum_rows",

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import pytest
 
 from minigrad.kernels.cuda.device import backend
 from minigrad.kernels.cuda.precision import set_allow_tf32
@@ -79,7 +80,10 @@ def sum_rows() -> None:
     rows, positions = normal(50, 40), rng.integers(0, 7, 50)
     total = np.zeros((9, 40))
     np.add.at(total, positions, rows)
-    same(cuda.sum_rows(*on_device(rows, positions), 9), total)
+    for scanned in (0, cuda.SCANNED):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cuda, "SCANNED", scanned)
+            same(cuda.sum_rows(*on_device(rows, positions), 9), total)
 
 
 def check() -> None:

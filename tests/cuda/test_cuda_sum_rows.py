@@ -21,12 +21,15 @@ def problems(draw):
     return rows, rng.integers(0, count, k), count
 
 
-@settings(max_examples=40, deadline=None)
-@given(problems())
-def test_sums_equal_the_reference(xp, problem):
+@settings(max_examples=60, deadline=None)
+@given(problems(), st.booleans())
+def test_sums_equal_the_reference(xp, problem, sorts):
     rows, positions, count = problem
     expected = reference.sum_rows(rows, positions, count)
-    np.testing.assert_array_equal(cuda.sum_rows(xp.asarray(rows), xp.asarray(positions), count).get(), expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda, "SCANNED", 0 if sorts else cuda.SCANNED)
+        mine = cuda.sum_rows(xp.asarray(rows), xp.asarray(positions), count)
+    np.testing.assert_array_equal(mine.get(), expected)
     np.testing.assert_array_equal(cpu.sum_rows(rows, positions, count), expected)
 
 
@@ -35,13 +38,16 @@ def test_sums_equal_the_reference(xp, problem):
 def test_sums_are_sound_in_any_order_of_threads(xp, mode, order):
     rows = np.random.default_rng(0).standard_normal((90, 5)).astype(np.float32)
     positions = np.arange(90) % 4
-    with simulate(mode=mode, order=order):
+    with simulate(mode=mode, order=order), pytest.MonkeyPatch.context() as patch:
         total = cuda.sum_rows(xp.asarray(rows), xp.asarray(positions), 6)
+        patch.setattr(cuda, "SCANNED", 0)
+        sorted_first = cuda.sum_rows(xp.asarray(rows), xp.asarray(positions), 6)
         word = check.words(total, 1)
         check.check_range(xp.asarray(positions), 0, 2, -100, word)
         check.check_none(xp.asarray(positions > 5), word)
     exact = reference.sum_rows(rows.astype(np.float64), positions, 6)
     np.testing.assert_array_equal(total.get(), exact.astype(np.float32))
+    np.testing.assert_array_equal(sorted_first.get(), exact.astype(np.float32))
     assert check.noted_value(int(word.get()[0])) == 3
 
 
