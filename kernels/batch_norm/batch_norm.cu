@@ -232,6 +232,14 @@ batch_norm_track(REAL* __restrict__ running_mean, REAL* __restrict__ running_var
   running_var[c] += REAL(momentum * (variance - running_var[c]));
 }
 
+// out (channels) = weight / sqrt(variance + eps); a null weight is 1.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_scale(const REAL* __restrict__ variance, const REAL* __restrict__ weight, REAL* __restrict__ out,
+                 int channels, double eps) {
+  const int c = blockIdx.x * blockDim.x + threadIdx.x;
+  if (c < channels) out[c] = REAL((weight ? weight[c] : 1) / sqrt(variance[c] + eps));
+}
+
 // y = (x - mean) invstd weight + bias (+ residual), negative results 0 with `relu`. Null weight: 1; bias: 0.
 // Grid: x over packs, y over rows.
 extern "C" __global__ void __launch_bounds__(256, 5)

@@ -13,9 +13,9 @@ from numba import prange
 
 from ..geometry import planes
 from ..jit import REASSOCIATE, jit, team
-from .reference import track
+from .reference import scale, track
 
-__all__ = ["backward", "backward_residual", "normalize", "statistics", "track"]
+__all__ = ["backward", "backward_residual", "normalize", "scale", "statistics", "track"]
 
 # Elements of a block of rows: 256 KiB of float32, which the second-level cache holds.
 _BLOCK = 65536

@@ -47,6 +47,15 @@ def track(running_mean, running_var, mean, invstd, momentum: float, eps: float, 
             running[...] = new
 
 
+def scale(var, eps: float, weight):
+    """weight / sqrt(var + eps), (C,); see reference.py."""
+    out = array_module(var).empty(var.shape, var.dtype)
+    if var.size:
+        arguments = _contiguous(var), _contiguous(weight), out, np.int32(var.size), np.float64(eps)
+        _launch("scale", var, 1, (-(-var.size // THREADS),), (THREADS,), arguments)
+    return out
+
+
 def normalize(x, weight, bias, mean, invstd, residual=None, relu: bool = False):
     """y = (x - mean) invstd weight + bias (+ residual); see reference.py. y lies in memory as x does.
 

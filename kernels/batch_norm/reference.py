@@ -37,6 +37,12 @@ def track(
     running_var += momentum * (var - running_var)
 
 
+def scale(var: np.ndarray, eps: float, weight: np.ndarray | None) -> np.ndarray:
+    """weight / sqrt(var + eps), (C,): what a kept variance, and the weight if any, multiply x - mean by."""
+    invstd = 1 / np.sqrt(var + eps)
+    return invstd if weight is None else invstd * weight
+
+
 def normalize(
     x: np.ndarray,
     weight: np.ndarray | None,

@@ -40,12 +40,11 @@ def _array(tensor: Tensor | None):
     return None if tensor is None else tensor.array
 
 
-def _normalized(x: Tensor, weight: Tensor | None, bias: Tensor | None, mean, invstd):
-    """(x - mean) invstd weight + bias, and the bias as it is now.
+def _normalized(x: Tensor, bias: Tensor | None, mean, scale):
+    """(x - mean) scale + bias, and the bias as it is now.
 
     The result waits for what can share its pass, if nobody but us can write into x meanwhile.
     """
-    scale = invstd if weight is None else invstd * weight.array
     shift = None if bias is None else bias.array.copy()
     if x._version.ours:
         return Normalized(x, mean, scale, shift), shift
@@ -62,7 +61,8 @@ class BatchNorm(FusedFunction):
     def forward(ctx, x, weight, bias, eps):
         kernel = implementation("batch_norm", x.array)
         ctx.mean, ctx.invstd = kernel.statistics(x.array, eps)
-        y, ctx.bias = _normalized(x, weight, bias, ctx.mean, ctx.invstd)
+        scale = ctx.invstd if weight is None else ctx.invstd * weight.array
+        y, ctx.bias = _normalized(x, bias, ctx.mean, scale)
         ctx.save_for_backward(x, weight)
         mean, invstd = Tensor(ctx.mean), Tensor(ctx.invstd)
         ctx.mark_non_differentiable(mean, invstd)
@@ -95,7 +95,8 @@ class BatchNormInference(FusedFunction):
     def forward(ctx, x, weight, bias, mean, var, eps):
         ctx.save_for_backward(x, weight, mean, var)
         ctx.eps = eps
-        return _normalized(x, weight, bias, mean.array, 1 / np.sqrt(var.array + eps))[0]
+        scale = implementation("batch_norm", var.array).scale(var.array, eps, _array(weight))
+        return _normalized(x, bias, mean.array, scale)[0]
 
     @staticmethod
     def definition(x, weight, bias, mean, var, eps):

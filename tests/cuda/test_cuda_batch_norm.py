@@ -157,6 +157,17 @@ def test_running_statistics_follow(xp, dtype, step):
     assert_close(moved, expected, 1e-6 if dtype == np.float32 else 1e-14)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("parameters", [False, True])
+def test_scale_of_a_kept_variance(xp, dtype, parameters):
+    rng = np.random.default_rng(5)
+    var, weight = rng.uniform(0, 2, 300).astype(dtype), numbers(rng, 300, dtype) if parameters else None
+    scale = cuda.scale(xp.asarray(var), 1e-5, *to_device(xp, weight))
+    expected = reference.scale(*double(var), 1e-5, *double(weight))
+    np.testing.assert_allclose(scale.get(), expected, rtol=1e-7 if dtype == np.float32 else 1e-15)
+    assert scale.dtype == dtype
+
+
 @pytest.mark.parametrize("shape", [(0, 3, 2, 2), (2, 0, 3, 3), (0, 4)])
 def test_empty_input(xp, shape):
     x = np.empty(shape, np.float32)
