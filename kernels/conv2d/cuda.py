@@ -18,6 +18,7 @@ import numpy as np
 
 from ..cuda import array_module, capability, launch
 from ..cuda.precision import allow_tf32
+from ..cuda.shapes import real
 from ..cuda.tiling import EXACT, EXACT_DOUBLE, TENSOR_CORES, Tile, cut, ring_bytes
 from ..geometry import Pair, output_size
 from ..matmul.cuda import sum_parts
@@ -195,9 +196,5 @@ def _launch(function: str, chunk: int, tile: Tile, blocks: int, arrays: tuple, n
         defines = ("BM", tile.rows), ("BN", tile.columns), ("CHUNK", chunk)
         launch("conv2d/tensor_cores.cu", function, (blocks,), (128,), args, shared=ring_bytes(tile), defines=defines)
     else:
-        defines = ("REAL", _real(arrays[0])), ("TILE", tile.rows)
+        defines = real("conv2d", arrays[0]), ("TILE", tile.rows)
         launch("conv2d/exact.cu", function, (blocks,), (256,), args, defines=defines)
-
-
-def _real(array) -> str:
-    return "float" if array.dtype == np.float32 else "double"

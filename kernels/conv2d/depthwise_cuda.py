@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..cuda import array_module, launch
+from ..cuda.shapes import real
 from ..geometry import Pair, output_size
 from .turning import channels_last, turn
 
@@ -70,6 +71,5 @@ def _launch(function: str, blocks, args: tuple, layer: tuple) -> None:
     grid = blocks if isinstance(blocks, tuple) else (blocks,)
     if not all(grid):
         return
-    real = "float" if args[0].dtype == np.float32 else "double"
-    args = (*args, *map(np.int32, layer))
-    launch("conv2d/depthwise.cu", function, grid, (256,), args, defines=(("REAL", real),))
+    defines = (real("conv2d", args[0]),)
+    launch("conv2d/depthwise.cu", function, grid, (256,), (*args, *map(np.int32, layer)), defines=defines)

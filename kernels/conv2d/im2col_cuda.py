@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from ..cuda import array_module, launch
+from ..cuda.shapes import real
 from ..geometry import Pair, output_size
 from ..matmul.cuda import matmul
 
@@ -71,5 +72,5 @@ def _launch(function: str, source, target, shape: tuple, *geometry) -> None:
         (-(-target.size // 256),),
         (256,),
         (source, target, *map(np.int32, numbers)),
-        defines=(("REAL", "float" if source.dtype == np.float32 else "double"),),
+        defines=(real("conv2d", source),),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..cuda import array_module, launch
+from ..cuda.shapes import real
 from ..matmul.cuda import few_parts
 
 
@@ -19,7 +20,7 @@ def turn(parts, out, batch: int, rows: int, columns: int, splits: int = 1, to_tf
         (batch * -(-rows // 32) * -(-columns // 32),),
         (256,),
         (parts, out, *map(np.int32, (batch, rows, columns, splits, to_tf32))),
-        defines=(("REAL", "float" if out.dtype == np.float32 else "double"),),
+        defines=(real("conv2d", out),),
     )
 
 

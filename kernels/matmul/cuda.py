@@ -12,6 +12,7 @@ import numpy as np
 
 from ..cuda import array_module, capability, launch
 from ..cuda.precision import allow_tf32
+from ..cuda.shapes import real
 from ..cuda.tiling import EXACT, EXACT_DOUBLE, PARTS_AT_A_TIME, TENSOR_CORES, cut, ring_bytes
 
 
@@ -54,7 +55,7 @@ def matmul(a, b):
         file, function, shared = "matmul/tensor_cores.cu", "matmul_tensor_cores", ring_bytes(tile)
         launch(file, function, (blocks,), (128,), args, shared=shared, defines=defines)
     else:
-        defines = (("REAL", _real(a)), ("TILE", tile.rows), *along)
+        defines = (real("matmul", a), ("TILE", tile.rows), *along)
         launch("matmul/matmul.cu", "matmul", (blocks,), (256,), args, defines=defines)
     if splits > 1:
         sum_parts(parts, product)
@@ -72,7 +73,7 @@ def sum_parts(parts, out, bias=None) -> None:
         (-(-count // 256) * batch,),
         (256,),
         (parts, bias, out, np.int64(count), np.int32(splits), np.int32(1 if bias is None else bias.size)),
-        defines=(("REAL", _real(out)),),
+        defines=(real("matmul", out),),
     )
 
 
@@ -84,10 +85,6 @@ def few_parts(parts):
     fewer = array_module(parts).empty((batch, splits // PARTS_AT_A_TIME, *shape), parts.dtype)
     sum_parts(parts.reshape(-1, PARTS_AT_A_TIME, *shape), fewer.reshape(-1, *shape))
     return fewer
-
-
-def _real(array) -> str:
-    return "float" if array.dtype == np.float32 else "double"
 
 
 def _operand(array, batch_shape: tuple):

@@ -283,3 +283,14 @@ def test_cut_covers_the_depth_in_whole_steps(tiles, rows, columns, depth, count)
     tile, splits, per_split = tiling.cut(tiles, rows, columns, depth, count)
     assert tile in tiles and per_split % tile.step == 0 and splits * per_split >= depth
     assert splits <= tiling.PARTS_AT_A_TIME or splits % tiling.PARTS_AT_A_TIME == 0
+
+
+def test_float16_is_refused(xp):
+    x = xp.zeros((1, 2, 4, 4), np.float16)
+    with pytest.raises(RuntimeError, match="conv2d: .*float16"):
+        cuda.forward(x, xp.zeros((3, 2, 1, 1), np.float16), None, (1, 1), (0, 0), (1, 1), 1)
+
+
+def test_too_large_a_picture_is_refused():
+    with pytest.raises(ValueError, match="conv2d: a picture of 2147483648 elements is too large"):
+        cuda._check_sizes(2**31, 1, 1)

@@ -136,3 +136,11 @@ def test_operands_with_gaps_and_turned_batches(xp):
     a, b = rng.integers(-4, 5, (3, 6, 10)).astype("f"), rng.integers(-4, 5, (3, 7, 5)).astype("f")
     got = cuda.matmul(xp.asarray(a)[:, ::2, ::2], xp.asarray(b).swapaxes(1, 2))
     np.testing.assert_array_equal(got.get(), a[:, ::2, ::2] @ b.swapaxes(1, 2))
+
+
+def test_long_sums_stay_exact(xp):
+    """Over the 25088 inputs of VGG-16's first Linear layer."""
+    a, b = rng.standard_normal((8, 25088)).astype("f"), rng.standard_normal((25088, 8)).astype("f")
+    want = a.astype(np.float64) @ b.astype(np.float64)
+    got = cuda.matmul(xp.asarray(a), xp.asarray(b)).get()
+    assert np.linalg.norm(got - want) < 5e-6 * np.linalg.norm(want)
