@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from types import ModuleType
 
 import numpy as np
@@ -64,7 +65,12 @@ def device_of(array) -> device:
     """The device that `array` lies on."""
     if isinstance(array, np.ndarray):
         return CPU
-    return device("cuda", array.device.id)
+    return _gpu(array.device.id)
+
+
+@cache
+def _gpu(index: int) -> device:
+    return device("cuda", index)
 
 
 def arrays_on(where: device | str | None) -> ModuleType:

@@ -12,6 +12,7 @@ from minigrad.vision import datasets, models, transforms
 MODULES = [
     mg,
     mg.autograd,
+    mg.backends,
     mg.cuda,
     mg.data,
     mg.nn,

@@ -175,6 +175,16 @@ def test_pinned_batches(options):
         break
 
 
+def test_batches_of_data_on_the_device():
+    data = TensorDataset(mg.arange(10.0, device="cuda"), mg.arange(10, device="cuda"))
+    for options in ({}, {"prefetch_factor": 2}, {"pin_memory": True}):
+        batches = list(DataLoader(data, batch_size=4, shuffle=True, **options))
+        assert all([values.is_cuda and mg.equal(values.long(), labels) for values, labels in batches])
+        assert sorted(mg.cat([labels for _, labels in batches]).tolist()) == list(range(10))
+    images = DataLoader([(mg.ones(2, device="cuda") * i, i) for i in range(4)], batch_size=2)
+    assert [values.is_cuda and values[:, 0].tolist() == labels.tolist() for values, labels in images] == [True, True]
+
+
 def test_pinning_keeps_containers():
     loader = DataLoader([{"x": mg.ones(2), "name": "a"}, {"x": mg.zeros(2), "name": "b"}], 2, pin_memory=True)
     (batch,) = loader
