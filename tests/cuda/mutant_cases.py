@@ -65,6 +65,10 @@ def matmul(tf32: bool) -> None:
     for shapes in (((35, 33), (33, 37)), ((5, 3000), (3000, 7))):
         a, b = map(np.rint, map(normal, *zip(*shapes, strict=True)))
         same(cuda.matmul(*on_device(a, b)), a @ b)
+    parts, bias = normal(3, 4, 70, 5), normal(5)
+    out = backend().xp.empty((3, 70, 5), np.float32)
+    cuda.sum_parts(*on_device(parts), out, *on_device(bias))
+    same(out, parts.sum(1) + bias)
 
 
 def reduction() -> None:
@@ -179,11 +183,15 @@ def batch_norm() -> None:
         y = reference.normalize(x, weight, bias, mean, invstd, residual, True)
         vectors = on_device(weight, mean, invstd, bias)
         w, m, s, b = vectors
+        (variance,) = on_device(1 / invstd**2)
+        same(cuda.scale(variance, 1e-5, w), weight / np.sqrt(1 / invstd**2 + 1e-5))
         for lay in (channels_last, backend().xp.asarray):
             same(cuda.statistics(lay(x), 1e-5), (mean, invstd))
             same(cuda.normalize(lay(x), w, b, m, s, lay(residual), True), y)
             same(cuda.normalize(lay(x), w, b, m, s), reference.normalize(x, weight, bias, mean, invstd))
             same(cuda.backward(lay(dy), lay(x), w, m, s), reference.backward(dy, x, weight, mean, invstd))
+            same(cuda.backward(lay(dy), lay(x), w, m, s, b, True),
+                 reference.backward(dy, x, weight, mean, invstd, bias, True))  # fmt: skip
             same(cuda.backward_residual(lay(dy), lay(y), lay(x), w, m, s),
                  reference.backward_residual(dy, y, x, weight, mean, invstd))  # fmt: skip
         running, expected = [normal(5), normal(5)], [None, None]
@@ -218,9 +226,10 @@ def philox() -> None:
         same(cuda.uniform(n, 5, 9), reference.uniform(n, 5, 9))
         same(cuda.normal(n, 5, 9), reference.normal(n, 5, 9))
         same(cuda.normal(n, 5, 9, np.float64), reference.normal(n, 5, 9, np.float64))
-    (state,) = on_device(np.array([5, 9, 0], np.uint64))
+    (state,) = on_device(np.array([5, 9], np.uint64))
+    assert (cuda.random_bits(300, state, 4).get() == reference.random_bits(300, 5, 13)).all()
     cuda.advance(state, 3)
-    assert state.tolist() == [5, 12, 0]
+    assert state.tolist() == [5, 12]
 
 
 def elementwise() -> None:

@@ -5,7 +5,7 @@
 A kernel file is compiled once, with every fault in it behind a switch, `planted == number`:
 - a __syncthreads() or a cp_async_wait is left out,
 - a bounds check, `if (i >= n) return;` or `continue`, is dropped,
-- a store goes to the next element.
+- a store goes to the next element, or a load comes from there.
 A fault is known by where it stands, so that one in a header counts as noticed if any case notices it.
 """
 
@@ -33,16 +33,16 @@ from minigrad.kernels.cuda.simulator import simulate
 _POINTER = re.compile(r"\*\s*(?:__restrict__\s+)?(\w+)\s*[,)=]")
 _SHARED = re.compile(r"__shared__[^;\[]*?(\w+)\[")
 _LINE = re.compile(r'^#line (\d+) "([^"]*)"')
-_NOT_CODE = ("#", "const", "__shared__", "float", "int", "asm")  # declarations with a value are no stores
+_ELEMENT = r"(\b\w+(?:\[[^\[\]]*\])*)\[((?:[^\[\];=]|\[[^\[\]]*\])*)\]"
+_ARRAY = re.compile(r"(?!return|else)(?:const )?[\w:]+(?:<[^>]*>)? \w+\[")  # its declaration
+_DECLARATION = ("const", "float", "int")  # with a value: no store
 _PATTERNS = [
     ("no barrier", re.compile(r"__syncthreads\(\);"), "if (planted != {n}) __syncthreads();"),
     ("no wait", re.compile(r"(cp_async_wait<[^;]*>\(\);)"), "if (planted != {n}) {0}"),
-    ("no check", re.compile(r"if \(([^;{{}}]*>=[^;{{}}]*)\) (return|continue);"), "if (planted != {n} && ({0})) {1};"),
-    (
-        "next element",
-        re.compile(r"(\b\w+(?:\[[^\[\]]*\])*)\[((?:[^\[\];=]|\[[^\[\]]*\])*)\] (\+?=) (?!\{)"),
-        "{0}[({1}) + (planted == {n})] {2} ",
-    ),
+    ("no check", re.compile(r"if \(([^;{}]*>=[^;{}]*)\) (return|continue);"), "if (planted != {n} && ({0})) {1};"),
+    ("no check", re.compile(r"if \(((?:(?!planted)[^;{}])* < [^;{}]*)\) (?=\w+\[)"), "if (planted == {n} || ({0})) "),
+    ("stores to the next", re.compile(_ELEMENT + r" (\+?=) (?!\{)"), "{0}[({1}) + (planted == {n})] {2} "),
+    ("reads the next", re.compile(_ELEMENT + r"(?! \+?= )"), "{0}[({1}) + (planted == {n})]"),
 ]
 
 
@@ -57,16 +57,25 @@ def plant(text: str, file: str, first: int) -> tuple[str, list[tuple[str, str]]]
         if marker:
             number, name = int(marker[1]) - 1, marker[2]
         code, comment, rest = line.partition("//")
-        if (
-            not marker and name != "ptx.cuh" and not code.lstrip().startswith(_NOT_CODE)
-        ):  # ptx.cuh has a test of its own
-            for kind, pattern, planted in _PATTERNS:
-                while match := pattern.search(code):
-                    if kind == "next element" and match[1].partition("[")[0] not in memory:
-                        break
-                    switched = planted.format(*match.groups(), n=first + len(faults)).replace("[", "\0")
-                    code = code[: match.start()] + switched.replace(";", "\1") + code[match.end() :]
-                    faults.append((f"{name}:{number}: {line.strip()}", kind))
+        start = code.lstrip()
+        for kind, pattern, planted in _PATTERNS:
+            # ptx.cuh has a test of its own
+            if marker or name == "ptx.cuh" or start.startswith(("#", "asm", "__shared__", "extern", "template")):
+                break
+            if kind.endswith("next") and _ARRAY.match(start):
+                continue
+            if kind == "stores to the next" and start.startswith(_DECLARATION):
+                continue
+            place = 0
+            while match := pattern.search(code, place):
+                local = kind.endswith("next") and match[1].partition("[")[0] not in memory
+                if local or (kind == "reads the next" and match[2].isdecimal()):
+                    place = match.start(2)
+                    continue
+                switched = planted.format(*match.groups(), n=first + len(faults)).replace("[", "\0").replace(";", "\1")
+                code = code[: match.start()] + switched + code[match.end() :]
+                place = match.start() + len(switched)
+                faults.append((f"{name}:{number}: {line.strip()}", kind))
         lines.append(code.replace("\0", "[").replace("\1", ";") + comment + rest)
     return f'extern "C" {{ int planted = -1; }}\n#line 1 "{file}"\n' + "\n".join(lines), faults
 
