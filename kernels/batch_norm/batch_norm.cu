@@ -21,9 +21,9 @@
 // are merged by their means and their squared deviations from these, in float64 (Chan, Golub, LeVeque, "Updating
 // formulae and a pairwise algorithm for computing sample variances", 1979).
 //
-// Bound by memory, in float32, what the L2 cache keeps not counted off: forward reads x twice and writes y, 12 bytes an element, and 4 more for a residual;
-// backward reads dy and x twice and writes dx, 20 bytes; with a residual it also reads y and writes the gradient behind
-// the ReLU, which is the residual's: 28.
+// Bound by memory, in float32, before what the L2 cache saves: forward reads x twice and writes y, 12 bytes an element,
+// and 4 more for a residual; backward reads dy and x twice and writes dx, 20 bytes; with a residual it also reads y and
+// writes the gradient behind the ReLU, which is the residual's: 28.
 //
 // __launch_bounds__(256, 4): 4 blocks of 256 threads on a multiprocessor leave a thread 64 registers, for the loads in
 // flight and the sums of VECTOR channels; 4 x 132 blocks are about the 512 that take the sums. With 5 blocks, 48
