@@ -1,15 +1,16 @@
 // Average-pooling: the sum of each window, divided.
 //
 // Images lie in memory as (image, row, column, channel); the planes of NCHW are images of one channel. One thread does
-// VECTOR neighbouring elements of one result, and neighbouring threads take neighbouring channels, then columns, so that
-// a warp's loads are whole 128-byte lines: in NHWC always, in NCHW up to the stride. Large windows, of which there are
-// few (in the limit one for a plane: global pooling), are shared by the threads of a block instead.
+// VECTOR neighbouring elements of one result, and neighbouring threads take neighbouring channels, then columns, so
+// that a warp's loads are whole 128-byte lines: in NHWC always, in NCHW up to the stride. Large windows, of which there
+// are few (in the limit one for a plane: global pooling), are shared by the threads of a block instead.
 //
 // Nothing is added atomically: forward gathers, and backward too, each element from the windows that see it, in their
 // order. Two runs give the same bits.
 //
-// Bound by memory. Forward reads x once and writes y, backward reads dy and writes dx (taps that windows share come from
-// the caches): for 2x2 windows 20 bytes a window in float32, both ways; for global pooling 4 bytes an element of x.
+// Bound by memory. Forward reads x once and writes y, backward reads dy and writes dx (taps that windows share come
+// from the caches): for 2x2 windows 20 bytes a window in float32, both ways; for global pooling 4 bytes an element of
+// x.
 //
 // __launch_bounds__(256, 4): 4 blocks of 256 threads on a multiprocessor leave a thread 64 registers, for the loads of
 // several taps in flight.

@@ -8,13 +8,13 @@
 // Forward takes three launches, and backward three like them. A block of (X packs across) x (Y rows), 256 threads, goes
 // over strips of rows: strip blockIdx.y, then every gridDim.y-th; thread (x, y) takes the rows y, y + Y, y + 2 Y and
 // y + 3 Y of a strip, four loads in flight together.
-// 1. sums: a thread adds the four in REAL, and these sums in float64; at last the block's threads meet in shared memory,
-//    16 bytes times VECTOR each, in a tree. A block leaves two numbers for each channel. (In planes a block has one
-//    channel, its strips are Y images, and the four are packs of a plane.)
+// 1. sums: a thread adds the four in REAL, and these sums in float64; at last the block's threads meet in shared
+//    memory, 16 bytes times VECTOR each, in a tree. A block leaves two numbers for each channel. (In planes a block has
+//    one channel, its strips are Y images, and the four are packs of a plane.)
 // 2. merge: a block of 32 channels and 8 rows of threads, which share the blocks' numbers.
-// 3. normalize, input_gradient: in channels-last a thread keeps its channels' scale and shift for all its rows. The sums
-//    went over memory from its beginning to its end; this goes back from the end, which the L2 cache (50 MB of an H200)
-//    still holds.
+// 3. normalize, input_gradient: in channels-last a thread keeps its channels' scale and shift for all its rows. The
+//    sums went over memory from its beginning to its end; this goes back from the end, which the L2 cache (50 MB of an
+//    H200) still holds.
 // Who adds what to what depends on the shape alone, and nothing is added atomically: two runs give the same bits.
 //
 // No large sum of squares is subtracted from another: a block takes its deviations from its own first row, and blocks

@@ -1,8 +1,9 @@
-// Activations, the error function, and sums of arrays that lie alike in memory: one pass over them, whatever their shape.
+// Activations, the error function, and sums of arrays that lie alike in memory: one pass over them, whatever their
+// shape.
 //
-// Thread t of T takes the packs of 16 bytes number t, t + T, t + 2 T ...: a warp reads 512 neighbouring bytes at a time.
-// What is left at the end, or all if an array does not begin at a multiple of 16 bytes, is taken an element a thread.
-// `out` may be an input: each element is read and written by one thread, in that order.
+// Thread t of T takes the packs of 16 bytes number t, t + T, t + 2 T ...: a warp reads 512 neighbouring bytes at a
+// time. What is left at the end, or all if an array does not begin at a multiple of 16 bytes, is taken an element a
+// thread. `out` may be an input: each element is read and written by one thread, in that order.
 //
 // Bound by memory: relu moves 8 bytes an element in float32, add and relu_backward 12.
 #include "real.cuh"
@@ -25,7 +26,8 @@ struct Erf {
 // out[i] = f(a[i], b[i]) for i < count. If b is a, the compiler loads it once.
 template <class F>
 __device__ __forceinline__ void map(F f, const REAL* a, const REAL* b, REAL* out, long long count) {
-  const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x, threads = (long long)gridDim.x * blockDim.x;
+  const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+  const long long threads = (long long)gridDim.x * blockDim.x;
   const long long packs = aligned16(a) && aligned16(b) && aligned16(out) ? count / VEC : 0;
   for (long long i = thread * VEC; i < packs * VEC; i += threads * VEC) {
     const Vec<REAL> left = load_vec(a + i), right = load_vec(b + i);

@@ -1,9 +1,10 @@
 // Local response normalisation: each element is divided by a power of the energy in `size` channels around its own.
 //
 // One thread does one element. Memory is rows: the planes of NCHW, row r of channel r % channels, or in channels-last
-// (`last`) the pixels, which hold all channels. Neighbouring threads take neighbouring elements of a row, so that a warp's
-// loads are whole lines. A window's elements are read by `size` threads, from the L1 and L2 caches after the first; each sum is taken anew, in
-// the order of the channels, for one that slides along them gathers rounding errors. Two runs give the same bits.
+// (`last`) the pixels, which hold all channels. Neighbouring threads take neighbouring elements of a row, so that a
+// warp's loads are whole lines. A window's elements are read by `size` threads, from the L1 and L2 caches after the
+// first; each sum is taken anew, in the order of the channels, for one that slides along them gathers rounding errors.
+// Two runs give the same bits.
 //
 // Bound by memory, in float32: forward reads x and writes y and scale, 12 bytes an element; backward reads dy, x and
 // scale and writes dx, 16 bytes. For beta = 3/4, AlexNet's, the power is two square roots and a division; any other

@@ -10,9 +10,9 @@
 // Bound by memory. Forward reads x once (taps that windows share come from the L1 and L2 caches) and writes y and one
 // byte a window: for 2x2 windows 21 bytes a result in float32. Backward reads 5 and writes 16.
 //
-// __launch_bounds__(256, 5): 5 blocks of 256 threads on a multiprocessor leave a thread 48 registers. Asked for less, the
-// compiler would spill some to have 6 blocks; 40 warps with a load of 16 bytes a lane are 20 KB in flight, about what an
-// H200's multiprocessor needs: its 36 bytes a nanosecond for the 600 ns that a load takes.
+// __launch_bounds__(256, 5): 5 blocks of 256 threads on a multiprocessor leave a thread 48 registers. Asked for less,
+// the compiler would spill some to have 6 blocks; 40 warps with a load of 16 bytes a lane are 20 KB in flight, about
+// what an H200's multiprocessor needs: its 36 bytes a nanosecond for the 600 ns that a load takes.
 //
 // variants: REAL=float VECTOR=1|4 TAP=1|2|4
 // variants: REAL=double VECTOR=1|2 TAP=1|2|4
