@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from minigrad.vision.datasets import FashionMNISTSample
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
@@ -19,6 +24,22 @@ def test_snippet(snippet, tmp_path, monkeypatch, capsys):
     exec(compile(snippet, "README.md", "exec"), {"__name__": "readme"})
     promised = re.findall(r"^print\(.*\) +# (.*)$", snippet, re.M)
     assert capsys.readouterr().out.splitlines()[: len(promised)] == promised
+
+
+def test_the_commands_of_a_run(tmp_path):
+    pytest.importorskip("onnx")
+    FashionMNISTSample(train=False)[0][0].save(tmp_path / "boot.png")
+    commands = [line for block in re.findall(r"^```sh\n(.*?)^```", README, re.S | re.M) for line in block.splitlines()]
+    commands = [shlex.split(line, comments=True) for line in commands if line.startswith("minigrad ")]
+    assert [command[1] for command in commands] == ["train", "evaluate", "predict", "export", "summary"]
+    for _, name, *arguments in commands:
+        quick = ["--epochs", "1"] if name == "train" else []
+        done = subprocess.run(
+            [sys.executable, "-m", "minigrad", name, *arguments, *quick], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    for file in ("runs/lenet5-sample/best.safetensors", "prediction.png", "lenet5.onnx"):
+        assert (tmp_path / file).stat().st_size > 0
 
 
 def test_quick_start_is_two_commands():
