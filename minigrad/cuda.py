@@ -12,6 +12,24 @@ from __future__ import annotations
 
 from minigrad.assertions import raise_noted
 from minigrad.device import cuda_backend, device
+from minigrad.graphs import CUDAGraph, graph, make_graphed_step
+
+__all__ = [
+    "CUDAGraph",
+    "current_device",
+    "device_count",
+    "empty_cache",
+    "get_device_capability",
+    "get_device_name",
+    "graph",
+    "is_available",
+    "make_graphed_step",
+    "max_memory_allocated",
+    "memory_allocated",
+    "memory_reserved",
+    "reset_peak_memory_stats",
+    "synchronize",
+]
 
 Device = device | str | int | None
 

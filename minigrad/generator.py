@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 import numpy as np
 
+from minigrad.capture import capturing
 from minigrad.device import device as as_device
 from minigrad.tensor import Tensor
 
@@ -54,12 +56,30 @@ class Generator:
         self._seed, self._offset = seed, offset
         return self
 
-    def reserve(self, blocks: int) -> tuple[int, int]:
-        """Take the next `blocks` four-word blocks of the stream: (seed, offset of the first)."""
+    def reserve(self, blocks: int, on_gpu: bool = False) -> tuple[Any, int]:
+        """Take the next `blocks` four-word blocks of the stream: (seed, offset of the first).
+
+        `on_gpu` says that a kernel on a GPU draws them. While a step is captured the two are for it alone, and say
+        where in the GPU's memory the place in the stream stands: each replay draws other numbers.
+        """
         with self._lock:
             offset = self._offset
             self._offset = (offset + blocks) % 2**64
-        return self._seed, offset
+        capture = capturing()
+        if capture is None:
+            return self._seed, offset
+        if not on_gpu:
+            capture.refuse("random numbers that the host draws: all replays would have the same")
+        return capture.stream(self, offset)
+
+    def position(self) -> tuple[int, int]:
+        """The seed, and the offset of the block that is drawn next."""
+        return self._seed, self._offset
+
+    def skip(self, blocks: int) -> None:
+        """Go on (or back) by so many blocks."""
+        with self._lock:
+            self._offset = (self._offset + blocks) % 2**64
 
 
 default_generator = Generator()

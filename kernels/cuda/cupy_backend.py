@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -173,7 +173,7 @@ class CupyBackend:
         if self._capturing.graph is not None:
             raise CaptureError("a CUDA graph is being captured already")
         pool = self._cuda.MemoryPool()
-        graph, stream = _Graph(pool), self._cuda.Stream(non_blocking=True)
+        graph, stream = _Graph(pool, self._translating), self._cuda.Stream(non_blocking=True)
 
         def allocate(size: int) -> Any:
             memory = self._allocate(pool, size)
@@ -297,8 +297,8 @@ def _translated(error: Any, what: str) -> RuntimeError:
 class _Graph:
     """See `Graph`; CuPy's graph, and the memory that it uses."""
 
-    def __init__(self, pool: Any):
-        self.pool, self.captured = pool, None  # type: Any, Any
+    def __init__(self, pool: Any, translating: Callable[[str], AbstractContextManager[None]]):
+        self.pool, self.captured, self._translating = pool, None, translating  # type: Any, Any, Any
         self.own: set[int] = set()  # addresses of what was allocated from the pool
         self._kept: dict[int, Any] = {}
 
@@ -309,7 +309,8 @@ class _Graph:
                 self._kept[argument.data.mem.ptr] = argument.data.mem
 
     def launch(self) -> None:
-        self.captured.launch()
+        with self._translating("launch of a CUDA graph"):
+            self.captured.launch()
 
 
 class _Capturing(threading.local):

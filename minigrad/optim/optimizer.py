@@ -8,11 +8,13 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from itertools import chain
 from numbers import Real
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from minigrad.autograd import enable_grad
+from minigrad.capture import Capture, capturing
 from minigrad.device import device_of, on_host, to_device
 from minigrad.tensor import Tensor
 
@@ -31,6 +33,8 @@ class Optimizer:
 
     # The state entries that have their parameter's shape; `load_state_dict` refuses any other.
     _parameter_shaped: tuple[str, ...] = ()
+    # Whether `_update` takes the settings that change from a GPU's memory while a step is captured.
+    _capturable = False
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]):
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
@@ -116,12 +120,16 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        capture = capturing()
         for group in self.param_groups:
             params = [param for param in group["params"] if param.grad is not None]
             for param in params:
                 self._check_gradient(param)
                 self._follow(param)
-            self._update(params, group)
+            if capture is None:
+                self._update(params, group)
+            else:
+                self._capture(capture, params, group)
             for param in params:
                 param._bump_version()
         self._has_stepped = True
@@ -130,6 +138,41 @@ class Optimizer:
     def _update(self, params: list[Tensor], group: dict[str, Any]) -> None:
         """Write the new values into `param.array` for each of `params`, all of which have a gradient."""
         raise NotImplementedError(f"{type(self).__name__} must define _update or step")
+
+    def _capture(self, capture: Capture, params: list[Tensor], group: dict[str, Any]) -> None:
+        """`_update` within a step that is being captured; it must not be the first, which makes the state."""
+        name = type(self).__name__
+        if not self._capturable:
+            capture.refuse(f"a step of {name}, whose numbers the host computes: take SGD, Adam or AdamW")
+        if not all(param.is_cuda for param in params):
+            capture.refuse(f"{name}'s parameters on the CPU")
+        state = {param: dict(self.state[param]) for param in params}
+        self._update(params, group)
+        if any(self.state[param].keys() != entries.keys() for param, entries in state.items()):
+            self.state.update(state)
+            capture.refuse(f"the first step of {name}, which makes its state: run a step or two before")
+        arrays, settings, groups = self._arrays(params), self._fixed(group), len(self.param_groups)
+
+        def unchanged() -> bool:
+            alike = settings == self._fixed(group) and groups == len(self.param_groups)
+            return alike and all(map(is_, arrays, self._arrays(params)))
+
+        def touch(times: int) -> None:
+            for param in params:
+                param._bump_version()
+
+        capture.expect(unchanged)
+        capture.on_replay(touch)
+
+    def _arrays(self, params: list[Tensor]) -> list[Any]:
+        """The memory that `_update` writes."""
+        states = [self.state[param] for param in params]
+        entries = [state.get(name) for state in states for name in self._parameter_shaped]
+        return [None if tensor is None else tensor.array for tensor in (*params, *entries)]
+
+    def _fixed(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The settings of which a graph has the values, not the places in memory."""
+        return {name: value for name, value in group.items() if name not in ("params", "lr")}
 
     def _check_gradient(self, param: Tensor) -> None:
         if param.dtype not in (np.float32, np.float64):

@@ -1,0 +1,122 @@
+"""What changes from one replay of a captured step to the next: numbers that the host sets, and what the host counts.
+
+A CUDA graph freezes each number that a kernel was given when it was captured. Those that change (the learning rate,
+Adam's step, the place in a generator's stream) have to lie in the GPU's memory. So whoever computes with such a number
+looks whether its thread is being captured, and if so takes the number's place in memory from the `Capture`, which
+writes the new value there before each replay.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NoReturn
+
+import numpy as np
+
+
+class Capture:
+    """The numbers of one captured step, and what its replays count."""
+
+    def __init__(self) -> None:
+        from minigrad.kernels.numbers import cuda as kernel
+
+        self._kernel = kernel
+        self._words = kernel.words(kernel.WORDS)  # on the GPU
+        self._values = np.zeros(kernel.WORDS, np.uint64)  # what they are to be
+        self._written = b""
+        self._used = 0
+        self._read: list[Callable[[], None]] = []
+        self._changes: list[Callable[[int], None]] = []
+        self._expected: list[Callable[[], bool]] = []
+        self._streams: dict[Any, tuple[Any, int]] = {}
+
+    def numbers(self, read: Callable[[], Any], dtype: Any, shape: tuple[int, ...] = ()) -> Any:
+        """Memory on the GPU that holds what `read()` gives before each replay."""
+        size = int(np.prod(shape, dtype=int))
+        words = -(-size * np.dtype(dtype).itemsize // 8)
+        place = slice(self._used, self._used + words)
+        if place.stop > len(self._values):
+            raise RuntimeError(f"a captured step has room for {len(self._values)} numbers that change, and needs more")
+        self._used = place.stop
+        cell = self._values[place].view(dtype)[:size].reshape(shape)
+
+        def update() -> None:
+            cell[...] = read()
+
+        self._read.append(update)
+        return self._words[place].view(dtype)[:size].reshape(shape)
+
+    def on_replay(self, change: Callable[[int], None]) -> None:
+        """`change(1)` is called after each replay, and `change(-1)` once, to take back what the capture has done."""
+        self._changes.append(change)
+
+    def refuse(self, what: str) -> NoReturn:
+        """Say that `what` cannot be captured."""
+        from minigrad.kernels.cuda.errors import cannot_hold
+
+        raise cannot_hold(what)
+
+    def expect(self, holds: Callable[[], bool]) -> None:
+        """What has to be true for the graph to be what the step would be now."""
+        self._expected.append(holds)
+
+    def stream(self, generator: Any, offset: int) -> tuple[Any, int]:
+        """Seed and offset of a generator's draw at `offset`, as the kernels take it from memory; see philox.cuda."""
+        if generator not in self._streams:
+            self._streams[generator] = self.numbers(generator.position, np.uint64, (2,)), offset
+        state, start = self._streams[generator]
+        return state, (offset - start) % 2**64
+
+    def end(self) -> None:
+        """Take back what the host has counted while the step was captured: no step has been taken yet."""
+        for generator, (_, start) in self._streams.items():
+            self.on_replay(partial(_draw_again, generator, generator.position()[1] - start))
+        for change in self._changes:
+            change(-1)
+
+    def fits(self) -> bool:
+        """Whether the graph still is what the step would do."""
+        return all(holds() for holds in self._expected)
+
+    def prepare(self) -> None:
+        """Have the numbers in place for the next replay; the host does not wait."""
+        for update in self._read:
+            update()
+        values = self._values[: self._used]
+        if values.tobytes() != self._written:
+            self._kernel.write(values, self._words)
+            self._written = values.tobytes()
+
+    def count(self) -> None:
+        """Let the host know that the step has been taken once more."""
+        for change in self._changes:
+            change(1)
+
+
+def _draw_again(generator: Any, blocks: int, times: int) -> None:
+    generator.skip(times * blocks)
+
+
+class _State(threading.local):
+    capture: Capture | None = None
+
+
+_state = _State()
+
+
+def capturing() -> Capture | None:
+    """What this thread's step is being captured into; None nearly always."""
+    return _state.capture
+
+
+@contextmanager
+def into(capture: Capture) -> Iterator[None]:
+    """Within it this thread's step is being captured."""
+    _state.capture = capture
+    try:
+        yield
+    finally:
+        _state.capture = None
