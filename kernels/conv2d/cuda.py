@@ -194,7 +194,9 @@ def _launch(function: str, chunk: int, tile: Tile, blocks: int, arrays: tuple, n
     args = (*arrays, *map(np.int32, numbers))
     if chunk:
         defines = ("BM", tile.rows), ("BN", tile.columns), ("CHUNK", chunk)
-        launch("conv2d/tensor_cores.cu", function, (blocks,), (128,), args, shared=ring_bytes(tile), defines=defines)
+        launch(
+            "conv2d/tensor_cores.cu", function, (blocks,), (128,), args, shared=ring_bytes(tile, chunk), defines=defines
+        )
     else:
         defines = real("conv2d", arrays[0]), ("TILE", tile.rows)
         launch("conv2d/exact.cu", function, (blocks,), (256,), args, defines=defines)

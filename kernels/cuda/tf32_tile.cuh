@@ -6,7 +6,8 @@
 // shares read more for each, and shared memory gives 32 numbers a cycle: see the table in tiling.py.
 //
 // A step takes 32 places. cp.async copies the next two steps while one is multiplied, in a ring of three:
-//     ring: A [3][TILE_M x 32], B [3][TILE_N x 32]     98 kB for 128 x 128: two blocks share a multiprocessor's 228
+//     ring: A [3][TILE_M x 32], B [3][TILE_N x 32]     96 KiB for 128 x 128
+// Two such blocks share a multiprocessor of 228 KiB (sm_90); one may have 99 on the smallest devices (sm_86, sm_89).
 // A step lies in shared memory as it does in global memory, so that every copy is of NUMBERS = 4 neighbours (16 bytes),
 // or of single numbers where they are not aligned (NUMBERS = 1):
 //     ALONG    (neighbours along the depth)  [row][32]     4-number chunk c of row r lies at place c ^ (r & 7)
@@ -103,12 +104,14 @@ template <int TILE_M, int TILE_N> struct Tf32Tile {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     wm = warp % warps_m * WM, wn = warp / warps_m * WN, g = lane / 4, t = lane % 4;
     float* b_memory = memory + TF32_STAGES * TILE_M * TF32_STEP;
-    char* tables = (char*)(b_memory + TF32_STAGES * TILE_N * TF32_STEP);
+    // What is learnt by heart may lie where the first copies will.
+    char* tables = (char*)(NUMBERS == 4 ? memory : b_memory + TF32_STAGES * TILE_N * TF32_STEP);
     Ring<TILE_M, A_ALONG, NUMBERS, A> ring_a(a, memory, tables, m0);
     Ring<TILE_N, B_ALONG, NUMBERS, B> ring_b(b, b_memory, tables + TILE_M * sizeof(typename A::Row), n0);
     __syncthreads();
     ring_a.learn();
     ring_b.learn();
+    if (NUMBERS == 4 && (A_ALONG || B_ALONG)) __syncthreads();
 #pragma unroll
     for (int i = 0; i < WM / 16; i++)
 #pragma unroll

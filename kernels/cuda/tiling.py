@@ -40,9 +40,9 @@ EXACT_DOUBLE = (Tile(32, 32, 32, 20.0),)
 TENSOR_CORES = (Tile(128, 128, 32, 500.0), Tile(128, 64, 32, 380.0), Tile(64, 64, 32, 290.0), Tile(128, 32, 32, 270.0))
 
 
-def ring_bytes(tile: Tile) -> int:
-    """The shared memory of tf32_tile.cuh: three steps of both operands, and at most 16 bytes known of each row."""
-    return (3 * tile.step * 4 + 16) * (tile.rows + tile.columns)
+def ring_bytes(tile: Tile, chunk: int) -> int:
+    """The shared memory of tf32_tile.cuh: three steps of both operands, and with chunks of 1 what is known of rows."""
+    return (3 * tile.step * 4 + (16 if chunk == 1 else 0)) * (tile.rows + tile.columns)
 
 
 @lru_cache(maxsize=1024)  # a network asks the same at every step

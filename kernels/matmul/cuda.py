@@ -51,9 +51,10 @@ def matmul(a, b):
         *(np.int32(splits), np.int32(per_split)),
     )
     if tensor_cores:
-        defines = (("BM", tile.rows), ("BN", tile.columns), ("CHUNK", 4 if aligned else 1), *along)
-        file, function, shared = "matmul/tensor_cores.cu", "matmul_tensor_cores", ring_bytes(tile)
-        launch(file, function, (blocks,), (128,), args, shared=shared, defines=defines)
+        chunk = 4 if aligned else 1
+        defines = (("BM", tile.rows), ("BN", tile.columns), ("CHUNK", chunk), *along)
+        file, shared = "matmul/tensor_cores.cu", ring_bytes(tile, chunk)
+        launch(file, "matmul_tensor_cores", (blocks,), (128,), args, shared=shared, defines=defines)
     else:
         defines = (real("matmul", a), ("TILE", tile.rows), *along)
         launch("matmul/matmul.cu", "matmul", (blocks,), (256,), args, defines=defines)
