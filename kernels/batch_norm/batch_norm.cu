@@ -177,8 +177,8 @@ batch_norm_statistics(const REAL* __restrict__ x, double* __restrict__ partial, 
   const int pack = blockIdx.x * blockDim.x + threadIdx.x, first = blockIdx.y * strip_of(last);
   Deviations deviations{x, rows, {}};
   if (!last) {
-    const REAL value = x[rows.place(first * channels + blockIdx.x, 0)];
-    for (int v = 0; v < VECTOR; v++) deviations.near.at[v] = value;
+    const Pack<REAL> plane = load(x + rows.place(first * channels + blockIdx.x, 0));
+    for (int v = 0; v < VECTOR; v++) deviations.near.at[v] = plane.at[0];
   } else if (pack < packs) {
     deviations.near = load(x + rows.place(first, pack));
   }
