@@ -12,6 +12,8 @@ import pytest
 
 from minigrad.kernels.cuda import source
 from minigrad.kernels.cuda.simulator.compiler import cache_folder
+from minigrad.kernels.cuda.simulator.module import SHARED_MEMORY
+from minigrad.kernels.cuda.tiling import TENSOR_CORES, ring_bytes
 
 pytest.importorskip("cuda.core", reason="pip install cuda-core 'cuda-bindings==13.0.*' 'nvidia-cuda-nvrtc==13.0.*'")
 from cuda.core import Program, ProgramOptions  # noqa: E402
@@ -44,6 +46,13 @@ def kernels(log: str) -> list[tuple[str, int, int]]:
     return [(name, int(spilled), int(shared or 0)) for name, spilled, shared in _FUNCTION.findall(log)]
 
 
+def dynamic_shared(defines: source.Defines) -> int:
+    """Bytes that the launchers ask for: only the rings of the tensor cores' tiles are dynamic."""
+    sizes = {name: int(value) for name, value in defines if value.isdecimal()}
+    tiles = [tile for tile in TENSOR_CORES if (tile.rows, tile.columns) == (sizes.get("BM"), sizes.get("BN"))]
+    return max((ring_bytes(tile, sizes["CHUNK"]) for tile in tiles), default=0)
+
+
 CASES = [
     pytest.param(file, defines, arch, id=" ".join([file.rpartition("tests/")[2], *map("=".join, defines), arch]))
     for file in [*source.all_files(), str(Path(__file__).parent / "ptx_selftest.cu")]
@@ -61,6 +70,12 @@ def test_compiles_without_spills(file, defines, arch):
     for name, spilled, shared in found:
         assert spilled == 0, f"{name}: {spilled} bytes of registers spill to memory"
         assert shared <= STATIC_SHARED
+        limit = SHARED_MEMORY[int(arch[3]), int(arch[4])]
+        assert shared + dynamic_shared(defines) <= limit, f"{name}: too much shared memory for {arch}"
+
+
+def test_dynamic_shared_memory_is_counted():
+    assert dynamic_shared((("BM", "128"), ("BN", "128"), ("CHUNK", "4"))) > 64 * 1024
 
 
 def test_the_gate_sees_a_spill():
