@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from minigrad.kernels.cuda.device import array_module, backend
+from minigrad.kernels.cuda.device import array_module, backend, simulated
+from minigrad.kernels.cuda.simulator.compiler import compiler
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -12,6 +13,11 @@ def device():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINIGRAD_CUDA_SIMULATOR", os.environ.get("MINIGRAD_CUDA_SIMULATOR", "1"))
         backend.cache_clear()
+        if simulated():
+            try:
+                compiler()
+            except RuntimeError as error:
+                pytest.skip(str(error))
         yield
     backend.cache_clear()
 
