@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from programs import run, simulator_only
@@ -174,3 +176,14 @@ extern "C" __global__ void columns(const float* x, float* y, int stride) {
     assert cost["global", "store"] == (1, 4, 4)
     assert {line.place.rpartition(":")[2] for line in lines} == {"5", "7"}
     assert f"{conflicts:.2f} times the ideal" in "\n".join(map(str, lines))
+
+
+def test_python_threads_may_launch_at_once(xp):
+    def transpose(seed: int) -> bool:
+        a = np.random.default_rng(seed).standard_normal((70, 45)).astype(np.float32)
+        b = xp.empty((45, 70), np.float32)
+        run(FEATURES, "transpose", (2, 3), (32, 8), (xp.asarray(a), b, i32(70), i32(45)), shared=32 * 33 * 4)
+        return bool((b.get() == a.T).all())
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(transpose, range(40)))

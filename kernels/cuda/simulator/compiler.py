@@ -20,8 +20,19 @@ HEADERS = ("abi.h", "device_api.h", "tensor_core.h")
 RUNTIME = ("runtime.cpp", "checks.cpp", "profile.cpp", "runtime.h", "abi.h")
 # no unique symbols: the shared memory of a template has the same name in two variants of a file, but not the same size
 COMMON = ("-std=c++17", "-g1", "-fPIC", "-fno-strict-aliasing", "-fno-gnu-unique")
+
+
+def _vector_flags() -> tuple[str, ...]:
+    """Wide vectors and fused multiply-adds, where the processor has them."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        words = set()
+    return ("-march=x86-64-v3",) if {"avx2", "fma", "bmi2"} <= words else ()
+
+
 FLAGS = {
-    "fast": ("-O2", "-march=x86-64-v3", "-ffp-contract=fast"),
+    "fast": ("-O2", *_vector_flags(), "-ffp-contract=fast"),
     # -O1 and no vectors: an access in the program is an access in the code
     "check": ("-O1", "-fsanitize=thread", "-fno-tree-vectorize", "-fno-omit-frame-pointer"),
     # a trap, not a library's message: the runtime catches it, and the process lives on
