@@ -7,8 +7,9 @@ from statistics import median
 from rich.table import Table
 
 from benchmarks import runner
-from benchmarks.report import console, milliseconds, ratio_cell
+from benchmarks.report import console, ratio_cell
 from benchmarks.runner import MINIGRAD, PEERS, alternate, ratios
+from benchmarks.units import milliseconds
 
 
 def measure_layers(results: dict, path: Path, arguments: Namespace) -> None:

@@ -42,6 +42,10 @@ def vgg11_bn(in_channels):
     return _vgg([1, 1, 2, 2, 2], in_channels)
 
 
+def vgg16(in_channels):
+    return _vgg([2, 2, 3, 3, 3], in_channels, batch_norm=False)
+
+
 def _vgg(stages, channels, small=False, batch_norm=True):
     layers = []
     for count, width in zip(stages, [64, 128, 256, 512, 512], strict=True):

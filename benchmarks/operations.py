@@ -14,6 +14,8 @@ from benchmarks.backend import F, torch
 from benchmarks.models import lenet5, vgg11_small
 from benchmarks.timing import typical_time
 
+Timer = Callable[[Callable[[], object]], float]  # typical seconds of a run
+
 
 @dataclass
 class Operation:
@@ -115,24 +117,24 @@ def operations() -> list[Operation]:
     ]
 
 
-def time_passes(operation: Operation, layout: str, seconds: float) -> dict[str, float]:
+def time_passes(operation: Operation, layout: str, time_of: Timer, device: str = "cpu") -> dict[str, float]:
     """Seconds of the forward pass without a graph, and of each gradient alone."""
-    x = in_layout(torch.randn(operation.input), layout)
-    weights = [in_layout(0.05 * torch.randn(shape), layout) for shape in operation.weights]
+    x = in_layout(torch.randn(operation.input, device=device), layout)
+    weights = [in_layout(0.05 * torch.randn(shape, device=device), layout) for shape in operation.weights]
     with torch.no_grad():
-        times = {"forward": typical_time(lambda: operation.function(x, *weights), seconds)}
-    times["input gradient"] = time_gradient(operation, [x], x, weights, layout, seconds)
+        times = {"forward": time_of(lambda: operation.function(x, *weights))}
+    times["input gradient"] = time_gradient(operation, [x], x, weights, layout, time_of)
     if weights:
-        times["weight gradient"] = time_gradient(operation, weights, x, weights, layout, seconds)
+        times["weight gradient"] = time_gradient(operation, weights, x, weights, layout, time_of)
     return times
 
 
-def time_gradient(operation, wanted, x, weights, layout, seconds):
+def time_gradient(operation, wanted, x, weights, layout, time_of):
     for tensor in wanted:
         tensor.requires_grad_(True)
     y = operation.function(x, *weights)
-    dy = in_layout(torch.randn(y.shape), layout)
-    time = typical_time(lambda: torch.autograd.grad(y, wanted, dy, retain_graph=True), seconds)
+    dy = in_layout(torch.randn(y.shape, device=y.device), layout)
+    time = time_of(lambda: torch.autograd.grad(y, wanted, dy, retain_graph=True))
     for tensor in wanted:
         tensor.requires_grad_(False)
     return time
@@ -158,7 +160,7 @@ def main():
     torch.manual_seed(0)
     rows = []
     for operation in operations():
-        times = time_passes(operation, layout, seconds)
+        times = time_passes(operation, layout, lambda run: typical_time(run, seconds))
         passes = {
             name: {"seconds": time, "flop": operation.flop, "bytes": operation.bytes(name != "forward")}
             for name, time in times.items()

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.runner import Contender
+from benchmarks.units import mebibytes, milliseconds
 
 METRICS = ["training step", "inference", "inference, batch 1", "peak memory", "first step"]
 console = Console()
@@ -28,14 +29,7 @@ def case_table(row: dict, contenders: list[Contender]) -> Table:
 
 
 def quantity(metric: str, value: float) -> str:
-    return f"{value / 2**20:,.0f} MiB" if metric == "peak memory" else milliseconds(value)
-
-
-def milliseconds(seconds: float) -> str:
-    """Three digits or more."""
-    value = 1000 * seconds
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
-    return f"{value:,.{digits}f} ms"
+    return mebibytes(value) if metric == "peak memory" else milliseconds(value)
 
 
 def ratio_cell(ratio: dict[str, float]) -> str:

@@ -109,8 +109,11 @@ def peers_installed() -> bool:
 
 
 def save(results: dict, path: Path) -> None:
+    """A whole file or none: what was there stays until the new one is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(results, indent=1) + "\n")
+    new.replace(path)
 
 
 def _git_commit() -> str | None:

@@ -8,8 +8,9 @@ from statistics import median
 from rich.table import Table
 
 from benchmarks import runner
-from benchmarks.report import console, milliseconds
+from benchmarks.report import console
 from benchmarks.runner import MINIGRAD, PEERS, Contender, alternate
+from benchmarks.units import milliseconds
 
 BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 SIZES = [32, 64, 96, 128, 160, 192, 224]

@@ -21,12 +21,16 @@ def read() -> dict[str, dict[str, str]]:
     return json.loads(RECORD.read_text()) if RECORD.exists() else {}
 
 
-def write(files: Iterable[str], device: str) -> None:
-    """Record that `files` have passed on `device` today, as they are."""
+def write(files: Iterable[str], device: str, forget: Iterable[str] = ()) -> None:
+    """Record that `files` have passed on `device` today, as they are; and nothing of those to `forget`."""
     today = datetime.date.today().isoformat()
     new = {file: {"digest": load(file).digest, "passed": today, "device": device} for file in files}
-    kept = {file: entry for file, entry in read().items() if (KERNELS / file).exists()}
-    RECORD.write_text(json.dumps(dict(sorted((kept | new).items())), indent=2) + "\n")
+    kept = {file: entry for file, entry in (read() | new).items() if (KERNELS / file).exists()}
+    for file in forget:
+        kept.pop(file, None)
+    whole = RECORD.with_suffix(".new")
+    whole.write_text(json.dumps(dict(sorted(kept.items())), indent=2) + "\n")
+    whole.replace(RECORD)
 
 
 def unverified() -> list[str]:
