@@ -184,10 +184,10 @@ def _tiles(chunk: int, dtype: np.dtype) -> tuple[Tile, ...]:
 
 
 def _check_sizes(picture: int, weight: int, pixels: int) -> None:
-    """The kernels count these in 32 bits."""
+    """The kernels count these in 32 bits, and somewhat beyond them, as tiles hang over."""
     for what, size in (("picture", picture), ("weight", weight), ("batch's output pixels", pixels)):
-        if size >= 2**31:
-            raise ValueError(f"conv2d: a {what} of {size} elements is too large; at most 2**31 - 1")
+        if size > 2**30:
+            raise ValueError(f"conv2d: a {what} of {size} elements is too large; at most 2**30 fit")
 
 
 def _launch(function: str, chunk: int, tile: Tile, blocks: int, arrays: tuple, numbers: tuple) -> None:

@@ -11,44 +11,45 @@
 
 extern "C" __global__ void __launch_bounds__(256)
     depthwise_forward(const REAL* x, const REAL* weight, const REAL* bias, REAL* y, LAYER) {
-  const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
-  if (i >= (long long)batch * out_h * out_w * channels) return;
-  const int c = i % channels;
-  const long long m = i / channels;
-  const int q = m % out_w, p = m / out_w % out_h, n = m / out_w / out_h;
-  REAL sum = bias ? bias[c] : REAL(0);
-  for (int a = 0; a < kernel_h; a++) {
-    const int h = p * stride_h - padding_h + a * dilation_h;
-    if (h < 0 || h >= height) continue;
-    for (int b = 0; b < kernel_w; b++) {
-      const int w = q * stride_w - padding_w + b * dilation_w;
-      if (w < 0 || w >= width) continue;
-      sum += x[(((long long)n * height + h) * width + w) * channels + c] * weight[(a * kernel_w + b) * channels + c];
+  const int i = blockIdx.x * 256 + threadIdx.x;  // within a picture, whose places fit 32 bits
+  if (i >= out_h * out_w * channels) return;
+  const int c = i % channels, q = i / channels % out_w, p = i / channels / out_w;
+  for (int n = blockIdx.y; n < batch; n += gridDim.y) {
+    const REAL* picture = x + (long long)n * height * width * channels + c;
+    REAL sum = bias ? bias[c] : REAL(0);
+    for (int a = 0; a < kernel_h; a++) {
+      const int h = p * stride_h - padding_h + a * dilation_h;
+      if (h < 0 || h >= height) continue;
+      for (int b = 0; b < kernel_w; b++) {
+        const int w = q * stride_w - padding_w + b * dilation_w;
+        if (w >= 0 && w < width) sum += picture[(h * width + w) * channels] * weight[(a * kernel_w + b) * channels + c];
+      }
     }
+    y[(long long)n * out_h * out_w * channels + i] = sum;
   }
-  y[i] = sum;
 }
 
 // dx collects dy of all windows that see it: tap (a, b) is seen from o = (h + padding - a dilation) / stride, if that
 // is whole.
 extern "C" __global__ void __launch_bounds__(256)
     depthwise_input_gradient(const REAL* dy, const REAL* weight, REAL* dx, LAYER) {
-  const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
-  if (i >= (long long)batch * height * width * channels) return;
-  const int c = i % channels;
-  const long long m = i / channels;
-  const int w = m % width, h = m / width % height, n = m / width / height;
-  REAL sum = 0;
-  for (int a = 0; a < kernel_h; a++) {
-    const int reach_h = h + padding_h - a * dilation_h, p = reach_h / stride_h;
-    if (reach_h < 0 || reach_h % stride_h || p >= out_h) continue;
-    for (int b = 0; b < kernel_w; b++) {
-      const int reach_w = w + padding_w - b * dilation_w, q = reach_w / stride_w;
-      if (reach_w < 0 || reach_w % stride_w || q >= out_w) continue;
-      sum += dy[(((long long)n * out_h + p) * out_w + q) * channels + c] * weight[(a * kernel_w + b) * channels + c];
+  const int i = blockIdx.x * 256 + threadIdx.x;
+  if (i >= height * width * channels) return;
+  const int c = i % channels, w = i / channels % width, h = i / channels / width;
+  for (int n = blockIdx.y; n < batch; n += gridDim.y) {
+    const REAL* picture = dy + (long long)n * out_h * out_w * channels + c;
+    REAL sum = 0;
+    for (int a = 0; a < kernel_h; a++) {
+      const int reach_h = h + padding_h - a * dilation_h, p = reach_h / stride_h;
+      if (reach_h < 0 || reach_h % stride_h || p >= out_h) continue;
+      for (int b = 0; b < kernel_w; b++) {
+        const int reach_w = w + padding_w - b * dilation_w, q = reach_w / stride_w;
+        if (reach_w < 0 || reach_w % stride_w || q >= out_w) continue;
+        sum += picture[(p * out_w + q) * channels] * weight[(a * kernel_w + b) * channels + c];
+      }
     }
+    dx[(long long)n * height * width * channels + i] = sum;
   }
-  dx[i] = sum;
 }
 
 // parts (splits, taps, C): blockIdx.x is 32 channels, blockIdx.y a tap, blockIdx.z `per_split` of the output pixels. A

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..cuda import array_module, launch
-from ..cuda.shapes import real
+from ..cuda.shapes import GRID_Y, check_image, real
 from ..geometry import Pair, output_size
 from .turning import channels_last, turn
 
@@ -20,7 +22,7 @@ def forward(x, weight, bias, stride: Pair, padding: Pair, dilation: Pair):
     out_size = map(output_size, x.shape[2:], weight.shape[2:], stride, padding, dilation)
     y = array_module(x).empty((len(x), *out_size, len(weight)), x.dtype)
     layer = _layer(source, y, weight.shape[2:], stride, padding, dilation)
-    _launch("depthwise_forward", -(-y.size // 256), (source, _taps_first(weight), bias, y), layer)
+    _launch("depthwise_forward", _blocks(y), (source, _taps_first(weight), bias, y), layer)
     return y.transpose(0, 3, 1, 2)
 
 
@@ -30,7 +32,7 @@ def input_gradient(dy, weight, input_shape: tuple, stride: Pair, padding: Pair, 
     batch, channels, height, width = input_shape
     dx = array_module(dy).empty((batch, height, width, channels), dy.dtype)
     layer = _layer(dx, source, weight.shape[2:], stride, padding, dilation)
-    _launch("depthwise_input_gradient", -(-dx.size // 256), (source, _taps_first(weight), dx), layer)
+    _launch("depthwise_input_gradient", _blocks(dx), (source, _taps_first(weight), dx), layer)
     return dx.transpose(0, 3, 1, 2)
 
 
@@ -40,6 +42,7 @@ def weight_gradient(dy, x, kernel_size: Pair, stride: Pair, padding: Pair, dilat
     source, target = channels_last(x), channels_last(dy)
     channels, taps = dy.shape[1], kernel_size[0] * kernel_size[1]
     pixels = target.size // channels
+    check_image("conv2d", *target.shape[:3])  # the kernel counts all pixels in 32 bits
     splits = min(MOST_SPLITS, -(-pixels // PIXELS))
     if splits > 16:
         splits -= splits % 16
@@ -67,8 +70,13 @@ def _taps_first(weight):
     return out
 
 
-def _launch(function: str, blocks, args: tuple, layer: tuple) -> None:
-    grid = blocks if isinstance(blocks, tuple) else (blocks,)
+def _blocks(target) -> tuple[int, int]:
+    """A thread for each number of a picture (N, H, W, C), a row of blocks for each picture."""
+    check_image("conv2d", *target.shape[1:])
+    return -(-math.prod(target.shape[1:]) // 256), min(len(target), GRID_Y)
+
+
+def _launch(function: str, grid: tuple[int, ...], args: tuple, layer: tuple) -> None:
     if not all(grid):
         return
     defines = (real("conv2d", args[0]),)
