@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as npst
 from programs import simulator_only
 
 from minigrad.kernels.cuda import OutOfMemoryError
-from minigrad.kernels.cuda.simulator import trace_launches
+from minigrad.kernels.cuda.simulator import simulate, trace_launches
 from minigrad.kernels.cuda.simulator.memory import UNIT, pool
 from minigrad.kernels.cuda.simulator.ndarray import cupy_names
 
@@ -169,14 +169,11 @@ def test_memory_is_counted_and_can_run_out(xp):
     assert backend().max_memory_allocated() - before == 8192 + 512
     backend().empty_cache()
     assert backend().memory_reserved() == backend().memory_allocated()
-    pool.limit = pool.used + 2**20
-    try:
-        message = r"a tensor needs 1.5 MiB; tensors use .* of the GPU's .* are free. What frees it"
+    message = r"a tensor needs 1.5 MiB; tensors use .* of the GPU's .* are free. What frees it"
+    with simulate(memory=pool.used + 2**20):
         with pytest.raises(OutOfMemoryError, match=message):
             xp.empty(3 * 2**16, np.float64)
         assert xp.empty(2**16, np.float64).size == 2**16  # it goes on
-    finally:
-        pool.limit = None
     assert b.get() == -1
 
 

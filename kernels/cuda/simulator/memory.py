@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import OutOfMemoryError, out_of_memory
 from .graph import Arena, capturing
+from .settings import current
 from .trace import record, tracing
 
 PAGE = mmap.PAGESIZE
@@ -62,7 +63,6 @@ class Pool:
         self._arena = Arena()
         self._taken: dict[int, int] = {}  # address and size of the blocks that are in use
         self._base = self._top = 0
-        self.limit: int | None = None
         self.used = self.peak = self.held = 0
 
     @property
@@ -79,8 +79,9 @@ class Pool:
         graph = capturing()
         arena = self._arena if graph is None else graph.arena
         with self._lock:
-            if self.limit is not None and self.used + size > self.limit:
-                raise OutOfMemoryError(out_of_memory(nbytes, self.used, 0, self.limit - self.used, self.limit))
+            limit = current().memory
+            if limit is not None and self.used + size > limit:
+                raise OutOfMemoryError(out_of_memory(nbytes, self.used, 0, limit - self.used, limit))
             free = arena.free.get(size)
             if free:
                 address = heapq.heappop(free)

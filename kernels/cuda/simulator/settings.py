@@ -14,13 +14,14 @@ MODES = ("fast", "check", "ubsan")
 class Settings:
     """`mode`: "fast", "check" (bounds and races, exact to the byte) or "ubsan" (array indices, alignment, overflow).
 
-    `capability` is that of the GPU simulated; `order` of the threads is 0 (as numbered), 1 (backwards, blocks too) or
-    the seed of a shuffle: no result may depend on it.
+    `capability` is that of the GPU simulated, `memory` its bytes (None: no limit). `order` of the threads is 0 (as
+    numbered), 1 (backwards, blocks too) or the seed of a shuffle: no result may depend on it.
     """
 
     mode: str = "fast"
     capability: tuple[int, int] = (9, 0)
     order: int = 0
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
