@@ -130,6 +130,15 @@ def cross_entropy() -> None:
     cuda.out_of_range(arrays[0])[...] = 0
 
 
+def numbers() -> None:
+    from minigrad.kernels.numbers import cuda
+
+    for count in (1, 5, cuda.WORDS):
+        words, values = cuda.words(count), rng.integers(1, 2**63, count).astype(np.uint64)
+        cuda.write(values, words)
+        np.testing.assert_array_equal(words.get(), values)
+
+
 def optimizer() -> None:
     cuda, reference = kernels("optimizer")
     shapes = (1,), (70, 30), (7, 9), (1500,)
@@ -263,6 +272,7 @@ CASES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "reduction": (reduction, ("reduction/reduction.cu",)),
     "sum_rows": (sum_rows, ("sum_rows/sum_rows.cu",)),
     "check": (check, ("check/check.cu",)),
+    "numbers": (numbers, ("numbers/numbers.cu",)),
     "cross-entropy": (cross_entropy, ("softmax_cross_entropy/softmax_cross_entropy.cu",)),
     "optimizer": (optimizer, ("optimizer/optimizer.cu",)),
     "max_pool2d": (max_pool2d, ("max_pool2d/max_pool2d.cu",)),
