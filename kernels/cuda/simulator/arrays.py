@@ -120,7 +120,11 @@ def asarray(a: Any, dtype: Any = None, order: str = "K", copy: bool | None = Non
 def ascontiguousarray(a: Any, dtype: Any = None) -> ndarray:
     """C-contiguous, without a copy if it is so already."""
     new = array(a, dtype, copy=False)
-    return new if new._array.flags.c_contiguous and new.ndim else ndarray._of(new._array.reshape(new.shape or 1)).copy()
+    return (
+        new
+        if new._array.flags.c_contiguous and new.ndim
+        else ndarray._of(new._array.reshape(new.shape or 1)).astype(new.dtype, order="C")
+    )
 
 
 def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *, blocking: bool = True) -> np.ndarray:

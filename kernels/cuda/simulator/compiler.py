@@ -127,8 +127,11 @@ def program(source: Source) -> str:
 def source_line(pc: int) -> str:
     """The line of a kernel that an instruction of this process belongs to, as FILE:LINE; "" if nothing tells."""
     tool = shutil.which("addr2line")
+    maps: list[tuple[int, int, str]] = []
     with open("/proc/self/maps") as file:
-        maps = [(*(int(end, 16) for end in line.split()[0].split("-")), line.split()[-1]) for line in file]
+        for line in file:
+            first, _, last = line.split()[0].partition("-")
+            maps.append((int(first, 16), int(last, 16), line.split()[-1]))
     library = next((path for start, end, path in maps if start <= pc < end), "")
     if tool is None or not library.endswith(".so"):
         return ""
