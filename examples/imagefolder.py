@@ -84,6 +84,7 @@ def main():
         schedule_by=schedule_by,
         run_dir=args.run_dir,
         device=args.device,
+        cuda_graph=True,
         name=f"{args.model} on {args.folder.name}",
         classes=pictures.classes,
     )

@@ -28,11 +28,18 @@ def main():
     train, test, classes = load_data(args.data, args.root)
     train_loader = DataLoader(train, args.batch_size, shuffle=True, prefetch_factor=2)
     test_loader = DataLoader(test, batch_size=1000)
-    model = LeNet5()
+    model = LeNet5().to(args.device)
     optimizer = SGD(model.parameters(), args.lr, momentum=0.9, weight_decay=5e-4)
     scheduler = OneCycleLR(optimizer, args.lr, total_steps=args.epochs * len(train_loader))
 
-    trainer = Trainer(model, optimizer, scheduler=scheduler, run_dir=args.run_dir, name="LeNet-5 on Fashion-MNIST")
+    trainer = Trainer(
+        model,
+        optimizer,
+        scheduler=scheduler,
+        run_dir=args.run_dir,
+        cuda_graph=True,
+        name="LeNet-5 on Fashion-MNIST",
+    )
     trainer.setup |= {name: getattr(args, name) for name in ("epochs", "batch_size", "lr", "seed", "data")}
     if args.resume:
         try:
@@ -79,6 +86,7 @@ def parse_arguments():
     parser.add_argument("--root", help="folder with the data set's files, where they are not in a usual place")
     parser.add_argument("--run-dir", type=Path, default=Path("runs/lenet"), help="default %(default)s")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda, default %(default)s")
     args = parser.parse_args()
     if min(args.epochs, args.batch_size) < 1 or not args.lr > 0:
         parser.error("--epochs and --batch-size must be at least 1, --lr more than 0")

@@ -36,6 +36,7 @@ def main():
         scheduler=scheduler,
         schedule_by=schedule_by,
         run_dir=args.run_dir,
+        cuda_graph=True,
         checkpoint_every=200,  # at most half a minute is lost
         name="ResNet-20 on Fashion-MNIST",
         classes=test_set.classes,

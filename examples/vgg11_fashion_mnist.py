@@ -36,6 +36,7 @@ def main():
         scheduler=scheduler,
         schedule_by=schedule_by,
         run_dir=args.run_dir,
+        cuda_graph=True,
         checkpoint_every=200,  # at most a minute or two is lost
         name="VGG-11 on Fashion-MNIST",
         classes=test_set.classes,

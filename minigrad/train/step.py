@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from minigrad.cuda import make_graphed_step
 from minigrad.generator import get_rng_state, set_rng_state
+from minigrad.kernels.cuda.errors import CaptureError
 from minigrad.nn import Module
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from minigrad.optim.optimizer import Optimizer
 from minigrad.tensor import Tensor
+from minigrad.train.logs import EVERY
 from minigrad.train.mixup import mixup
 from minigrad.train.nonfinite import NonFiniteLoss, first_nonfinite
 
@@ -80,6 +84,49 @@ class TrainingStep:
             clip_grad_norm_(self.parameters, self.clip_norm)
         self.optimizer.step()
         self.waiting = 0
+
+
+class GraphedTrainingStep(TrainingStep):
+    """The whole step as one CUDA graph, taken by `backward`; the same weights come of it, bit for bit.
+
+    The host waits for the GPU, to look at the loss, in one step of 50; what it sees too late, it cannot prevent.
+    """
+
+    def __init__(self, *args: Any):
+        super().__init__(*args)
+        if self.accumulate > 1 or self.mixup is not None:
+            raise ValueError("Trainer: cuda_graph cannot be had together with accumulate or mixup")
+        self._step: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = make_graphed_step(self._whole)
+        self._taken = 0
+
+    def _whole(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        self.optimizer.zero_grad()
+        output = self.model(images)
+        loss = self.criterion(output, targets)
+        loss.backward()
+        super().update()
+        return loss.detach(), logits_of(output).detach()
+
+    def backward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        """Move the weights along the gradient of a batch's mean loss; the loss, the logits, and the labels."""
+        if self.augment is not None:
+            images = self.augment(images)
+        try:
+            loss, logits = self._step(images, targets)
+        except CaptureError as error:
+            warnings.warn(f"training goes on without a CUDA graph, step by step: {error}", stacklevel=2)
+            self._step = self._whole
+            loss, logits = self._step(images, targets)
+        if self._taken % EVERY == 0 and not math.isfinite(value := loss.item()):
+            raise NonFiniteLoss(
+                f"the loss is {value}, in this step or one of the {EVERY} before; where it came up can "
+                "be told without cuda_graph"
+            )
+        self._taken += 1
+        return loss, logits, targets
+
+    def update(self) -> None:
+        """Nothing: `backward` has done it."""
 
 
 def logits_of(output: Any) -> Tensor:

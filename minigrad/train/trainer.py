@@ -12,6 +12,7 @@ from typing import Any
 
 from minigrad import nn
 from minigrad.autograd import no_grad
+from minigrad.device import device as as_device
 from minigrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from minigrad.optim.optimizer import Optimizer
 from minigrad.tensor import Tensor
@@ -25,7 +26,7 @@ from minigrad.train.metrics import Metrics
 from minigrad.train.nonfinite import NonFiniteLoss, nonfinite_weight
 from minigrad.train.progress import Progress
 from minigrad.train.setup import difference, loader_setup, setup_of
-from minigrad.train.step import TrainingStep, logits_of
+from minigrad.train.step import GraphedTrainingStep, TrainingStep, logits_of
 
 # The picture of the curves is drawn again when this many times the time that drawing took has passed: 5 %.
 DRAW_EVERY = 20
@@ -63,6 +64,8 @@ class Trainer:
         callbacks: functions `callback(trainer, event)`, called with event "step" after each step, and "epoch"
             after each epoch, before its row `trainer.history[-1]` is logged: they may add to it.
         device: where to train; by default where the model is.
+        cuda_graph: on a GPU, replay the step as one CUDA graph (see cuda.make_graphed_step), which a model must suit:
+            Python does not run in it. A loss that is NaN or infinite then ends the training up to 50 steps later.
         progress: show a bar, and a line for each epoch.
         name: what the run is called in its picture.
         classes: the classes' names, for those who show the run's results.
@@ -93,6 +96,7 @@ class Trainer:
         checkpoint_every: int | None = None,
         callbacks: Iterable[Callable[[Trainer, str], None]] = (),
         device: Any = None,
+        cuda_graph: bool = False,
         progress: bool = True,
         name: str = "",
         classes: list[str] | None = None,
@@ -115,9 +119,8 @@ class Trainer:
         self.device = next((p.device for p in model.parameters()), "cpu") if device is None else device
         self.optimizer = optimizer
         self.criterion = nn.CrossEntropyLoss() if criterion is None else criterion
-        self.training_step = TrainingStep(
-            model, optimizer, self.criterion, augment, mixup, accumulate, clip_norm, clip_value
-        )
+        kind = GraphedTrainingStep if cuda_graph and as_device(self.device).type == "cuda" else TrainingStep
+        self.training_step = kind(model, optimizer, self.criterion, augment, mixup, accumulate, clip_norm, clip_value)
         self.scheduler = scheduler
         self.schedule_by = "epoch" if isinstance(scheduler, ReduceLROnPlateau) else schedule_by
         self.ema = None if ema is None else EMA(model, ema)

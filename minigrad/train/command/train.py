@@ -93,6 +93,7 @@ def _fit(folder: Path, config: Config, data: Data, resume: bool) -> None:
         run_dir=folder,
         name=f"{config.model} on {Path(config.data).name}",
         classes=data.classes,
+        cuda_graph=not {"accumulate", "mixup"} & config.trainer.keys(),
         **config.trainer,
     )
     trainer.setup["seed"] = config.seed
