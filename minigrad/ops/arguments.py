@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad import assertions, dtypes
 from minigrad.tensor import Tensor
 
 Pair = tuple[int, int]  # along height and width
@@ -47,6 +47,16 @@ def check_same_device(operation: str, *tensors: Tensor) -> None:
             raise RuntimeError(
                 f"{operation}: expected all tensors to be on the same device, got {', '.join(where)}; use .to(device)"
             )
+
+
+def check_positions(operation: str, positions, dim: int, low: int, size: int) -> None:
+    """IndexError for a position outside [low, size); on a GPU at the next synchronisation."""
+    where = f"is out of bounds for dimension {dim} with size {size}"
+    if not isinstance(positions, np.ndarray):
+        assertions.expect_range(positions, low, size - 1, IndexError, f"{operation}index {{value}} {where}")
+    elif positions.size and not (low <= positions.min() and positions.max() < size):
+        wrong = positions[(positions < low) | (positions >= size)].flat[0]
+        raise IndexError(f"{operation}index {wrong} {where}")
 
 
 def floating(operation: str, value: Any) -> Tensor:

@@ -13,8 +13,8 @@ import numpy as np
 
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module
-from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor, dimension, number
-from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, check_positions, setitem, split_index
+from minigrad.ops.arguments import broadcast_shapes, check_positions, check_same_device, check_tensor, dimension, number
+from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, setitem, split_index
 from minigrad.tensor import Tensor
 
 __all__ = [

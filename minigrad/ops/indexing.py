@@ -14,12 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import assertions
 from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module, device_of, to_device
 from minigrad.kernels.dispatch import implementation
-from minigrad.ops.arguments import beside, broadcast_shapes, check_same_device, check_tensor, dimension, number
+from minigrad.ops.arguments import (
+    beside,
+    broadcast_shapes,
+    check_positions,
+    check_same_device,
+    check_tensor,
+    dimension,
+    number,
+)
 from minigrad.ops.comparison import eq
 from minigrad.tensor import Tensor
 
@@ -182,16 +189,6 @@ def _beside(input: Tensor, part):
         f"indices should be either on cpu or on the same device as the indexed tensor ({input.device}), "
         f"got {device_of(part)}"
     )
-
-
-def check_positions(operation: str, positions, dim: int, low: int, size: int) -> None:
-    """IndexError for a position outside [low, size); on a GPU at the next synchronisation."""
-    where = f"is out of bounds for dimension {dim} with size {size}"
-    if not isinstance(positions, np.ndarray):
-        assertions.expect_range(positions, low, size - 1, IndexError, f"{operation}index {{value}} {where}")
-    elif positions.size and not (low <= positions.min() and positions.max() < size):
-        wrong = positions[(positions < low) | (positions >= size)].flat[0]
-        raise IndexError(f"{operation}index {wrong} {where}")
 
 
 def _is_array(part: Any) -> bool:
