@@ -14,6 +14,7 @@ from minigrad.ops.activation import (
     softplus,
 )
 from minigrad.ops.conv import conv2d, conv_transpose2d
+from minigrad.ops.distance import l1_loss, mse_loss, smooth_l1_loss
 from minigrad.ops.dropout import dropout, dropout2d
 from minigrad.ops.joining import pad
 from minigrad.ops.linear import linear
@@ -21,11 +22,8 @@ from minigrad.ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
-    l1_loss,
-    mse_loss,
     nll_loss,
     one_hot,
-    smooth_l1_loss,
 )
 from minigrad.ops.norm import batch_norm, group_norm, layer_norm, local_response_norm, normalize
 from minigrad.ops.pointwise import sigmoid, tanh

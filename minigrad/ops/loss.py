@@ -1,4 +1,7 @@
-"""Losses: how far predictions are from targets, as one number or (reduction="none") one for each element."""
+"""Losses of classifiers: how far predictions are from classes, as one number or (reduction="none") one for each.
+
+The losses of predicted numbers stand in `minigrad.ops.distance`.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from minigrad.dtypes import int64, uint8
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.activation import log1p_exp, log_softmax
 from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor
-from minigrad.ops.elementwise import clamp, where
-from minigrad.ops.pointwise import abs, log, square
+from minigrad.ops.elementwise import clamp
+from minigrad.ops.pointwise import log
 from minigrad.ops.reduction import sum_array
 from minigrad.tensor import Tensor
 
@@ -23,11 +26,8 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
-    "l1_loss",
-    "mse_loss",
     "nll_loss",
     "one_hot",
-    "smooth_l1_loss",
 ]
 
 
@@ -159,7 +159,7 @@ def _soft_cross_entropy(
     if weight is not None:
         products = products * weight.reshape(-1, *[1] * (input.ndim - dim - 1))
     losses = -products.sum(dim)
-    return _reduced(losses, reduction)
+    return reduced(losses, reduction)
 
 
 def nll_loss(
@@ -266,7 +266,8 @@ def check_reduction(operation: str, size_average: bool | None, reduce: bool | No
     return reduction
 
 
-def _reduced(losses: Tensor, reduction: str) -> Tensor:
+def reduced(losses: Tensor, reduction: str) -> Tensor:
+    """The losses, their sum or their mean."""
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 
@@ -319,7 +320,7 @@ def binary_cross_entropy(
     elif not inside.all():
         raise RuntimeError(message)
     losses = BinaryCrossEntropy.apply(input, target)
-    return _reduced(losses if weight is None else losses * weight.expand(losses.shape), reduction)
+    return reduced(losses if weight is None else losses * weight.expand(losses.shape), reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -342,7 +343,7 @@ def binary_cross_entropy_with_logits(
         broadcast_shapes("binary_cross_entropy_with_logits: pos_weight", pos_weight.shape, target.shape)
         hit = hit * ((pos_weight - 1) * target + 1)
     losses = (1 - target) * input + hit
-    return _reduced(losses if weight is None else losses * weight, reduction)
+    return reduced(losses if weight is None else losses * weight, reduction)
 
 
 def _check_pair(operation: str, input: Tensor, target: Tensor) -> None:
@@ -354,82 +355,6 @@ def _check_pair(operation: str, input: Tensor, target: Tensor) -> None:
             f"{operation}: Using a target size ({list(target.shape)}) that is different to the input size "
             f"({list(input.shape)}); target size must be the same as input size"
         )
-
-
-def mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """(x - y)^2 for x and y of one shape; with `weight` the mean is the weighted one."""
-    reduction = check_reduction("mse_loss", size_average, reduce, reduction)
-    return _weighted("mse_loss", square(_difference("mse_loss", input, target)), input, weight, reduction)
-
-
-def l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """|x - y| for x and y of one shape; with `weight` the mean is the weighted one."""
-    reduction = check_reduction("l1_loss", size_average, reduce, reduction)
-    return _weighted("l1_loss", abs(_difference("l1_loss", input, target)), input, weight, reduction)
-
-
-def smooth_l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    beta: float = 1.0,
-) -> Tensor:
-    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
-
-    x and y have one shape. Girshick, "Fast R-CNN" (2015).
-    """
-    reduction = check_reduction("smooth_l1_loss", size_average, reduce, reduction)
-    if beta < 0:
-        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
-    distance = abs(_difference("smooth_l1_loss", input, target))
-    if beta == 0:
-        return _reduced(distance, reduction)
-    return _reduced(where(distance < beta, square(distance) * (0.5 / beta), distance - 0.5 * beta), reduction)
-
-
-def _difference(operation: str, input: Tensor, target: Tensor) -> Tensor:
-    """input - target, with PyTorch's warning if one of them has to be broadcast."""
-    check_tensor(operation, "input", input)
-    check_tensor(operation, "target", target)
-    check_same_device(operation, input, target)
-    if input.dtype.kind != "f" and target.dtype.kind != "f":
-        raise RuntimeError(f"{operation}: expected floating point tensors, got {input.dtype} and {target.dtype}")
-    broadcast_shapes(operation, input.shape, target.shape)
-    if input.shape != target.shape:
-        warnings.warn(
-            f"Using a target size ({list(target.shape)}) that is different to the input size "
-            f"({list(input.shape)}). This will likely lead to incorrect results due to broadcasting. "
-            "Please ensure they have the same size.",
-            stacklevel=3,
-        )
-    return input - target
-
-
-def _weighted(operation: str, losses: Tensor, input: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-    if weight is None:
-        return _reduced(losses, reduction)
-    if weight.shape != input.shape:
-        raise ValueError(
-            f"{operation}: Weights and input must have the same size, got {weight.shape} and {input.shape}"
-        )
-    losses = losses * weight
-    return losses.sum() / weight.sum() if reduction == "mean" else _reduced(losses, reduction)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
