@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from programs import simulator_only
 
 import minigrad as mg
 from minigrad.data import DataLoader, TensorDataset
@@ -78,6 +79,7 @@ def test_steps_on_tensor_cores_are_near_the_cpus():
     assert_alike(train("cuda", OPTIMIZERS["SGD"], 2), train("cpu", OPTIMIZERS["SGD"], 2), 1e-3)
 
 
+@simulator_only  # which writes down what it is asked for
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_step_can_be_captured(name):
     """Nothing waits for the device, and nothing is copied; the third step asks for the same kernels as the fourth."""
@@ -117,6 +119,7 @@ LOSSES = {
 }
 
 
+@simulator_only
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_can_be_captured(name):
     x = mg.rand(3, 5, device="cuda", requires_grad=True)
