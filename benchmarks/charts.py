@@ -66,16 +66,15 @@ def draw_gpu(results: dict, path: Path) -> None:
             _bars(panel, rows, 0.15, colour, f"{peer} over {own}")
         _finish(panel, title)
     axes[0].set_yticks(range(len(cases)), [case["title"].replace(", TF32", "\nTF32") for case in cases.values()])
-    axes[0].invert_yaxis()
-    figure.suptitle("PyTorch's figure divided by minigrad's: right of the line minigrad needs less", fontsize=12)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False, fontsize=9)
+    axes[0].set_ylim(len(cases) - 0.5, -0.5)
     device, machine = results["device"], results["machine"]
-    figure.supxlabel(
+    figure.suptitle(
+        "PyTorch's figure divided by minigrad's: right of the line minigrad needs less\n"
         f"{device['name']}, driver {device['driver']}, PyTorch {machine['versions']['torch']}, {machine['date'][:10]}; "
         "whiskers: least and most of the rounds",
-        fontsize=8,
-        color=GREY,
+        fontsize=10,
     )
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=5, frameon=False, fontsize=9)
     _save(figure, path)
 
 
