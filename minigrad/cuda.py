@@ -10,12 +10,15 @@ With the environment variable MINIGRAD_CUDA_SIMULATOR=1 the kernels run on the C
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad.assertions import raise_noted
 from minigrad.device import cuda_backend, device
 from minigrad.graphs import CUDAGraph, graph, make_graphed_step
 
 __all__ = [
     "CUDAGraph",
+    "Event",
     "current_device",
     "device_count",
     "empty_cache",
@@ -91,6 +94,27 @@ def memory_reserved(device: Device = None) -> int:
 def empty_cache() -> None:
     """Give back the memory that is held for the next tensors."""
     cuda_backend().empty_cache()
+
+
+class Event:
+    """A place in the GPU's work: `synchronize` waits until the GPU has come so far, not for what it was asked later."""
+
+    def __init__(self) -> None:
+        self._event: Any = None
+
+    def record(self) -> None:
+        """Put the place behind all that the GPU has been asked for."""
+        self._event = cuda_backend().event()
+        self._event.record()
+
+    def query(self) -> bool:
+        """Whether the GPU has come to it."""
+        return self._event is None or self._event.done
+
+    def synchronize(self) -> None:
+        """Wait until the GPU has come to it."""
+        if self._event is not None:
+            self._event.synchronize()
 
 
 def _current(which: Device):

@@ -89,14 +89,16 @@ def to_device(array, where: device | str | None, non_blocking: bool = False):
     """`array` on the device `where` (None: where it is), without a copy if it is there already.
 
     A copy has its axes in the same order in memory. With `non_blocking` the host does not wait until the GPU has read
-    pinned memory; it must not write into it before.
+    pinned memory, and must not write into it before; nor, from a GPU, until it has written the copy, in pinned memory.
     """
     if where is None:
         return array
     where = device(where)
-    if where.type == "cpu":
+    if where.type == "cpu" and (isinstance(array, np.ndarray) or not non_blocking):
         return on_host(array)
     backend = cuda_backend()
+    if where.type == "cpu":
+        return _in_memory_order(array, lambda dense: backend.download(dense, non_blocking))
     if where.index is not None and where.index >= backend.device_count():
         raise RuntimeError(f"device '{where}': there are only {backend.device_count()} GPUs, counted from 0")
     if not isinstance(array, np.ndarray):

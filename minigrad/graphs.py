@@ -120,8 +120,14 @@ def make_graphed_step(step: Callable[..., Any], num_warmup_iters: int = 2) -> Gr
     and eval(), and whatever else Python decides, for Python does not run in a replay.
 
     The step returns tensors, in tuples, lists or dictionaries if need be. They are copies without history, which no
-    later call overwrites. Reading one (`item`) waits for its step: add losses up on the GPU, and read the sum now and
-    then.
+    later call overwrites. Reading one (`item`) waits for all that the GPU was asked for: add losses up on the GPU, and
+    read the sum now and then. Or have it copied, and read the copy when later steps have been asked for:
+
+        loss, copied = step(images, labels).to("cpu", non_blocking=True), mg.cuda.Event()
+        copied.record()
+        ...
+        copied.synchronize()
+        print(loss.item())
 
     What a graph cannot hold raises CaptureError, which says what it is and where; no step has been taken then. In
     particular: `item`, `print` or `if` on a value of the GPU, shapes that depend on values (x[x > 0], nonzero), batches

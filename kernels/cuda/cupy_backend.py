@@ -100,7 +100,7 @@ class CupyBackend:
         self._pool = self.xp.get_default_memory_pool()
         self._peak = 0
         # Pinned arrays that are being copied, each with the event after it.
-        self._being_read: deque[tuple[Any, np.ndarray]] = deque()
+        self._copying: deque[tuple[Any, np.ndarray]] = deque()
         self._errors = self._cuda.runtime.CUDARuntimeError, self._cuda.driver.CUDADriverError
         self._capturing = _Capturing()
         self._graphs: WeakSet[_Graph] = WeakSet()
@@ -268,20 +268,34 @@ class CupyBackend:
             # CuPy does not wait for pinned memory, and copies other memory through a pinned buffer of its own.
             array = self.xp.asarray(host)
             if self.is_pinned(host):
-                copied = self._cuda.Event(disable_timing=True)
+                copied = self.event()
                 copied.record()
-                if non_blocking:  # the pool must not hand the memory out again before the GPU has read it
-                    self._being_read.append((copied, host))
+                if non_blocking:
+                    self._hold(copied, host)
                 else:
                     copied.synchronize()
-            while self._being_read and self._being_read[0][0].done:
-                self._being_read.popleft()
             return array
 
-    def download(self, array: Any) -> np.ndarray:
+    def download(self, array: Any, non_blocking: bool = False) -> np.ndarray:
         self._not_captured("a copy from the GPU to the host")
         with self._translating("copy from the GPU"):
-            return array.get()
+            if not non_blocking:
+                return array.get()
+            host = self.pinned(array.shape, array.dtype)
+            array.get(out=host, blocking=False)
+            copied = self.event()
+            copied.record()
+            self._hold(copied, host)
+            return host
+
+    def event(self) -> Any:
+        return self._cuda.Event(disable_timing=True)
+
+    def _hold(self, copied: Any, host: np.ndarray) -> None:
+        """Keep pinned memory from being handed out again before the GPU is through with it."""
+        while self._copying and self._copying[0][0].done:
+            self._copying.popleft()
+        self._copying.append((copied, host))
 
 
 def _translated(error: Any, what: str) -> RuntimeError:

@@ -108,7 +108,8 @@ def to(
     """`input` with another dtype, on another device, or in another memory format: itself if it is so already.
 
     ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` and ``to(other)`` as in PyTorch. With `non_blocking` the host
-    does not wait for a copy from pinned memory, and must not write there before it is done.
+    does not wait for a copy from pinned memory, and must not write there before it is done; nor for a copy from a GPU,
+    which must not be read before a `cuda.Event` that is recorded behind it has come.
     """
     for argument in args:
         if isinstance(argument, Tensor):

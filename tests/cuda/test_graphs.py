@@ -148,6 +148,25 @@ def test_results_are_not_overwritten_and_have_no_history():
     assert not any(result["loss"].requires_grad for result in results)
 
 
+def test_a_loss_is_read_while_later_steps_run():
+    step = mg.cuda.make_graphed_step(training_step(*small()), 1)
+    waiting, seen, expected = [], [], []
+    for _ in range(4):
+        loss = step(*batch())["loss"]
+        copied = mg.cuda.Event()
+        assert copied.query()  # as nothing was recorded
+        copied.synchronize()
+        waiting.append((loss.to("cpu", non_blocking=True), copied))
+        copied.record()
+        expected.append(loss)
+        if len(waiting) > 1:
+            host, event = waiting.pop(0)
+            event.synchronize()
+            assert event.query() and not host.is_cuda
+            seen.append(host.item())
+    assert seen == [loss.item() for loss in expected[:-1]]
+
+
 def test_random_numbers_of_any_generator():
     """Each replay draws the next ones; the generator ends where the steps one by one would have left it."""
     mine = mg.Generator().manual_seed(3)
@@ -213,6 +232,13 @@ def test_a_wrong_label_is_noticed_in_a_replay():
     mg.cuda.synchronize()  # and it goes on
 
 
+def waited_for(x: mg.Tensor) -> mg.Tensor:
+    event = mg.cuda.Event()
+    event.record()
+    event.synchronize()
+    return x
+
+
 BAD = {
     "item": (lambda x: x * x.sum().item(), r"a copy from the GPU to the host, at .*test_graphs.py:\d+: .*item"),
     "a branch": (lambda x: x if x.sum() > 0 else -x, "a copy from the GPU|a wait for a value of the GPU"),
@@ -220,6 +246,7 @@ BAD = {
     "nonzero": (lambda x: x.nonzero(), "a wait for a value|a copy from the GPU"),
     "an upload": (lambda x: x + mg.tensor([1.0, 2.0]).cuda(), "a copy from the host to the GPU, at"),
     "random numbers of the host": (lambda x: x * mg.rand(2).sum().item(), "random numbers that the host draws"),
+    "a wait for an event": (waited_for, "a wait for a value of the GPU|event|stream"),
     "a wait": (lambda x: mg.cuda.synchronize() or x, "a wait for the GPU|a copy from the GPU"),
     "a graph in a graph": (lambda x: mg.cuda.graph(mg.cuda.CUDAGraph()).__enter__(), "is being captured already"),
     "a product by a library": (lambda x: mg.Tensor(x.array @ x.array), "matmul, which is computed by a library|stream"),

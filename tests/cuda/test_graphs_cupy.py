@@ -143,3 +143,34 @@ def test_errors_of_cuda_and_of_cupy_that_mean_a_capture_is_refused(cupy):
     with pytest.raises(CUDARuntimeError) as error, backend.capture():
         Stream.broken = True  # nobody noticed what broke it until the end
     assert backend.refused_capture(error.value)
+
+
+def test_a_copy_to_the_host_without_waiting_goes_to_pinned_memory_that_is_held(cupy, monkeypatch):
+    events = []
+
+    class Event:
+        done = False
+
+        def __init__(self, disable_timing):
+            events.append(self)
+
+        def record(self):
+            self.recorded = True
+
+    class Array:
+        shape, dtype = (2,), np.dtype(np.float32)
+
+        def get(self, out, blocking):
+            assert not blocking
+            out[...] = 3
+
+    cupy.cuda.Event = Event
+    backend = device.backend()
+    monkeypatch.setattr(backend, "pinned", np.empty)
+    first = backend.download(Array(), non_blocking=True)
+    assert events[0].recorded and first.tolist() == [3, 3]
+    second = backend.download(Array(), non_blocking=True)
+    assert [host is mine for (_, host), mine in zip(backend._copying, (first, second), strict=True)] == [True, True]
+    events[0].done = events[1].done = True
+    third = backend.download(Array(), non_blocking=True)
+    assert len(backend._copying) == 1 and backend._copying[0][1] is third
