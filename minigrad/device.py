@@ -115,8 +115,9 @@ def on_host(array) -> np.ndarray:
     """`array` in the host's memory: itself, or a copy from the GPU, which raises what was noted there."""
     if isinstance(array, np.ndarray):
         return array
+    copy = _in_memory_order(array, cuda_backend().download)
     assertions.raise_noted()
-    return _in_memory_order(array, cuda_backend().download)
+    return copy
 
 
 def pinned(array: np.ndarray) -> np.ndarray:

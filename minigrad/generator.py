@@ -56,11 +56,11 @@ class Generator:
         self._seed, self._offset = seed, offset
         return self
 
-    def reserve(self, blocks: int, on_gpu: bool = False) -> tuple[Any, int]:
+    def reserve(self, blocks: int, on: Tensor | as_device | str | None = None) -> tuple[Any, int]:
         """Take the next `blocks` four-word blocks of the stream: (seed, offset of the first).
 
-        `on_gpu` says that a kernel on a GPU draws them. While a step is captured the two are for it alone, and say
-        where in the GPU's memory the place in the stream stands: each replay draws other numbers.
+        `on` is the device that draws them (None: the CPU), or a tensor there. While a step is captured the two are for
+        a kernel on a GPU, and say where in its memory the place in the stream stands: each replay draws other numbers.
         """
         with self._lock:
             offset = self._offset
@@ -68,7 +68,8 @@ class Generator:
         capture = capturing()
         if capture is None:
             return self._seed, offset
-        if not on_gpu:
+        where = on.device if isinstance(on, Tensor) else on
+        if where is None or as_device(where).type == "cpu":
             capture.refuse("random numbers that the host draws: all replays would have the same")
         return capture.stream(self, offset)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from minigrad.autograd.deferred import settle
 from minigrad.autograd.grad_mode import state
-from minigrad.capture import Capture, into
+from minigrad.capture import Capture, capturing, into
 from minigrad.device import cuda_backend
 from minigrad.tensor import Tensor
 
@@ -62,11 +62,15 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     Run the same work once or twice before: kernels are compiled then, and an optimizer makes its state. Tensors made
     within get their values at each replay. CaptureError says what cannot be captured, and where; nothing has changed.
     """
+    outer = capturing()
+    if outer is not None:
+        outer.refuse("the capture of another graph")
     backend, capture = cuda_backend(), Capture()
     settle()
     collects = gc.isenabled()
     gc.collect()
     gc.disable()  # memory that it frees in mid-capture might be given back to CUDA, which refuses that
+    backend.empty_cache()  # the graph takes as much again as the steps before it, which will be run no more
     try:
         with backend.capture() as work, into(capture):
             try:
@@ -80,7 +84,9 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
             raise
         from minigrad.kernels.cuda import CaptureError
 
-        raise CaptureError(f"{error}{_place(error)}") from error
+        known = isinstance(error, CaptureError)
+        why = str(error) if known else f"a CUDA graph cannot hold this: {' '.join(str(error).split())}"
+        raise CaptureError(f"{why}{_place(error)}") from error
     finally:
         if collects:
             gc.enable()

@@ -33,7 +33,7 @@ class Dropout(Function):
 
 def _drop(x: Tensor, p: float) -> Tensor:
     """Each element of `x` zeroed or scaled, by the next numbers of the default generator."""
-    return Dropout.apply(x, float(p), *default_generator.reserve(-(-x.numel() // WORDS_PER_BLOCK), x.is_cuda))
+    return Dropout.apply(x, float(p), *default_generator.reserve(-(-x.numel() // WORDS_PER_BLOCK), x))
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

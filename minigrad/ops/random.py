@@ -41,29 +41,25 @@ PIECE = 1 << 17  # numbers drawn at a time: 512 KiB of float32
 
 def _draw(distribution: str, count: int, dtype, generator: Generator | None, device=None):
     """`count` numbers of a distribution of the Philox kernels, "uniform" or "normal", on `device` (None: the CPU)."""
-    wide, seed, offset = _reserve(count, dtype, generator, _on_gpu(device))
+    wide, seed, offset = _reserve(count, dtype, generator, device)
     values = getattr(_kernels(count, device), distribution)(count, seed, offset, wide)
     return values.astype(dtype, copy=False)
 
 
-def _reserve(count: int, dtype, generator: Generator | None, on_gpu: bool) -> tuple[Any, Any, int]:
+def _reserve(count: int, dtype, generator: Generator | None, on: Any) -> tuple[Any, Any, int]:
     """The type in which numbers for `dtype` are drawn, and where in the stream `count` of them begin: seed, offset."""
     wide = np.float64 if dtype == np.float64 else np.float32
-    return wide, *_generator(generator).reserve(reference.blocks(count, wide), on_gpu)
+    return wide, *_generator(generator).reserve(reference.blocks(count, wide), on)
 
 
 def _words(count: int, generator: Generator | None, device=None):
     """`count` random 64-bit words."""
-    seed, offset = _generator(generator).reserve(reference.blocks(count, np.uint64), _on_gpu(device))
+    seed, offset = _generator(generator).reserve(reference.blocks(count, np.uint64), device)
     return _kernels(count, device).random_bits(2 * count, seed, offset).view(np.uint64)
 
 
-def _on_gpu(device) -> bool:
-    return device is not None and Device(device).type == "cuda"
-
-
 def _kernels(count: int, device):
-    if _on_gpu(device):
+    if device is not None and Device(device).type == "cuda":
         return implementation("philox", arrays_on(device).empty(0))
     return reference if count < LARGE else implementation("philox", np.empty(0))
 
@@ -306,7 +302,7 @@ def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator |
 def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, generator: Generator | None) -> Tensor:
     """Write scale * number + shift into all elements, piece by piece: the pieces of a large draw stay in the cache."""
     count = input.numel()
-    wide, seed, offset = _reserve(count, input.dtype, generator, input.is_cuda)
+    wide, seed, offset = _reserve(count, input.dtype, generator, input)
     draw = getattr(_kernels(count, input.device), distribution)
     if input.is_cuda:
         return _fill(input, draw(count, seed, offset, wide) * wide(scale) + wide(shift))
