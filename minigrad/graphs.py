@@ -11,6 +11,7 @@ may depend on a value that the host would have to look at.
 from __future__ import annotations
 
 import gc
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,8 +70,8 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     settle()
     collects = gc.isenabled()
     gc.collect()
-    gc.disable()  # memory that it frees in mid-capture might be given back to CUDA, which refuses that
     backend.empty_cache()  # the graph takes as much again as the steps before it, which will be run no more
+    gc.disable()  # memory that it frees in mid-capture might be given back to CUDA, which refuses that
     try:
         with backend.capture() as work, into(capture):
             try:
@@ -95,9 +96,9 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
 
 def _place(error: Exception) -> str:
     """Where in the user's program an error came about, and the line there."""
-    libraries = str(HERE), str(Path(settle.__code__.co_filename).parents[1]), str(HERE.parent / "kernels")
+    ours = f"{HERE}{os.sep}", f"{HERE.parent / 'kernels'}{os.sep}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not f.filename.startswith(libraries) and "site-packages" not in f.filename]
+    own = [f for f in frames if not f.filename.startswith(ours) and "site-packages" not in f.filename]
     return f", at {own[-1].filename}:{own[-1].lineno}: {own[-1].line}" if own else ""
 
 
