@@ -1,0 +1,200 @@
+"""The GPU command, rehearsed on the simulator: it runs to its end, and what fails costs its own part only."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gpu import cases, suite
+from benchmarks.gpu.turns import Lost, Program
+from minigrad.kernels.cuda import source, verified
+
+ROOT = Path(__file__).parents[2]
+SIMULATED = {"MINIGRAD_CUDA_SIMULATOR": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+# A Python with little installed: not minigrad, and none of what only its CPU kernels, pictures and tables need.
+BARE = """
+import sys
+
+missing = ["numba", "llvmlite", "scipy", "matplotlib", "rich", "hypothesis", "safetensors", "PIL", "threadpoolctl"]
+sys.modules |= dict.fromkeys(missing)
+sys.meta_path[:] = [finder for finder in sys.meta_path if "minigrad" not in getattr(finder, "__module__", "")]
+"""
+
+
+def start(*arguments, **environment):
+    command = [sys.executable, "-m", "benchmarks.gpu", *map(str, arguments)]
+    env = os.environ | environment
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+
+
+def test_rehearsal_in_a_bare_python(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(BARE)
+    before = verified.RECORD.read_bytes()
+    # Hypothesis' plugin for pytest is there, since only Hypothesis itself is made to look missing.
+    done = start("--dry", "--output", tmp_path, PYTHONPATH=str(tmp_path), PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "gpu.json").read_text())
+    assert results["rehearsal"] and results["machine"]["versions"]["numpy"]
+    (file,) = results["tests"]["files"]
+    assert file["ended"] == "ok" and file["passed"] >= 20 and not file["failed"]
+    assert results["not_measured"]["sanitizer"] == "there is no compute-sanitizer"
+    figures = results["networks"]["lenet-256"]["figures"]["minigrad"]
+    assert figures["training step"][0] > 0 and figures["inference"][0] > 0
+    rows = results["layers"]["layers-vgg11-32"]["rows"]
+    assert {row["pass"] for row in rows} == {"forward", "input gradient", "weight gradient"}
+    assert all(row["seconds"]["minigrad"][0] > 0 and row["flop"] > 0 for row in rows)
+    for words in ("LeNet-5, 1x28x28, batch 2", "3x3, 3x8x8 to 4", "Not measured: sanitizer", "Written:"):
+        assert words in done.stdout
+    assert verified.RECORD.read_bytes() == before  # the simulator is no GPU
+
+
+def test_rehearsal_beside_pytorch(tmp_path):
+    pytest.importorskip("torch")
+    done = start("--dry", "lenet", "--output", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "gpu.json").read_text())
+    row = results["networks"]["lenet-256"]
+    assert {"minigrad", "PyTorch", "PyTorch channels_last"} <= set(row["figures"])
+    assert row["ratios"]["minigrad"]["PyTorch"]["training step"]["median"] > 0
+    assert row["stopped"]["PyTorch graph"].endswith("PyTorch has no CUDA here")
+    assert results["limits"]["tf32_flop_per_second"] > 0
+    assert (tmp_path / "gpu.png").read_bytes().startswith(b"\x89PNG") and (tmp_path / "gpu.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--dry", "lenat"], "no case begins with 'lenat'"),
+        (["--dry", "--minutes", "-1"], "must be more than 0"),
+        ([], "device 'cuda': "),
+        (["--quick"], "--dry rehearses the whole command on the simulator"),
+    ],
+)
+def test_refuses_what_it_cannot_do(arguments, words):
+    if "--dry" not in arguments and os.environ.get("MINIGRAD_CUDA_SIMULATOR") == "0":
+        pytest.skip("there is a GPU")
+    done = start(*arguments, MINIGRAD_CUDA_SIMULATOR="0")
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_every_layer_is_one_of_its_network(monkeypatch):
+    """The networks are built without memory, by PyTorch; the measured convolutions are theirs, and all of them."""
+    torch = pytest.importorskip("torch")
+    from test_models_like_torch import network
+
+    def convolutions(name: str, size: int) -> set[cases.Convolution]:
+        found = set()
+
+        def note(layer, inputs, output):
+            numbers = layer.kernel_size[0], layer.stride[0], layer.padding[0]
+            found.add(cases.Convolution(inputs[0].shape[1], inputs[0].shape[2], output.shape[1], *numbers))
+
+        with torch.device("meta"):
+            model = network("torch", name, 3, monkeypatch)
+            for layer in model.modules():
+                if isinstance(layer, torch.nn.Conv2d):
+                    layer.register_forward_hook(note)
+            model(torch.empty(2, 3, size, size))
+        return found
+
+    assert convolutions("vgg11_bn_small", 32) == set(cases.VGG11_SMALL)
+    assert convolutions("resnet18_small", 32) == set(cases.RESNET18_SMALL)
+    assert convolutions("resnet50", 224) == set(cases.RESNET50)
+    assert convolutions("vgg16", 224) == set(cases.VGG16)
+    for part in cases.MEASURED.values():
+        if isinstance(part, cases.Network):
+            with torch.device("meta"):
+                model = network("torch", part.case.model, part.case.channels, monkeypatch)
+                logits = model(torch.empty(2, part.case.channels, part.case.size, part.case.size))
+            assert logits.shape[1] in (10, 1000)
+
+
+@pytest.fixture
+def program():
+    task = {"model": "lenet5", "batch": 2, "channels": 1, "size": 28, "conv_tf32": True, "matmul_tf32": False}
+    program = Program("minigrad", "network", task, SIMULATED)
+    yield program
+    program.close()
+
+
+def test_a_program_that_fails_says_why_and_goes_on(program):
+    request = {"contender": "minigrad", "layout": "contiguous", "graph": False}
+    with pytest.raises(RuntimeError, match="TypeError: .*seconds"):
+        program.ask(request, time.monotonic() + 60)
+    assert program.ask(request | {"seconds": 0.0}, time.monotonic() + 60)["training step"] > 0
+
+
+def test_a_program_that_dies_is_lost():
+    program = Program("minigrad", "network", {"nothing": 1}, SIMULATED)
+    with pytest.raises(Lost, match="exit status 1: TypeError"):
+        program.ask({}, time.monotonic() + 60)
+    with pytest.raises(Lost, match="exit status 1"):
+        program.ask({}, time.monotonic() + 60)
+    program.close()
+
+
+def test_a_program_that_hangs_is_lost(program):
+    with pytest.raises(Lost, match="out of time"):
+        program.ask(
+            {"contender": "minigrad", "layout": "contiguous", "graph": False, "seconds": 60.0}, time.monotonic()
+        )
+
+
+TESTS = """
+import os, time
+import numpy as np
+from minigrad.kernels.cuda import backend
+from minigrad.kernels.reduction.cuda import sum_middle
+
+def test_good():
+    sum_middle(backend().xp.ones((2, 3, 2), np.float32))
+"""
+ENDS = {
+    "good": ("", "ok"),
+    "bad": ("def test_bad(): assert False", "1 failed"),
+    "dead": ("def test_dead(): os._exit(3)", "exit status 3 in {}::test_dead"),
+    "slow": ("def test_slow(): time.sleep(60)", "out of time in {}::test_slow"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_file_ends_as_it_ends(tmp_path, name):
+    code, ended = ENDS[name]
+    path = tmp_path / f"test_{name}.py"
+    path.write_text(f"{TESTS}\n{code}\n")
+    until = time.monotonic() + (8 if name == "slow" else 60)
+    (outcome,) = suite.run_files([path], until, SIMULATED, tmp_path)
+    assert outcome.passed == 1 and {file for file, _ in outcome.good} == {"reduction/reduction.cu"}
+    assert outcome.ended.replace(f"{tmp_path.name}/", "").endswith(ended.format(path.name)), outcome.ended
+    assert len(outcome.failed) == (name == "bad")
+    assert suite.run_file(path, time.monotonic(), SIMULATED, tmp_path, (), ()).ended == "not run: out of time"
+
+
+def test_a_kernel_file_is_verified_if_all_of_it_passed_and_nothing_of_it_failed():
+    first, second, *_ = [file for file in source.all_files() if len(source.load(file).functions) > 1]
+    kernels = {file: {(file, function) for function in source.load(file).functions} for file in (first, second)}
+    good = suite.Outcome("test_a.py", good=kernels[first] | kernels[second])
+    assert suite.verified_files([good]) == [first, second]
+    bad = suite.Outcome("test_b.py", bad={min(kernels[first])})
+    assert suite.verified_files([good, bad]) == [second]
+    part = suite.Outcome("test_c.py", good=kernels[first] | set(list(kernels[second])[1:]))
+    assert suite.verified_files([part]) == [first]
+    assert suite.verified_files([]) == []
+
+
+def test_after_a_crash_nobody_knows_which_kernel_was_wrong(tmp_path):
+    log = tmp_path / "log"
+    lines = [["began", "one"], ["passed", "one", "", [["a.cu", "f"]]], ["began", "two"]]
+    log.write_text("\n".join(map(json.dumps, lines)))
+    for status, ended, bad in ((-11, "exit status -11 in two", {("a.cu", "f")}), (None, "out of time in two", set())):
+        outcome = suite.Outcome("test_a.py")
+        suite.read_log(log, outcome, status)
+        assert (outcome.ended, outcome.bad) == (ended, bad)
