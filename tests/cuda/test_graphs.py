@@ -148,6 +148,19 @@ def test_results_are_not_overwritten_and_have_no_history():
     assert not any(result["loss"].requires_grad for result in results)
 
 
+def test_a_result_that_waits_for_the_next_operation_belongs_to_the_graph():
+    conv, norm, x = nn.Conv2d(2, 2, 1).cuda(), nn.BatchNorm2d(2).cuda(), mg.rand(3, 2, 2, 2, device="cuda")
+    with mg.no_grad():
+        norm(conv(x))
+        graph = mg.cuda.CUDAGraph()
+        with mg.cuda.graph(graph):
+            y = norm(conv(x))
+        for _ in range(2):
+            x.mul_(-3)
+            graph.replay()
+            assert mg.equal(y, norm(conv(x)))
+
+
 def test_a_loss_is_read_while_later_steps_run():
     step = mg.cuda.make_graphed_step(training_step(*small()), 1)
     waiting, seen, expected = [], [], []
