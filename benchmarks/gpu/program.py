@@ -105,17 +105,19 @@ class Networks:
 
 
 def captured(run):
-    """`run` as one CUDA graph: a function that replays it."""
-    if not IS_TORCH:
-        return torch.cuda.capture(run)
-    if not ON_GPU:
-        raise RuntimeError("PyTorch has no CUDA here")
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):  # as PyTorch's notes on CUDA graphs have it
+    """`run` as one CUDA graph: a function that replays it. The same in both libraries."""
+    if IS_TORCH:
+        if not ON_GPU:
+            raise RuntimeError("PyTorch has no CUDA here")
+        side = torch.cuda.Stream()  # it wants the runs before the capture on another stream
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                run()
+        torch.cuda.current_stream().wait_stream(side)
+    else:
         for _ in range(3):
             run()
-    torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         run()

@@ -42,7 +42,8 @@ class Outcome:
 
 def files() -> list[Path]:
     folder = ROOT / "tests" / "cuda"
-    return list(dict.fromkeys(path for pattern in PATTERNS for path in sorted(folder.glob(pattern))))
+    found = dict.fromkeys(path for pattern in PATTERNS for path in sorted(folder.glob(pattern)))
+    return [path for path in found if not path.stem.endswith("_cupy")]  # those are of a CuPy made up for tests
 
 
 def run_files(
