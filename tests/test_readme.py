@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,15 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda s: s.strip().splitlines()[0])
+@pytest.mark.skipif(shutil.which("g++") is None, reason="the simulator compiles kernels with g++")
+@pytest.mark.parametrize("snippet", [s for s in SNIPPETS if ".cuda()" in s])
+def test_snippet_for_a_gpu_on_the_simulator(snippet, tmp_path):
+    simulator = {**os.environ, "MINIGRAD_CUDA_SIMULATOR": "1"}
+    done = subprocess.run([sys.executable, "-c", snippet], env=simulator, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("snippet", [s for s in SNIPPETS if ".cuda()" not in s])
 def test_snippet(snippet, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     np.random.seed(0)
