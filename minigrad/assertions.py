@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from minigrad.kernels.dispatch import implementation
 
 NO_EXCEPTION = -(2**63)  # a value that stands for nothing
@@ -26,9 +24,12 @@ class _Table:
         self.words: Any = None
         self.errors: dict[tuple[type[Exception], str], Any] = {}  # class and message -> its word on the GPU
         self.counters: dict[tuple[type[Exception], str], Any] = {}  # likewise, of kernels that check by themselves
+        # The checks asked for since the host last looked, in order: a wrong label is wrong as an index too, later.
+        self.asked: dict[tuple[type[Exception], str], None] = {}
 
     def word(self, like, error: type[Exception], message: str):
         """The word of a check, which stays the same: a captured graph goes on writing to it."""
+        self.asked.setdefault((error, message))
         found = self.errors.get((error, message))
         if found is None:
             if self.words is None:
@@ -68,10 +69,13 @@ def raise_noted() -> None:
     if _table.words is None:
         return
     words = _table.words.get()
-    noted = np.flatnonzero(words)
-    if noted.size == 0:
+    places = {check: place for place, check in enumerate(_table.errors)}
+    noted = [check for check in [*_table.asked, *places] if words[min(places[check], CHECKS - 1)]]
+    _table.asked.clear()
+    if not noted:
         return
     _table.words.fill(0)
-    error, message = list(_table.errors)[noted[0]]
-    value = implementation("check", _table.words).noted_value(int(words[noted[0]]))
+    error, message = noted[0]
+    word = words[min(places[noted[0]], CHECKS - 1)]
+    value = implementation("check", _table.words).noted_value(int(word))
     raise error(message.replace("{value}", str(value)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -161,8 +162,8 @@ def test_good():
 ENDS = {
     "good": ("", "ok"),
     "bad": ("def test_bad(): assert False", "1 failed"),
-    "dead": ("def test_dead(): os._exit(3)", "exit status 3 in {}::test_dead"),
-    "slow": ("def test_slow(): time.sleep(60)", "out of time in {}::test_slow"),
+    "dead": ("def test_dead(): os._exit(3)", "exit status 3 in test_dead.py::test_dead"),
+    "slow": ("def test_slow(): time.sleep(60)", "out of time in test_slow.py::test_slow"),
 }
 
 
@@ -174,7 +175,7 @@ def test_a_file_ends_as_it_ends(tmp_path, name):
     until = time.monotonic() + (8 if name == "slow" else 60)
     (outcome,) = suite.run_files([path], until, SIMULATED, tmp_path)
     assert outcome.passed == 1 and {file for file, _ in outcome.good} == {"reduction/reduction.cu"}
-    assert outcome.ended.replace(f"{tmp_path.name}/", "").endswith(ended.format(path.name)), outcome.ended
+    assert re.sub(r"in \S*/", "in ", outcome.ended) == ended  # pytest says where from its root folder on
     assert len(outcome.failed) == (name == "bad")
     assert suite.run_file(path, time.monotonic(), SIMULATED, tmp_path, (), ()).ended == "not run: out of time"
 
