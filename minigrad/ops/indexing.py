@@ -56,13 +56,22 @@ class SliceAdjoint(Function):
     @staticmethod
     def forward(ctx, values, shape, index, fill=0):
         ctx.index = index
-        whole = array_module(values.array).full(shape, fill, values.dtype)
+        whole = _full(values.array, shape, fill)
         whole[index] = values.array
         return Tensor(whole)
 
     @staticmethod
     def backward(ctx, grad_output):
         return (Slice.apply(grad_output, ctx.index), None, None, None)[: len(ctx.needs_input_grad)]
+
+
+def _full(values, shape: tuple[int, ...], fill):
+    """An array of `shape` full of `fill`, channels-last in memory if the values lie so."""
+    xp = array_module(values)
+    if values.ndim == len(shape) == 4 and values.strides[1] < values.strides[3]:
+        batch, channels, height, width = shape
+        return xp.full((batch, height, width, channels), fill, values.dtype).transpose(0, 3, 1, 2)
+    return xp.full(shape, fill, values.dtype)
 
 
 class Index(Function):

@@ -318,3 +318,19 @@ def test_in_place_forms():
     x.index_add_(0, mg.tensor([1]), mg.tensor([10.0]))
     x.index_put_((mg.tensor([0]),), mg.tensor([5.0]))
     assert x.tolist() == [5, 9, 4]
+
+
+def test_padding_and_the_gradient_of_a_slice_stay_channels_last():
+    x = mg.randn(2, 3, 4, 5)
+    lying = x.contiguous(memory_format=mg.channels_last).requires_grad_(True)
+    padded = mg.nn.functional.pad(lying, (1, 0, 2, 0, 0, 1), value=7.0)
+    assert padded.is_contiguous(memory_format=mg.channels_last)
+    np.testing.assert_array_equal(
+        padded.detach().numpy(), mg.nn.functional.pad(x, (1, 0, 2, 0, 0, 1), value=7.0).numpy()
+    )
+    part = lying[:, :, ::2, 1:]
+    (gradient,) = mg.autograd.grad(part, lying, mg.ones(part.shape).contiguous(memory_format=mg.channels_last))
+    assert gradient.is_contiguous(memory_format=mg.channels_last)
+    expected = np.zeros(x.shape, np.float32)
+    expected[:, :, ::2, 1:] = 1
+    np.testing.assert_array_equal(gradient.numpy(), expected)
