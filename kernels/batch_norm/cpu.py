@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ..geometry import planes
+from ..geometry import channels_to_end, planes
 from ..jit import REASSOCIATE, jit, team
 from .reference import scale, track
 
@@ -107,7 +107,7 @@ def _backward(by_rows, dy, x, weight, mean, invstd, bias, relu, y, gated):
 
 def _arranged(x: np.ndarray) -> tuple[bool, np.ndarray]:
     """Whether x's channels lie side by side in memory, and x, copied if it lies neither so nor contiguous."""
-    if _channels_to_end(x).flags.c_contiguous and (x.ndim == 2 or not x.flags.c_contiguous):
+    if channels_to_end(x).flags.c_contiguous and (x.ndim == 2 or not x.flags.c_contiguous):
         return True, x
     x = np.ascontiguousarray(x)
     return x.ndim == 2, x
@@ -125,11 +125,7 @@ def _like(array: np.ndarray | None, x: np.ndarray) -> np.ndarray:
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
-    return _channels_to_end(x).reshape(x.size // max(1, x.shape[1]), x.shape[1])
-
-
-def _channels_to_end(x: np.ndarray) -> np.ndarray:
-    return x.transpose(0, *range(2, x.ndim), 1)  # np.moveaxis takes 5 us
+    return channels_to_end(x).reshape(x.size // max(1, x.shape[1]), x.shape[1])
 
 
 def _affine(weight: np.ndarray | None, bias: np.ndarray | None, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import GRID_Y, THREADS, integers, power_of_two, real, vector
+from ..geometry import channels_to_end, channels_to_second
 
 # Blocks at most for the sums, about 4 for each multiprocessor of an H200: enough to hide memory's latency, and few
 # enough to merge. A constant, so that a sum does not depend on the device.
@@ -97,7 +98,7 @@ class _Rows(NamedTuple):
         """`x` (N, C, ...), copied if it lies neither contiguous nor channels-last."""
         n, channels = x.shape[:2]
         plane = math.prod(x.shape[2:])
-        ended = _channels_to_end(x)
+        ended = channels_to_end(x)
         last = ended.flags.c_contiguous and (plane == 1 or not x.flags.c_contiguous)
         x = ended if last else array_module(x).ascontiguousarray(x)
         count, length = (n * plane, channels) if last else (n * channels, plane)
@@ -148,11 +149,11 @@ class _Rows(NamedTuple):
         """`array`, of x's shape, in memory as x; None stays None."""
         if array is None:
             return None
-        return array_module(array).ascontiguousarray(_channels_to_end(array) if self.last else array)
+        return array_module(array).ascontiguousarray(channels_to_end(array) if self.last else array)
 
     def shaped(self, result):
         """A result that lies as x, in the shape (N, C, ...)."""
-        return result.transpose(0, result.ndim - 1, *range(1, result.ndim - 1)) if self.last else result
+        return channels_to_second(result) if self.last else result
 
 
 def _backward(rows: _Rows, dy, weight, mean, invstd, bias, relu: bool, y, gated):
@@ -183,7 +184,3 @@ def _launch(what: str, numbers, packed: int, grid, block, arguments) -> None:
 
 def _contiguous(values):
     return None if values is None else array_module(values).ascontiguousarray(values)
-
-
-def _channels_to_end(x):
-    return x.transpose(0, *range(2, x.ndim), 1)

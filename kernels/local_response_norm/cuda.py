@@ -6,6 +6,7 @@ import math
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import integers, real, tiles
+from ..geometry import channels_to_end, channels_to_second
 
 
 def forward(x, size: int, alpha: float, beta: float, k: float):
@@ -22,7 +23,7 @@ def backward(dy, x, scale, size: int, alpha: float, beta: float):
     """dx of x's shape (N, C, ...); see reference.py. It lies in memory as x does."""
     xp = array_module(x)
     last, x = _arranged(x)
-    dy, scale = (xp.ascontiguousarray(_channels_to_end(array) if last else array) for array in (dy, scale))
+    dy, scale = (xp.ascontiguousarray(channels_to_end(array) if last else array) for array in (dy, scale))
     dx = xp.empty(x.shape, x.dtype)
     scalar = x.dtype.type
     _launch("backward", last, (dy, x, scale, dx), size, scalar(2 * alpha * beta / size), scalar(beta))
@@ -47,15 +48,11 @@ def _launch(what: str, last: bool, arrays, size: int, *scalars) -> None:
 
 def _arranged(x):
     """Whether x's channels lie side by side in memory, and x, C-contiguous with them at the end if they do."""
-    ended = _channels_to_end(x)
+    ended = channels_to_end(x)
     if ended.flags.c_contiguous and not x.flags.c_contiguous:
         return True, ended
     return False, array_module(x).ascontiguousarray(x)
 
 
-def _channels_to_end(x):
-    return x.transpose(0, *range(2, x.ndim), 1)
-
-
 def _shaped(result, last: bool):
-    return result.transpose(0, result.ndim - 1, *range(1, result.ndim - 1)) if last else result
+    return channels_to_second(result) if last else result
