@@ -1,5 +1,6 @@
 """What is measured: which network, on how many pictures of what shape."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -30,9 +31,10 @@ CASES = {
 }
 
 
-def choose(words: list[str]) -> dict[str, Case]:
-    """The cases whose names begin with one of `words` (none: all). ValueError for a word that fits nothing."""
+def choose(words: list[str], names: Iterable[str] = CASES) -> list[str]:
+    """The names that begin with one of `words` (none: all). ValueError for a word that fits nothing."""
+    names = list(names)
     for word in words:
-        if not any(name.startswith(word) for name in CASES):
-            raise ValueError(f"no case begins with {word!r}; there are {', '.join(CASES)}")
-    return {name: case for name, case in CASES.items() if not words or name.startswith(tuple(words))}
+        if not any(name.startswith(word) for name in names):
+            raise ValueError(f"no case begins with {word!r}; there are {', '.join(names)}")
+    return [name for name in names if not words or name.startswith(tuple(words))]

@@ -62,7 +62,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     arguments = parser.parse_args()
     try:
-        arguments.cases = choose(arguments.case)
+        arguments.cases = {name: CASES[name] for name in choose(arguments.case)}
     except ValueError as error:
         parser.error(str(error))
     if arguments.case and (arguments.layers or arguments.scaling):
@@ -74,7 +74,7 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--rounds and --threads must be at least 1")
     if arguments.output is None:
         whole = not (arguments.quick or arguments.case or arguments.alone)
-        arguments.output = runner.ROOT / ("benchmarks/results" if whole else "runs/benchmarks")
+        arguments.output = runner.results_folder(whole)
     return arguments
 
 

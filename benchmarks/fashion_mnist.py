@@ -89,7 +89,7 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("PyTorch is not installed: pip install 'minigrad[bench]', or measure minigrad --alone")
     if arguments.output is None:
         whole = arguments.epochs == usual_epochs and not arguments.alone
-        arguments.output = runner.ROOT / ("benchmarks/results" if whole else "runs/benchmarks")
+        arguments.output = runner.results_folder(whole)
     return arguments
 
 

@@ -108,6 +108,11 @@ def peers_installed() -> bool:
         return False
 
 
+def results_folder(whole: bool) -> Path:
+    """Where results go unless told: beside the committed ones if all was measured, else out of their way."""
+    return ROOT / ("benchmarks/results" if whole else "runs/benchmarks")
+
+
 def save(results: dict, path: Path) -> None:
     """A whole file or none: what was there stays until the new one is written."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,8 +29,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import runner
+from benchmarks.cases import choose
 from benchmarks.gpu import suite
-from benchmarks.gpu.cases import CHECKS, MEASURED, Network, Tf32, choose
+from benchmarks.gpu.cases import CHECKS, MEASURED, Network, Tf32
 from benchmarks.gpu.measure import measure_layers, measure_limits, measure_network
 from benchmarks.gpu.report import say, show_layers, show_network, show_tests
 
@@ -84,7 +85,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     arguments = parser.parse_args()
     try:
-        arguments.cases = choose(arguments.case)
+        arguments.cases = choose(arguments.case, [*CHECKS, *MEASURED])
     except ValueError as error:
         parser.error(str(error))
     arguments.minutes = arguments.minutes or (2.0 if arguments.quick else 8.0)
@@ -98,7 +99,7 @@ def parse_arguments() -> argparse.Namespace:
         arguments.cases = [*CHECKS, *DRY_CASES]
     if arguments.output is None:
         whole = not (arguments.quick or arguments.dry or arguments.case)
-        arguments.output = runner.ROOT / ("benchmarks/results" if whole else "runs/benchmarks")
+        arguments.output = runner.results_folder(whole)
     return arguments
 
 

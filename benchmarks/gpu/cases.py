@@ -125,12 +125,3 @@ MEASURED: dict[str, Network | Layers] = {
     "vgg16-224-tf32": Network(Case("VGG-16", "vgg16", 32, 3, 224), Tf32(matmul=True)),
 }
 CHECKS = ["tests", "sanitizer"]
-
-
-def choose(words: list[str]) -> list[str]:
-    """The names that begin with one of `words` (none: all). ValueError for a word that fits nothing."""
-    names = [*CHECKS, *MEASURED]
-    for word in words:
-        if not any(name.startswith(word) for name in names):
-            raise ValueError(f"no case begins with {word!r}; there are {', '.join(names)}")
-    return [name for name in names if not words or name.startswith(tuple(words))]
