@@ -41,14 +41,16 @@ def _array(tensor: Tensor | None):
 
 
 def _normalized(x: Tensor, bias: Tensor | None, mean, scale):
-    """(x - mean) scale + bias, and the bias as it is now.
+    """(x - mean) scale + bias, and the bias that backward needs if a ReLU is computed with it.
 
-    The result waits for what can share its pass, if nobody but us can write into x meanwhile.
+    The result waits for what can share its pass, if nobody but us can write into x meanwhile; the bias may be written
+    meanwhile, so it waits with a copy.
     """
-    shift = None if bias is None else bias.array.copy()
-    if x._version.ours:
-        return Normalized(x, mean, scale, shift), shift
-    return Tensor(implementation("batch_norm", x.array).normalize(x.array, None, shift, mean, scale)), shift
+    shift = _array(bias)
+    if not x._version.ours:
+        return Tensor(implementation("batch_norm", x.array).normalize(x.array, None, shift, mean, scale)), None
+    shift = None if shift is None else shift.copy()
+    return Normalized(x, mean, scale, shift), shift
 
 
 class BatchNorm(FusedFunction):

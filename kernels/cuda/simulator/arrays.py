@@ -129,7 +129,9 @@ def ascontiguousarray(a: Any, dtype: Any = None) -> ndarray:
 
 def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *, blocking: bool = True) -> np.ndarray:
     """A NumPy copy."""
-    return a.get(order=order, out=out) if isinstance(a, ndarray) else np.asarray(a, order=order)  # type: ignore[call-overload]
+    if isinstance(a, ndarray):
+        return a.get(order=order, out=out)
+    return np.asarray(a, order=order)  # type: ignore[call-overload]
 
 
 def may_share_memory(a: ndarray, b: ndarray) -> bool:

@@ -40,7 +40,8 @@ FLAGS = {
 }
 
 _DYNAMIC_SHARED = re.compile(
-    r"extern\s+__shared__\s+(?:__align__\s*\(\d+\)\s*)?([\w:][\w:\s]*?)\s+(?:__align__\s*\(\d+\)\s*)?(\w+)\s*\[\s*\]\s*;"
+    r"extern\s+__shared__\s+(?:__align__\s*\(\d+\)\s*)?([\w:][\w:\s]*?)\s+"
+    r"(?:__align__\s*\(\d+\)\s*)?(\w+)\s*\[\s*\]\s*;"
 )
 _STATIC_SHARED = re.compile(r"\b__shared__\s([^;=]*);")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
