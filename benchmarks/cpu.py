@@ -8,8 +8,9 @@ python -m benchmarks.cpu --scaling       how the cost grows with the batch and w
 Each program runs in a process of its own; the libraries take turns. Per case and round: the training step (zero_grad,
 forward, cross-entropy, backward, SGD with momentum 0.9 and weight decay 5e-4), the largest resident memory of the
 training process, inference on the same batch and on one picture (medians over many runs), and the time from the start
-of the process to the end of its first step, with the kernels compiled before. Every ratio is PyTorch's figure over
-ours in the same round, so above 1 minigrad is ahead; its median over the rounds is printed, and its least and most.
+of the process to the end of its first step, the kernels compiled and the memory present before. Every ratio is
+PyTorch's figure over ours in the same round, so above 1 minigrad is ahead; its median over the rounds is printed, and
+its least and most.
 """
 
 import argparse
@@ -104,12 +105,14 @@ def measure_cases(results: dict, path: Path, arguments: argparse.Namespace) -> N
 def measure_case(case: Case, contenders: list[Contender], arguments: argparse.Namespace, seconds: float) -> dict:
     """figures[contender][metric]: one value a round."""
     figures = {contender.name: {metric: [] for metric in METRICS} for contender in contenders}
+    memory = 0
     with console.status(str(case)) as status:
         if not arguments.quick:  # kernels compiled, files in the system's cache
             for contender in contenders:
-                run_case(case, contender, arguments.threads, 0.0)
+                memory = max(memory, run_case(case, contender, arguments.threads, 0.0)["peak memory"])
         for round, contender in alternate(contenders, arguments.rounds):
             status.update(f"{case}: round {round + 1} of {arguments.rounds}, {contender.name}")
+            runner.make_present(memory)
             measured = run_case(case, contender, arguments.threads, seconds)
             for metric in METRICS:
                 figures[contender.name][metric].append(measured[metric])
