@@ -20,31 +20,34 @@ worker meets it with V of a group of tiles at a time (`by_tiles`). With few tile
 once, and each worker meets it with U of a block of kernels at a time (`by_outputs`), so that U, four times the
 weights, never goes to memory. The weight gradient has the same two orders, with dU in U's place.
 
-float32; the error is about 1e-5 of the largest output.
+The products take two thirds of the time, at 140 to 170 GFLOP/s a core of the 205 that it has (AVX-512, 2.6 GHz).
+`two_by_two.py` is the same with smaller matrices. float32; the error is about 1e-5 of the largest output.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..geometry import flat_and_strides, plain
-from ..jit import get_num_threads, single_threaded_blas
+from ..geometry import plain
+from ..jit import get_num_threads
 from ..workspace import workspace
 from . import winograd_loops
-from .winograd_loops import LANES, Cuts
+from .winograd_loops import Cuts
+from .winograd_transforms import LANES
 
-# OpenBLAS multiplies small matrices (rows * columns * depth up to 10**6) without first copying them into another
-# order, at 120 to 145 GFLOP/s a core instead of 70. Of those, 48 x 128 times 128 x 64 makes pieces that the
-# second-level cache (2 MB) holds beside each other.
+POINTS = {4: 36, 2: 9}  # products for a tile of size x size outputs
+EVERYWHERE = {4: 7, 2: 0}  # the product whose column of A is ones along both axes: it adds to each output of a tile
+# A matrix of U, 128 x 64, stays in the first-level cache (48 KB) while the tiles pass; 36 of them fill half of the
+# second-level cache (2 MB), and those of 48 tiles a good part of the rest.
 TILES, INPUTS, OUTPUTS = 48, 128, 64
-PARTS = 16  # into which the weight gradient's sum over the tiles is cut: one for each of so many threads,
+PARTS = 8  # into which the weight gradient's sum over the tiles is cut: one for each of so many threads,
 PARTS_SIZE = 2**24  # as long as all of dU fit in this many numbers (64 MiB)
 
 
 def _image(array):
-    """The array as one axis, its C, H, W, and its strides."""
-    flat, shape, strides = flat_and_strides(array)
-    return flat, *shape[1:], *strides
+    """The array, channels last in memory, as one axis, and its C, H, W."""
+    nhwc = plain(array.transpose(0, 2, 3, 1))
+    return nhwc.reshape(nhwc.size), *array.shape[1:]
 
 
 def _split(count, most, multiple=1):
@@ -53,72 +56,80 @@ def _split(count, most, multiple=1):
     return pieces, -(-count // (pieces * multiple)) * multiple
 
 
-def _convolve(x, kernels, bias, y, padding):
-    """Write the convolution of x into y; `kernels` as `_transform_kernels` takes them."""
-    channels, out_channels = x.shape[1], y.shape[1]
-    down, across = (y.shape[2] + 3) // 4, (y.shape[3] + 3) // 4
-    tiles = len(x) * down * across
+def _tiles(images, size):
+    """The tiles of size x size that cover the images: in all, down and across."""
+    down, across = -(-images.shape[2] // size), -(-images.shape[3] // size)
+    return len(images) * down * across, down, across
+
+
+def kernels(weight, turned=False):
+    """Weights (O, C, 3, 3) as the loops take them; `turned`: by 180 degrees, and input and output channels swapped."""
+    out_channels, channels = weight.shape[:2]
+    flat = plain(weight).reshape(weight.size)
+    if turned:
+        return flat, channels, out_channels, 9, 9 * channels, 1
+    return flat, out_channels, channels, 9 * channels, 9, 0
+
+
+def convolve(x, kernels, bias, y, padding, size=4):
+    """Write the convolution of x into y (channels last in memory), in tiles of size x size outputs."""
+    channels, out_channels, points = x.shape[1], y.shape[1], POINTS[size]
+    tiles, down, across = _tiles(y, size)
     if tiles == 0:
         return
     by_tiles = tiles >= 2 * out_channels  # measured: where both operands are of a size, rather store V
     inputs, rows = _split(channels, INPUTS, LANES)
     outputs, columns = _split(out_channels, OUTPUTS if by_tiles else min(OUTPUTS, -(-out_channels // 2)), LANES)
     groups, group = _split(tiles, TILES)
-    cuts = Cuts(tiles, down, across, groups, group, inputs, rows, outputs, columns)
-    padded_bias = np.zeros(outputs * columns, np.float32)
+    cuts = Cuts(size, tiles, down, across, groups, group, inputs, rows, outputs, columns)
+    start = np.zeros((points, outputs * columns), np.float32)
     if bias is not None:
-        padded_bias[:out_channels] = bias
+        start[EVERYWHERE[size], :out_channels] = bias
     workers = get_num_threads()
-    own = (workers, 36, rows, columns), (workers, groups, 36, group, columns)
-    all_pieces = (outputs, inputs, 36, rows, columns), (workers, 36, group, columns)
+    held = group if by_tiles else tiles
+    v, u, m = (points, held * rows + LANES), (points, rows * columns + LANES), (points, held * columns + LANES)
     arrays = workspace(
         np.dtype(np.float32),
-        (workers if by_tiles else groups, inputs, 36, group, rows),
-        *(all_pieces if by_tiles else own),
-        (workers, group, columns),
+        (workers, inputs, *v) if by_tiles else (inputs, *v),
+        (outputs, inputs, *u) if by_tiles else (workers, *u),
+        (workers, *m),
     )
     run = winograd_loops.by_tiles if by_tiles else winograd_loops.by_outputs
-    with single_threaded_blas:
-        run(_image(x), kernels, padded_bias, _image(y), padding, cuts, *arrays)
+    run(_image(x), kernels, start, _image(y), padding, cuts, *arrays)
 
 
 def forward(x, weight, bias, y, padding):
     """Write the convolution of x with weight (O, C, 3, 3) into y."""
-    out_channels, channels = weight.shape[:2]
-    kernels = plain(weight).reshape(weight.size), out_channels, channels, 0, 9 * channels, 9, 1
-    _convolve(x, kernels, bias, y, padding)
+    convolve(x, kernels(weight), bias, y, padding)
 
 
 def input_gradient(dy, weight, dx, padding):
-    """Write the gradient of x into dx: the convolution of dy with the kernels turned by 180 degrees."""
-    out_channels, channels = weight.shape[:2]
-    # Read backwards, the nine numbers of a kernel are the turned kernel's.
-    kernels = plain(weight).reshape(weight.size), channels, out_channels, 8, 9, 9 * channels, -1
-    _convolve(dy, kernels, None, dx, (2 - padding[0], 2 - padding[1]))
+    """Write the gradient of x into dx: the convolution of dy with the turned kernels."""
+    convolve(dy, kernels(weight, turned=True), None, dx, (2 - padding[0], 2 - padding[1]))
 
 
-def weight_gradient(dy, x, dweight, padding):
+def weight_gradient(dy, x, dweight, padding, size=4):
     """Write the gradient of the weight into dweight (C-contiguous)."""
-    out_channels, channels = dweight.shape[:2]
-    down, across = (dy.shape[2] + 3) // 4, (dy.shape[3] + 3) // 4
-    tiles = len(x) * down * across
+    (out_channels, channels), points = dweight.shape[:2], POINTS[size]
+    tiles, down, across = _tiles(dy, size)
     if tiles == 0:
         dweight[...] = 0
         return
-    inputs, columns = _split(channels, INPUTS, LANES)
-    outputs, rows = _split(out_channels, OUTPUTS, LANES)
+    inputs, rows = _split(channels, INPUTS, LANES)
+    outputs, columns = _split(out_channels, OUTPUTS, LANES)
     groups, group = _split(tiles, TILES)
-    parts = min(groups, PARTS, max(2, PARTS_SIZE // (36 * inputs * columns * outputs * rows)))
+    parts = min(groups, PARTS, max(2, PARTS_SIZE // (points * inputs * rows * outputs * columns)))
     by_tiles = parts * channels * out_channels < tiles * (channels + out_channels)  # store the smaller: dU, or V and Z
-    cuts = Cuts(tiles, down, across, groups, group, inputs, columns, outputs, rows)
+    cuts = Cuts(size, tiles, down, across, groups, group, inputs, rows, outputs, columns)
     workers = get_num_threads()
+    held = group if by_tiles else tiles
+    v, z, du = (points, held * rows + LANES), (points, held * columns + LANES), (points, rows * columns + LANES)
     arrays = workspace(
         np.dtype(np.float32),
-        (workers if by_tiles else groups, inputs, 36, group, columns),
-        (workers if by_tiles else groups, outputs, 36, group, rows),
-        (parts, outputs, inputs, 36, rows, columns) if by_tiles else (workers, 36, rows, columns),
-        (workers, rows, columns),
+        (workers, inputs, *v) if by_tiles else (inputs, *v),
+        (workers, outputs, *z) if by_tiles else (outputs, *z),
+        (parts, outputs, inputs, *du) if by_tiles else (workers, *du),
     )
+    zeros = np.zeros((points, rows), np.float32)
     run = winograd_loops.gradient_by_tiles if by_tiles else winograd_loops.gradient_by_outputs
-    with single_threaded_blas:
-        run(_image(x), _image(dy), dweight.reshape(dweight.size), dweight.shape[:2], padding, cuts, *arrays)
+    run(_image(x), _image(dy), dweight.reshape(dweight.size), dweight.shape[:2], padding, cuts, *arrays, zeros)

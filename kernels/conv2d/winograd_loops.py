@@ -1,8 +1,10 @@
-"""The compiled loops of Winograd's convolution; `winograd.py` says what they do.
+"""The compiled loops of Winograd's convolution; `winograd.py` and `two_by_two.py` say what they do.
 
-In one file, as Numba's cache does not see a change in another one. An image comes as a tuple: flat array, C, H, W and
-the four strides; kernels as `_transform_kernels` says. A tile of LANES channels is worked on in a small array t: six
-rows of six vectors. All its distances are constants, so the compiler makes straight vector code of a transform.
+In one file, as Numba's cache does not see a change in another one. An image comes as a tuple: flat array (channels
+last), C, H, W; kernels as `_transform_kernels` says.
+
+V, U, M, Z and dU are stacks of matrices, one for each product, with a `pitch` from one to the next. It is a little more
+than their size: at a multiple of 4096 bytes all that a transform writes would meet in one set of the first-level cache.
 """
 
 from __future__ import annotations
@@ -10,25 +12,34 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import prange
 
 from ..jit import jit
+from ..tile import VECTOR_BYTES, WIDEST, multiply
+from .winograd_transforms import (
+    LANES,
+    transform_back_2,
+    transform_back_4,
+    transform_gradient_2,
+    transform_gradient_4,
+    transform_input_2,
+    transform_input_4,
+    transform_kernel_2,
+    transform_kernel_4,
+    transform_output_2,
+    transform_output_4,
+)
 
-FUSED = {"contract"}
-LANES = 16  # channels transformed at once: one vector of float32 (AVX-512)
-ROW = 6 * LANES  # a row of t
-BIAS = 6 * ROW  # after the tile there is room for LANES biases
-# An int would make the arithmetic float64.
-_2, _4, _5, _8 = (np.float32(number) for number in (2, 4, 5, 8))
-_SIXTH, _QUARTER, _TWELFTH = (np.float32(1 / number) for number in (6, 4, 12))
+WIDE = WIDEST * (VECTOR_BYTES // 4)  # columns of a matrix that are multiplied at once
+RUN = 8  # tiles to a task where V of all is made
+DEPTH = 128  # tiles summed at a time in the weight gradient: 64 channels of them fill half of the first-level cache
 
 
 class Cuts(NamedTuple):
     """How a layer is cut."""
 
-    tiles: int  # of all images,
+    size: int  # tiles of size x size outputs,
+    tiles: int  # in all images,
     down: int  # `down` x `across` to an image,
     across: int
     groups: int  # in groups
@@ -39,284 +50,108 @@ class Cuts(NamedTuple):
     columns: int  # of so many, the columns of U
 
 
-@intrinsic
-def _move(typing_context, target, to, source, start):
-    """target[to : to + LANES] = source[start : start + LANES], for one-dimensional contiguous arrays of float32.
-
-    A memcpy of constant size is a load and a store of a vector; a loop would first test whether the two overlap.
-    """
-
-    def generate(context, builder, signature, arguments):
-        pointers = [
-            cgutils.gep_inbounds(builder, context.make_array(kind)(context, builder, array).data, at)
-            for kind, array, at in zip(signature.args[::2], arguments[::2], arguments[1::2], strict=True)
-        ]
-        cgutils.raw_memcpy(builder, *pointers, context.get_constant(types.intp, LANES), itemsize=4)
-        return context.get_dummy_value()
-
-    return types.void(target, types.intp, source, types.intp), generate
-
-
 @jit
-def _get_6(x, at, step):
-    return x[at], x[at + step], x[at + 2 * step], x[at + 3 * step], x[at + 4 * step], x[at + 5 * step]
-
-
-@jit
-def _put_6(x, at, y):
-    x[at], x[at + LANES], x[at + 2 * LANES], x[at + 3 * LANES], x[at + 4 * LANES], x[at + 5 * LANES] = y
-
-
-@jit(fastmath=FUSED)
-def _input_1d(a, b, c, d, e, f):
-    """B^T x."""
-    even, odd = e - _4 * c, d - _4 * b
-    even_2, odd_2 = e - c, _2 * (d - b)
-    return _4 * a - _5 * c + e, even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, _4 * b - _5 * d + f
-
-
-@jit(fastmath=FUSED)
-def _output_1d(a, b, c, d, e, f):
-    """A^T x."""
-    even, odd, even_2, odd_2 = b + c, b - c, d + e, d - e
-    return a + even + even_2, odd + _2 * odd_2, even + _4 * even_2, odd + _8 * odd_2 + f
-
-
-@jit(fastmath=FUSED)
-def _gradient_1d(a, b, c, d):
-    """A x."""
-    even, odd, even_2, odd_2 = a + c, b + d, a + _4 * c, _2 * b + _8 * d
-    return a, even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, d
-
-
-@jit(fastmath=FUSED)
-def _kernel_1d(a, b, c):
-    """G x."""
-    even, odd = -_SIXTH * (a + c), _SIXTH * b
-    even_2, odd_2 = _SIXTH * (_QUARTER * a + c), _TWELFTH * b
-    return _QUARTER * a, even - odd, even + odd, even_2 + odd_2, even_2 - odd_2, c
-
-
-@jit(fastmath=FUSED)
-def _back_1d(a, b, c, d, e, f):
-    """G^T x."""
-    even, odd, even_2, odd_2 = _SIXTH * (b + c), _SIXTH * (c - b), _SIXTH * (d + e), _TWELFTH * (d - e)
-    return _QUARTER * (a + even_2) - even, odd + odd_2, even_2 - even + f
-
-
-@jit
-def _transform_input(t):
-    """Replace the 6x6 pixels of t by V: the columns first, then the rows."""
-    for p in range(LANES):
-        a = _input_1d(*_get_6(t, p, ROW))
-        b = _input_1d(*_get_6(t, p + LANES, ROW))
-        c = _input_1d(*_get_6(t, p + 2 * LANES, ROW))
-        d = _input_1d(*_get_6(t, p + 3 * LANES, ROW))
-        e = _input_1d(*_get_6(t, p + 4 * LANES, ROW))
-        f = _input_1d(*_get_6(t, p + 5 * LANES, ROW))
-        _put_6(t, p, _input_1d(a[0], b[0], c[0], d[0], e[0], f[0]))
-        _put_6(t, p + ROW, _input_1d(a[1], b[1], c[1], d[1], e[1], f[1]))
-        _put_6(t, p + 2 * ROW, _input_1d(a[2], b[2], c[2], d[2], e[2], f[2]))
-        _put_6(t, p + 3 * ROW, _input_1d(a[3], b[3], c[3], d[3], e[3], f[3]))
-        _put_6(t, p + 4 * ROW, _input_1d(a[4], b[4], c[4], d[4], e[4], f[4]))
-        _put_6(t, p + 5 * ROW, _input_1d(a[5], b[5], c[5], d[5], e[5], f[5]))
-
-
-@jit
-def _transform_gradient(t):
-    """Replace the 4x4 pixels of t (in rows of 6) by Z."""
-    for p in range(LANES):
-        a = _gradient_1d(*_get_6(t, p, ROW)[:4])
-        b = _gradient_1d(*_get_6(t, p + LANES, ROW)[:4])
-        c = _gradient_1d(*_get_6(t, p + 2 * LANES, ROW)[:4])
-        d = _gradient_1d(*_get_6(t, p + 3 * LANES, ROW)[:4])
-        _put_6(t, p, _gradient_1d(a[0], b[0], c[0], d[0]))
-        _put_6(t, p + ROW, _gradient_1d(a[1], b[1], c[1], d[1]))
-        _put_6(t, p + 2 * ROW, _gradient_1d(a[2], b[2], c[2], d[2]))
-        _put_6(t, p + 3 * ROW, _gradient_1d(a[3], b[3], c[3], d[3]))
-        _put_6(t, p + 4 * ROW, _gradient_1d(a[4], b[4], c[4], d[4]))
-        _put_6(t, p + 5 * ROW, _gradient_1d(a[5], b[5], c[5], d[5]))
-
-
-@jit
-def _transform_kernel(t):
-    """Replace the 3x3 taps of t (in rows of 6) by U."""
-    for p in range(LANES):
-        a = _kernel_1d(*_get_6(t, p, ROW)[:3])
-        b = _kernel_1d(*_get_6(t, p + LANES, ROW)[:3])
-        c = _kernel_1d(*_get_6(t, p + 2 * LANES, ROW)[:3])
-        _put_6(t, p, _kernel_1d(a[0], b[0], c[0]))
-        _put_6(t, p + ROW, _kernel_1d(a[1], b[1], c[1]))
-        _put_6(t, p + 2 * ROW, _kernel_1d(a[2], b[2], c[2]))
-        _put_6(t, p + 3 * ROW, _kernel_1d(a[3], b[3], c[3]))
-        _put_6(t, p + 4 * ROW, _kernel_1d(a[4], b[4], c[4]))
-        _put_6(t, p + 5 * ROW, _kernel_1d(a[5], b[5], c[5]))
-
-
-@jit
-def _transform_output(t):
-    """Replace M in t by 4x4 pixels of y (in rows of 6), the bias added."""
-    for p in range(LANES):
-        a = _output_1d(*_get_6(t, p, ROW))
-        b = _output_1d(*_get_6(t, p + LANES, ROW))
-        c = _output_1d(*_get_6(t, p + 2 * LANES, ROW))
-        d = _output_1d(*_get_6(t, p + 3 * LANES, ROW))
-        e = _output_1d(*_get_6(t, p + 4 * LANES, ROW))
-        f = _output_1d(*_get_6(t, p + 5 * LANES, ROW))
-        bias = t[p + BIAS]
-        _put_4(t, p, bias, _output_1d(a[0], b[0], c[0], d[0], e[0], f[0]))
-        _put_4(t, p + ROW, bias, _output_1d(a[1], b[1], c[1], d[1], e[1], f[1]))
-        _put_4(t, p + 2 * ROW, bias, _output_1d(a[2], b[2], c[2], d[2], e[2], f[2]))
-        _put_4(t, p + 3 * ROW, bias, _output_1d(a[3], b[3], c[3], d[3], e[3], f[3]))
-
-
-@jit
-def _put_4(x, at, bias, y):
-    x[at], x[at + LANES], x[at + 2 * LANES], x[at + 3 * LANES] = y[0] + bias, y[1] + bias, y[2] + bias, y[3] + bias
-
-
-@jit
-def _transform_back(t):
-    """Replace dU in t by the gradient of 3x3 taps (in rows of 6)."""
-    for p in range(LANES):
-        a = _back_1d(*_get_6(t, p, ROW))
-        b = _back_1d(*_get_6(t, p + LANES, ROW))
-        c = _back_1d(*_get_6(t, p + 2 * LANES, ROW))
-        d = _back_1d(*_get_6(t, p + 3 * LANES, ROW))
-        e = _back_1d(*_get_6(t, p + 4 * LANES, ROW))
-        f = _back_1d(*_get_6(t, p + 5 * LANES, ROW))
-        t[p], t[p + LANES], t[p + 2 * LANES] = _back_1d(a[0], b[0], c[0], d[0], e[0], f[0])
-        t[p + ROW], t[p + ROW + LANES], t[p + ROW + 2 * LANES] = _back_1d(a[1], b[1], c[1], d[1], e[1], f[1])
-        t[p + 2 * ROW], t[p + 2 * ROW + LANES], t[p + 2 * ROW + 2 * LANES] = _back_1d(
-            a[2], b[2], c[2], d[2], e[2], f[2]
-        )
-
-
-@jit
-def _load(image, number, channel, top, left, size, t):
-    """Fetch size x size pixels of LANES channels of an image into t; 0 outside of it."""
-    flat, channels, height, width, stride_n, stride_c, stride_h, stride_w = image
-    lanes = min(LANES, channels - channel)
-    first, last = max(0, -left), min(size, width - left)
-    if lanes < LANES or first > 0 or last < size or top < 0 or top + size > height:
-        t[:BIAS] = 0
-    for i in range(max(0, -top), min(size, height - top)):
-        start = number * stride_n + channel * stride_c + (top + i) * stride_h + left * stride_w
-        for j in range(first, last):
-            to, at = i * ROW + j * LANES, start + j * stride_w
-            if stride_c == 1 and lanes == LANES:
-                _move(t, to, flat, at)
-            else:
-                for p in range(lanes):
-                    t[to + p] = flat[at + p * stride_c]
-
-
-@jit
-def _store(t, image, number, channel, top, left):
-    """Write 4x4 pixels to an image, as far as they lie inside: channel + n * LANES + p from t[n], lane p."""
-    flat, channels, height, width, stride_n, stride_c, stride_h, stride_w = image
-    for i in range(min(4, height - top)):
-        for j in range(min(4, width - left)):
-            at = i * ROW + j * LANES
-            to = number * stride_n + channel * stride_c + (top + i) * stride_h + (left + j) * stride_w
-            for n in range(len(t)):
-                lanes = min(LANES, channels - channel - n * LANES)
-                if stride_c == 1 and lanes == LANES:
-                    _move(flat, to + n * LANES, t[n], at)
-                else:
-                    for p in range(lanes):
-                        flat[to + (n * LANES + p) * stride_c] = t[n, at + p]
-
-
-@jit
-def _count(cuts, g):
-    """Number of tiles in group g."""
-    return min(cuts.group, cuts.tiles - g * cuts.group)
-
-
-@jit
-def _transform_tiles(image, cuts, padding, size, g, v):
-    """v[q, :, i] = V (size 6) or Z (size 4) of tile i of group g, in the channels of block q."""
-    blocks, _, group, columns = v.shape
+def _transform_tiles(image, cuts, padding, gradient, first, count, row, columns, v):
+    """v[q, :, row + i] = V (Z if `gradient`) of tile first + i in the channels of block q, of `columns` each."""
+    pixels, channels, height, width = image
+    blocks, points, pitch = v.shape
     flat = v.reshape(v.size)
-    t = np.empty(BIAS + LANES, np.float32)
-    for i in range(_count(cuts, g)):
-        number, place = divmod(g * cuts.group + i, cuts.down * cuts.across)
-        top, left = place // cuts.across * 4 - padding[0], place % cuts.across * 4 - padding[1]
-        for q in range(blocks):
-            for c in range(0, columns, LANES):
-                _load(image, number, q * columns + c, top, left, size, t)
-                if size == 6:
-                    _transform_input(t)
+    for i in range(count):
+        number, place = divmod(first + i, cuts.down * cuts.across)
+        top = place // cuts.across * cuts.size - padding[0]
+        left = place % cuts.across * cuts.size - padding[1]
+        corner = ((number * height + top) * width + left) * channels
+        for c in range(0, blocks * columns, LANES):
+            source = corner + c, width * channels, channels, top, height, left, width, channels - c
+            target = c // columns * points * pitch + (row + i) * columns + c % columns, pitch
+            if cuts.size == 2:
+                if gradient:
+                    transform_gradient_2(pixels, source, flat, target)
                 else:
-                    _transform_gradient(t)
-                to = (q * 36 * group + i) * columns + c
-                for k in range(36):
-                    _move(flat, to + k * group * columns, t, k * LANES)
+                    transform_input_2(pixels, source, flat, target)
+            elif gradient:
+                transform_gradient_4(pixels, source, flat, target)
+            else:
+                transform_input_4(pixels, source, flat, target)
 
 
 @jit
-def _transform_kernels(kernels, b, q, u):
+def _transform_kernels(kernels, cuts, b, q, u):
     """u[:, c, o] = U of the kernel from channel c of block q to output o of block b; 0 beyond the last.
 
-    Tap i of the kernel from channel c to output o is taps[first_tap + o * stride_o + c * stride_c + i * stride_tap].
+    The kernel from channel c to output o begins at taps[o * stride_o + c * stride_c]; its taps are read backwards if
+    `turned`.
     """
-    taps, out_channels, channels, first_tap, stride_o, stride_c, stride_tap = kernels
-    _, rows, columns = u.shape
+    taps, out_channels, channels, stride_o, stride_c, turned = kernels
+    pitch = u.shape[1]
     flat = u.reshape(u.size)
-    t = np.empty(BIAS + LANES, np.float32)
-    for o in range(0, columns, LANES):
-        output = b * columns + o
-        lanes = min(LANES, out_channels - output)
-        for c in range(rows):
-            channel = q * rows + c
-            if lanes < LANES or channel >= channels:
-                t[:BIAS] = 0
-            if channel < channels:
-                start = first_tap + output * stride_o + channel * stride_c
-                for i in range(9):
-                    to, at = i // 3 * ROW + i % 3 * LANES, start + i * stride_tap
-                    for p in range(lanes):
-                        t[to + p] = taps[at + p * stride_o]
-                _transform_kernel(t)
-            for k in range(36):
-                _move(flat, (k * rows + c) * columns + o, t, k * LANES)
+    for o in range(0, cuts.columns, LANES):
+        output = b * cuts.columns + o
+        for c in range(cuts.rows):
+            channel = q * cuts.rows + c
+            lanes = out_channels - output if channel < channels else 0
+            source = output * stride_o + channel * stride_c, stride_o, lanes, turned
+            target = c * cuts.columns + o, pitch
+            if cuts.size == 2:
+                transform_kernel_2(taps, source, flat, target)
+            else:
+                transform_kernel_4(taps, source, flat, target)
 
 
 @jit
-def _finish(m, bias, image, cuts, g, b):
-    """Write the pixels of group g in the channels of block b: y = A^T M A + bias."""
-    _, group, columns = m.shape
+def _finish(m, image, cuts, first, count, b):
+    """Write the pixels of tiles `first` to first + count in the channels of block b: y = A^T M A."""
+    pixels, channels, height, width = image
+    pitch = m.shape[1]
     flat = m.reshape(m.size)
-    t = np.empty((columns // LANES, BIAS + LANES), np.float32)
-    for i in range(_count(cuts, g)):
-        number, place = divmod(g * cuts.group + i, cuts.down * cuts.across)
-        top, left = place // cuts.across * 4, place % cuts.across * 4
-        for n in range(columns // LANES):
-            for k in range(36):
-                _move(t[n], k * LANES, flat, (k * group + i) * columns + n * LANES)
-            _move(t[n], BIAS, bias, b * columns + n * LANES)
-            _transform_output(t[n])
-        _store(t, image, number, b * columns, top, left)
+    for i in range(count):
+        number, place = divmod(first + i, cuts.down * cuts.across)
+        top, left = place // cuts.across * cuts.size, place % cuts.across * cuts.size
+        corner = ((number * height + top) * width + left) * channels
+        for o in range(0, cuts.columns, LANES):
+            channel = b * cuts.columns + o
+            source = i * cuts.columns + o, pitch
+            target = corner + channel, width * channels, channels, top, height, left, width, channels - channel
+            if cuts.size == 2:
+                transform_output_2(flat, source, pixels, target)
+            else:
+                transform_output_4(flat, source, pixels, target)
 
 
 @jit
-def _finish_kernels(du, dweight, shape, b, q):
+def _finish_kernels(du, dweight, shape, cuts, b, q):
     """dweight (flat; kernels of 9 taps of `shape` (O, C)) = G^T dU G, for outputs of block b, channels of block q."""
-    _, rows, columns = du.shape
     out_channels, channels = shape
+    pitch = du.shape[1]
     flat = du.reshape(du.size)
-    t = np.empty(BIAS + LANES, np.float32)
-    for o in range(min(rows, out_channels - b * rows)):
-        for c in range(0, columns, LANES):
-            channel = q * columns + c
-            for k in range(36):
-                _move(t, k * LANES, flat, (k * rows + o) * columns + c)
-            _transform_back(t)
-            to = ((b * rows + o) * channels + channel) * 9
-            for p in range(min(LANES, channels - channel)):
-                for i in range(9):
-                    dweight[to + p * 9 + i] = t[i // 3 * ROW + i % 3 * LANES + p]
+    for o in range(min(cuts.columns, out_channels - b * cuts.columns)):
+        for c in range(0, cuts.rows, LANES):
+            channel = q * cuts.rows + c
+            source = o * cuts.rows + c, pitch
+            target = ((b * cuts.columns + o) * channels + channel) * 9, 9, channels - channel
+            if cuts.size == 2:
+                transform_back_2(flat, source, dweight, target)
+            else:
+                transform_back_4(flat, source, dweight, target)
+
+
+@jit
+def _multiply(a, rows, depths, b, lines, columns, start, fresh, c, targets):
+    """c[k] = start[k] (one row; if not `fresh`, c[k] itself) + a[k] b[k] for each of the products; b has `columns`.
+
+    Row i of a[k] begins at a[k, rows[i]] and its numbers lie at `depths` from there; those of b and c begin at `lines`
+    and `targets`.
+    """
+    zeros = np.zeros(len(rows), np.int64)
+    for k in range(len(a)):
+        for j in range(0, columns, WIDE):
+            valid = min(WIDE, columns - j)
+            vectors = valid // (WIDE // WIDEST)
+            to = c[k][j:]
+            if fresh:
+                multiply(a[k], rows, depths, b[k][j:], lines, start[k][j:], zeros, to, targets, vectors, valid)
+            else:
+                multiply(a[k], rows, depths, b[k][j:], lines, to, targets, to, targets, vectors, valid)
 
 
 @jit
@@ -327,82 +162,85 @@ def _add(target, source):
 
 
 @jit
-def _multiply(v, u, count, m, product, fresh):
-    """m[k] += V[k] U[k], or = if fresh, for the first `count` tiles."""
-    for k in range(36):
-        np.dot(v[k][:count], u[k], (m[k] if fresh else product)[:count])
-        if not fresh:
-            _add(m[k][:count], product[:count])
+def _forward(v, u, start, m, cuts, count, b, fresh):
+    """M (+)= V U for `count` tiles, one block of input channels and block b of output channels."""
+    tiles, channels = np.arange(count), np.arange(cuts.rows)
+    rows, lines, targets = tiles * cuts.rows, channels * cuts.columns, tiles * cuts.columns
+    _multiply(v, rows, channels, u, lines, cuts.columns, start[:, b * cuts.columns :], fresh, m, targets)
 
 
 @jit
-def _multiply_transposed(z, v, count, du, product, fresh):
-    """du[k] += Z[k]^T V[k], or = if fresh, over the first `count` tiles."""
-    for k in range(36):
-        np.dot(z[k][:count].T, v[k][:count], du[k] if fresh else product)
-        if not fresh:
-            _add(du[k], product)
+def _gradient(z, v, zeros, du, cuts, row, count, fresh):
+    """dU (+)= Z^T V over `count` tiles from `row` on, for one block of outputs and one of input channels."""
+    tiles, outputs = np.arange(row, row + count), np.arange(cuts.columns)
+    lines, targets = tiles * cuts.rows, outputs * cuts.rows
+    _multiply(z, outputs, tiles * cuts.columns, v, lines, cuts.rows, zeros, fresh, du, targets)
 
 
 @jit(parallel=True)
-def by_tiles(x, kernels, bias, y, padding, cuts, v, u, m, product):
+def by_tiles(x, kernels, start, y, padding, cuts, v, u, m):
     """Each worker keeps V of one group of tiles at a time and meets it with all of U."""
     for pair in prange(cuts.outputs * cuts.inputs):
         b, q = pair // cuts.inputs, pair % cuts.inputs
-        _transform_kernels(kernels, b, q, u[b, q])
+        _transform_kernels(kernels, cuts, b, q, u[b, q])
     for worker in prange(len(v)):
         for g in range(worker, cuts.groups, len(v)):
-            _transform_tiles(x, cuts, padding, 6, g, v[worker])
+            first = g * cuts.group
+            count = min(cuts.group, cuts.tiles - first)
+            _transform_tiles(x, cuts, padding, False, first, count, 0, cuts.rows, v[worker])
             for b in range(cuts.outputs):
                 for q in range(cuts.inputs):
-                    _multiply(v[worker, q], u[b, q], _count(cuts, g), m[worker], product[worker], q == 0)
-                _finish(m[worker], bias, y, cuts, g, b)
+                    _forward(v[worker, q], u[b, q], start, m[worker], cuts, count, b, q == 0)
+                _finish(m[worker], y, cuts, first, count, b)
 
 
 @jit(parallel=True)
-def by_outputs(x, kernels, bias, y, padding, cuts, v, u, m, product):
+def by_outputs(x, kernels, start, y, padding, cuts, v, u, m):
     """Each worker keeps U of one pair of blocks at a time and meets it with all of V."""
-    for g in prange(cuts.groups):
-        _transform_tiles(x, cuts, padding, 6, g, v[g])
+    for run in prange(-(-cuts.tiles // RUN)):
+        first = run * RUN
+        _transform_tiles(x, cuts, padding, False, first, min(RUN, cuts.tiles - first), first, cuts.rows, v)
     for worker in prange(len(u)):
         for b in range(worker, cuts.outputs, len(u)):
             for q in range(cuts.inputs):
-                _transform_kernels(kernels, b, q, u[worker])
-                for g in range(cuts.groups):
-                    _multiply(v[g, q], u[worker], _count(cuts, g), m[worker, g], product[worker], q == 0)
-            for g in range(cuts.groups):
-                _finish(m[worker, g], bias, y, cuts, g, b)
+                _transform_kernels(kernels, cuts, b, q, u[worker])
+                _forward(v[q], u[worker], start, m[worker], cuts, cuts.tiles, b, q == 0)
+            _finish(m[worker], y, cuts, 0, cuts.tiles, b)
 
 
 @jit(parallel=True)
-def gradient_by_tiles(x, dy, dweight, shape, padding, cuts, v, z, du, product):
+def gradient_by_tiles(x, dy, dweight, shape, padding, cuts, v, z, du, zeros):
     """Each worker meets V and Z of one group of tiles at a time; dU is summed in parts, the same in every run."""
     parts = len(du)
     for worker in prange(len(v)):
         for part in range(worker, parts, len(v)):
             for g in range(part, cuts.groups, parts):
-                _transform_tiles(x, cuts, padding, 6, g, v[worker])
-                _transform_tiles(dy, cuts, (0, 0), 4, g, z[worker])
+                first = g * cuts.group
+                count = min(cuts.group, cuts.tiles - first)
+                _transform_tiles(x, cuts, padding, False, first, count, 0, cuts.rows, v[worker])
+                _transform_tiles(dy, cuts, (0, 0), True, first, count, 0, cuts.columns, z[worker])
                 for b in range(cuts.outputs):
                     for q in range(cuts.inputs):
-                        zb, vq, total = z[worker, b], v[worker, q], du[part, b, q]
-                        _multiply_transposed(zb, vq, _count(cuts, g), total, product[worker], g == part)
+                        _gradient(z[worker, b], v[worker, q], zeros, du[part, b, q], cuts, 0, count, g == part)
     for cell in prange(cuts.outputs * cuts.inputs):
         b, q = cell // cuts.inputs, cell % cuts.inputs
         for part in range(1, parts):
             _add(du[0, b, q], du[part, b, q])
-        _finish_kernels(du[0, b, q], dweight, shape, b, q)
+        _finish_kernels(du[0, b, q], dweight, shape, cuts, b, q)
 
 
 @jit(parallel=True)
-def gradient_by_outputs(x, dy, dweight, shape, padding, cuts, v, z, du, product):
+def gradient_by_outputs(x, dy, dweight, shape, padding, cuts, v, z, du, zeros):
     """Each worker keeps dU of one pair of blocks at a time, over all tiles."""
-    for g in prange(cuts.groups):
-        _transform_tiles(x, cuts, padding, 6, g, v[g])
-        _transform_tiles(dy, cuts, (0, 0), 4, g, z[g])
+    for run in prange(-(-cuts.tiles // RUN)):
+        first = run * RUN
+        count = min(RUN, cuts.tiles - first)
+        _transform_tiles(x, cuts, padding, False, first, count, first, cuts.rows, v)
+        _transform_tiles(dy, cuts, (0, 0), True, first, count, first, cuts.columns, z)
     for worker in prange(len(du)):
         for cell in range(worker, cuts.outputs * cuts.inputs, len(du)):
             b, q = cell // cuts.inputs, cell % cuts.inputs
-            for g in range(cuts.groups):
-                _multiply_transposed(z[g, b], v[g, q], _count(cuts, g), du[worker], product[worker], g == 0)
-            _finish_kernels(du[worker], dweight, shape, b, q)
+            for row in range(0, cuts.tiles, DEPTH):
+                count = min(DEPTH, cuts.tiles - row)
+                _gradient(z[b], v[q], zeros, du[worker], cuts, row, count, row == 0)
+            _finish_kernels(du[worker], dweight, shape, cuts, b, q)

@@ -1,0 +1,253 @@
+"""The transforms of Winograd's convolution, as straight code over vectors.
+
+A transform works on a small square of vectors, of LANES channels each. Its matrix is written down once, as arithmetic
+on the six (four, three, two) vectors of a column or row; `_Vector` makes LLVM's instructions of it, which hold the
+square in registers: from loops over arrays the compiler does not find that by itself. `transform_...(source, place,
+target, place)` load a square, apply the matrix along both axes, and store the result. A square lies in
+
+    an image (channels last)         `_pixels`; what is beyond its edges or its last channel reads as 0, unwritten
+    a stack of matrices (V, M, dU)   `_points`; one vector in each matrix
+    kernels of 3x3 taps              `_load_taps`, `_store_taps`; LANES of them are nine vectors, once transposed
+
+Numba does not see a change of this file in the loops that call it: delete their caches after editing it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 16  # channels transformed at once: one vector of float32 (AVX-512)
+
+_vector = ir.VectorType(ir.FloatType(), LANES)
+_i16, _i32, _i64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_mask = ir.VectorType(ir.IntType(1), LANES)
+_ALIGN, _ZERO = ir.Constant(_i32, 4), ir.Constant(_vector, [0.0] * LANES)
+
+
+class _Vector:
+    """LANES numbers, while the code is being made."""
+
+    def __init__(self, builder, value):
+        self.builder, self.value = builder, value
+
+    def __add__(self, other):
+        return _Vector(self.builder, self.builder.fadd(self.value, other.value, flags=("contract",)))
+
+    def __sub__(self, other):
+        return _Vector(self.builder, self.builder.fsub(self.value, other.value, flags=("contract",)))
+
+    def __rmul__(self, number):
+        factor = ir.Constant(_vector, [float(np.float32(number))] * LANES)
+        return _Vector(self.builder, self.builder.fmul(factor, self.value, flags=("contract",)))
+
+
+def _input_4(a, b, c, d, e, f):
+    """B^T x for tiles of 4 outputs."""
+    even, odd = e - 4 * c, d - 4 * b
+    even_2, odd_2 = e - c, 2 * (d - b)
+    return 4 * a - 5 * c + e, even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, 4 * b - 5 * d + f
+
+
+def _output_4(a, b, c, d, e, f):
+    """A^T x."""
+    even, odd, even_2, odd_2 = b + c, b - c, d + e, d - e
+    return a + even + even_2, odd + 2 * odd_2, even + 4 * even_2, odd + 8 * odd_2 + f
+
+
+def _gradient_4(a, b, c, d):
+    """A x."""
+    even, odd, even_2, odd_2 = a + c, b + d, a + 4 * c, 2 * b + 8 * d
+    return a, even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, d
+
+
+def _kernel_4(a, b, c):
+    """G x."""
+    even, odd = -1 / 6 * (a + c), 1 / 6 * b
+    even_2, odd_2 = 1 / 6 * (1 / 4 * a + c), 1 / 12 * b
+    return 1 / 4 * a, even - odd, even + odd, even_2 + odd_2, even_2 - odd_2, c
+
+
+def _back_4(a, b, c, d, e, f):
+    """G^T x."""
+    even, odd, even_2, odd_2 = 1 / 6 * (b + c), 1 / 6 * (c - b), 1 / 6 * (d + e), 1 / 12 * (d - e)
+    return 1 / 4 * (a + even_2) - even, odd + odd_2, even_2 - even + f
+
+
+def _input_2(a, b):
+    """B^T x for the tile of 2 outputs that is all of its image."""
+    return a + b, b, a
+
+
+def _output_2(a, b, c):
+    """A^T x."""
+    return a + b, a + c
+
+
+def _gradient_2(a, b):
+    """A x."""
+    return a + b, a, b
+
+
+def _kernel_2(a, b, c):
+    """G x."""
+    return b, c - b, a - b
+
+
+def _back_2(a, b, c):
+    """G^T x."""
+    return c, a - b - c, b
+
+
+def _function(builder, name, result, parameters):
+    name = f"llvm.masked.{name}.v{LANES}f32.p0"
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, parameters), name)
+
+
+def _load(builder, array, at, bits):
+    """LANES numbers from array[at], those whose bit is 1; 0 for the others."""
+    load = _function(builder, "load", _vector, [_vector.as_pointer(), _i32, _mask, _vector])
+    place = builder.bitcast(builder.gep(array, [at]), _vector.as_pointer())
+    return builder.call(load, [place, _ALIGN, builder.bitcast(bits, _mask), _ZERO])
+
+
+def _store(builder, vector, array, at, bits):
+    store = _function(builder, "store", ir.VoidType(), [_vector, _vector.as_pointer(), _i32, _mask])
+    place = builder.bitcast(builder.gep(array, [at]), _vector.as_pointer())
+    builder.call(store, [vector, place, _ALIGN, builder.bitcast(bits, _mask)])
+
+
+def _steps(builder, first, step, count):
+    """The numbers first + i * step."""
+    return [builder.add(first, builder.mul(step, ir.Constant(_i64, i))) for i in range(count)]
+
+
+def _first_bits(builder, count):
+    """The lowest `count` of 16 bits are 1."""
+    many = builder.icmp_signed(">=", count, ir.Constant(_i64, LANES))
+    some = builder.select(builder.icmp_signed(">", count, ir.Constant(_i64, 0)), count, ir.Constant(_i64, 0))
+    ones = builder.sub(builder.shl(ir.Constant(_i64, 1), some), ir.Constant(_i64, 1))
+    return builder.select(many, ir.Constant(_i16, -1), builder.trunc(ones, _i16))
+
+
+def _points(builder, place, size):
+    """Where the vectors of a tile lie in a stack of matrices, and their bits; place: (that in the first, pitch)."""
+    first, pitch = place
+    ones = ir.Constant(_i16, -1)
+    places = _steps(builder, first, pitch, size * size)
+    return [[(at, ones) for at in places[i : i + size]] for i in range(0, size * size, size)]
+
+
+def _pixels(builder, place, size):
+    """The same in an image; place: (the first's, strides down and across, top, height, left, width, channels left)."""
+    first, down, across, top, height, left, width, channels = place
+    lanes = _first_bits(builder, channels)
+
+    def inside(begin, limit, bits):
+        numbers = _steps(builder, begin, ir.Constant(_i64, 1), size)  # a negative one is large when read as unsigned
+        return [builder.select(builder.icmp_unsigned("<", i, limit), bits, ir.Constant(_i16, 0)) for i in numbers]
+
+    rows, columns = inside(top, height, lanes), inside(left, width, ir.Constant(_i16, -1))
+    return [
+        [
+            (at, builder.and_(row, column))
+            for at, column in zip(_steps(builder, line, across, size), columns, strict=True)
+        ]
+        for line, row in zip(_steps(builder, first, down, size), rows, strict=True)
+    ]
+
+
+def _load_square(places):
+    def load(builder, array, place, size):
+        return [[_load(builder, array, *at) for at in row] for row in places(builder, place, size)]
+
+    return load
+
+
+def _store_square(places):
+    def store(builder, square, array, place):
+        for row, at in zip(square, places(builder, place, len(square)), strict=True):
+            for vector, (start, bits) in zip(row, at, strict=True):
+                _store(builder, vector, array, start, bits)
+
+    return store
+
+
+def _transpose(builder, rows):
+    """Column i of LANES rows as row i, by exchanging blocks of 8 x 8, then of 4 x 4, 2 x 2 and 1 x 1."""
+    rows = list(rows)
+    for block in (8, 4, 2, 1):
+        for i in range(LANES):
+            if i & block:
+                continue
+            upper = [j + LANES - block if j & block else j for j in range(LANES)]
+            lower = [j + LANES if j & block else j + block for j in range(LANES)]
+            pair = rows[i], rows[i + block]
+            rows[i], rows[i + block] = (
+                builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(_i32, LANES), lanes))
+                for lanes in (upper, lower)
+            )
+    return rows
+
+
+def _kernel_places(builder, first, stride, kernels):
+    """Where LANES kernels of 9 taps begin, and the bits of their taps: none of those beyond the last."""
+    taps, none = ir.Constant(_i16, 2**9 - 1), ir.Constant(_i16, 0)
+    for p, at in enumerate(_steps(builder, first, stride, LANES)):
+        yield at, builder.select(builder.icmp_signed("<", ir.Constant(_i64, p), kernels), taps, none)
+
+
+def _load_taps(builder, array, place, size):
+    """Nine vectors, each one tap of LANES kernels; place: (the first's, stride, kernels left, whether to turn them)."""
+    first, stride, kernels, turned = place
+    turned = builder.icmp_signed("!=", turned, ir.Constant(_i64, 0))
+    rows = [_load(builder, array, *at) for at in _kernel_places(builder, first, stride, kernels)]
+    taps = _transpose(builder, rows)[:9]
+    taps = [builder.select(turned, back, tap) for tap, back in zip(taps, taps[::-1], strict=True)]
+    return [taps[i : i + size] for i in range(0, 9, size)]
+
+
+def _store_taps(builder, square, array, place):
+    """The inverse; place: (the first's, stride, kernels left)."""
+    rows = _transpose(builder, sum(square, []) + [_ZERO] * (LANES - 9))
+    for row, at in zip(rows, _kernel_places(builder, *place), strict=True):
+        _store(builder, row, array, *at)
+
+
+def _make_transform(f, load, size, store):
+    """`load` a square of size x size vectors, apply f along both axes, and `store` the result, compiled."""
+
+    def along_columns(square):
+        return [f(*column) for column in zip(*square, strict=True)]
+
+    @intrinsic
+    def transform(typing, source, source_place, target, target_place):
+        def generate(context, builder, signature, arguments):
+            arrays = [
+                context.make_array(kind)(context, builder, value).data
+                for kind, value in zip(signature.args[::2], arguments[::2], strict=True)
+            ]
+            places = [cgutils.unpack_tuple(builder, value) for value in arguments[1::2]]
+            square = [[_Vector(builder, value) for value in row] for row in load(builder, arrays[0], places[0], size)]
+            square = along_columns(along_columns(square))  # either time the square comes out transposed
+            store(builder, [[vector.value for vector in row] for row in square], arrays[1], places[1])
+            return context.get_dummy_value()
+
+        return types.void(source, source_place, target, target_place), generate
+
+    return transform
+
+
+transform_input_4 = _make_transform(_input_4, _load_square(_pixels), 6, _store_square(_points))
+transform_gradient_4 = _make_transform(_gradient_4, _load_square(_pixels), 4, _store_square(_points))
+transform_kernel_4 = _make_transform(_kernel_4, _load_taps, 3, _store_square(_points))
+transform_output_4 = _make_transform(_output_4, _load_square(_points), 6, _store_square(_pixels))
+transform_back_4 = _make_transform(_back_4, _load_square(_points), 6, _store_taps)
+transform_input_2 = _make_transform(_input_2, _load_square(_pixels), 2, _store_square(_points))
+transform_gradient_2 = _make_transform(_gradient_2, _load_square(_pixels), 2, _store_square(_points))
+transform_kernel_2 = _make_transform(_kernel_2, _load_taps, 3, _store_square(_points))
+transform_output_2 = _make_transform(_output_2, _load_square(_points), 3, _store_square(_pixels))
+transform_back_2 = _make_transform(_back_2, _load_square(_points), 3, _store_taps)
