@@ -94,8 +94,8 @@ class _Announcement(event.Listener):
 
     def on_start(self, event: Any) -> None:
         dispatcher = event.data["dispatcher"]
-        if self.made or not dispatcher.py_func.__module__.startswith(_OUR_PACKAGE):
-            return  # or somebody else's Numba function
+        if self.made or not (dispatcher.py_func.__module__ or "").startswith(_OUR_PACKAGE):
+            return  # or somebody else's Numba function, which may have been made by exec, outside all modules
         self.made = True
         folder = dispatcher.stats.cache_path
         kept = f"once; kept in {folder}" if folder else "at every start: no folder to keep them in"

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import numpy as np
+import numba
 import pytest
 
 from minigrad.kernels.conv2d import cpu
@@ -43,6 +44,13 @@ def test_compilation_is_announced_once_and_loading_is_silent(tmp_path):
     ]
     assert runs[0].count("compiling kernels") == 1 and str(tmp_path) in runs[0]
     assert runs[1] == ""
+
+
+def test_functions_outside_all_modules_compile_beside_ours():
+    names = {}
+    exec("def double(x): return 2 * x", names)
+    names["double"].__module__ = None
+    assert numba.njit(names["double"])(2) == 4
 
 
 @pytest.mark.parametrize(("count", "error"), [(0, RuntimeError), (10**6, RuntimeError), ("2", TypeError)])
