@@ -14,7 +14,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..geometry import Pair, is_channels_last, output_size
+from ..geometry import Pair, channels_to_end, is_channels_last, output_size
+from ..reduction.cpu import sum_middle
 from . import depthwise, direct, im2col, two_by_two, winograd
 
 CHANNELS_LAST = 32  # two vectors of 16 float32 (AVX-512) side by side in a pixel
@@ -183,6 +184,28 @@ def weight_gradient(
     else:
         direct.weight_gradient(dy, x, dweight, *geometry)
     return dweight
+
+
+def weight_and_bias_gradient(
+    dy: np.ndarray,
+    x: np.ndarray,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    algorithm: str | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """dweight as above, and dbias (O), the sum of dy over pictures and pixels."""
+    geometry = stride, padding, dilation, groups
+    weight_shape = dy.shape[1], x.shape[1] // groups, *kernel_size
+    algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), weight_shape, dy.shape[2:], *geometry)
+    if algorithm == "direct":  # has the sums on the way
+        dweight, dbias = np.empty(weight_shape, dy.dtype), np.empty(dy.shape[1], dy.dtype)
+        direct.weight_gradient(dy, x, dweight, *geometry, dbias)
+        return dweight, dbias
+    dweight = weight_gradient(dy, x, kernel_size, *geometry, algorithm)
+    return dweight, sum_middle(np.ascontiguousarray(channels_to_end(dy)).reshape(1, -1, dy.shape[1]))[0]
 
 
 def _empty(shape: tuple, source: np.ndarray, algorithm: str) -> np.ndarray:

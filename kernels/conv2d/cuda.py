@@ -22,6 +22,7 @@ from ..cuda.shapes import real
 from ..cuda.tiling import EXACT, EXACT_DOUBLE, TENSOR_CORES, Tile, cut, ring_bytes
 from ..geometry import Pair, output_size
 from ..matmul.cuda import sum_parts
+from ..reduction.cuda import sum_middle
 from . import depthwise_cuda as depthwise
 from . import im2col_cuda as im2col
 from .turning import channels_last, turn, turned_weight
@@ -138,6 +139,21 @@ def weight_gradient(
     dweight = xp.empty(weight_shape, dy.dtype)
     turn(parts, dweight, dy.shape[1], taps, group_in, splits)
     return dweight
+
+
+def weight_and_bias_gradient(
+    dy,
+    x,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    algorithm: str | None = None,
+):
+    """dweight as above, and dbias (O), the sum of dy over pictures and pixels."""
+    dweight = weight_gradient(dy, x, kernel_size, stride, padding, dilation, groups, algorithm)
+    return dweight, sum_middle(channels_last(dy).reshape(1, -1, dy.shape[1]))[0]
 
 
 def _convolve(function: str, chunk: int, source, weight, bias: tuple, target_shape: tuple, geometry: tuple, step: Pair):

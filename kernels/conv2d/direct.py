@@ -84,8 +84,8 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
         dx[...] = target
 
 
-def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
-    """Write the gradient of the weight into dweight (C-contiguous)."""
+def weight_gradient(dy, x, dweight, stride, padding, dilation, groups, dbias=None):
+    """Write the gradient of the weight into dweight (C-contiguous), and that of the bias into `dbias` if given."""
     out_channels, group_in, kernel_h, kernel_w = dweight.shape
     offsets, _ = _tap_offsets(group_in, (kernel_h, kernel_w), x.shape[2], stride[0], padding[0], dilation[0])
     filled = np.append(offsets, np.full(-len(offsets) % 4, offsets[0]))
@@ -94,6 +94,9 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     # same order.
     parts = min(16, -(-len(x) // block), max(2, 2**22 // max(dweight.size, 1)))
     partial = np.zeros((parts, groups, out_channels // groups, len(filled)), x.dtype)
+    partial_bias = np.zeros((parts, groups, 0 if dbias is None else out_channels // groups))
     geometry = kernel_w, stride, padding, dilation, block
-    direct_loops.weight_gradient(plain(dy), *flat_and_strides(x), filled, partial, *geometry)
+    direct_loops.weight_gradient(plain(dy), *flat_and_strides(x), filled, partial, partial_bias, *geometry)
+    if dbias is not None:
+        dbias[...] = partial_bias.sum(axis=0).ravel()
     dweight[...] = partial.sum(axis=0)[..., : len(offsets)].reshape(dweight.shape)

@@ -309,11 +309,22 @@ def input_gradient(dy, weight, shape, kernel_rows, dx, taps, stride, padding, di
         _fold(spread, dx, image, images, channel, count, taps, out_w, stride, padding, dilation[1])
 
 
+@jit(fastmath=REASSOCIATE)
+def _add_sums(rows, length, total):
+    """total[o] += the sum of row o of `rows`, flat; short runs in their own precision, which vectorise."""
+    for o in range(len(total)):
+        for start in range(o * length, (o + 1) * length, TILE):
+            run = rows.dtype.type(0)
+            for p in range(_unsigned(start), _unsigned(min(start + TILE, (o + 1) * length))):
+                run += rows[p]
+            total[o] += run
+
+
 @jit
 def _weight_gradient_task(
-    dy, x, x_shape, x_strides, image, images, group, offsets, dweight, taps, stride, padding, dilation
+    dy, x, x_shape, x_strides, image, images, group, offsets, dweight, dbias, taps, stride, padding, dilation
 ):
-    """Add what a block of images contributes to one group's dweight (O, K)."""
+    """Add what a block of images contributes to one group's dweight (O, K) and dbias (O, or none)."""
     out_channels, out_h, out_w = dy.shape[1:]
     group_out, depth = dweight.shape
     groups = out_channels // group_out
@@ -341,6 +352,7 @@ def _weight_gradient_task(
     )
     outputs = aligned(group_out * plane, dy)
     _gather(dy, image, images, group * group_out, group_out, outputs)
+    _add_sums(outputs, plane, dbias)
     tile_rows = max(1, min(out_h, TILE // row_length))
     pitch = _unsigned(plane)
     for oh in range(0, out_h, tile_rows):
@@ -368,15 +380,18 @@ def _weight_gradient_task(
 
 
 @jit(parallel=True)
-def weight_gradient(dy, x, x_shape, x_strides, offsets, partial, taps, stride, padding, dilation, block):
-    """partial (parts, groups, O, K), zeros: part i receives the sum over its own blocks of images."""
+def weight_gradient(dy, x, x_shape, x_strides, offsets, partial, partial_bias, taps, stride, padding, dilation, block):
+    """partial (parts, groups, O, K), zeros: part i receives the sum over its own blocks of images.
+
+    partial_bias (parts, groups, O), zeros in float64, likewise, or (parts, groups, 0).
+    """
     batch, parts, groups = x_shape[0], partial.shape[0], partial.shape[1]
     blocks = -(-batch // block)
     for task in prange(parts * groups):
         part, group = task // groups, task % groups
         for b in range(blocks * part // parts, blocks * (part + 1) // parts):
             images = min(block, batch - b * block)
-            dweight = partial[part, group]
             _weight_gradient_task(
-                dy, x, x_shape, x_strides, b * block, images, group, offsets, dweight, taps, stride, padding, dilation
+                dy, x, x_shape, x_strides, b * block, images, group, offsets, partial[part, group],
+                partial_bias[part, group], taps, stride, padding, dilation,
             )  # fmt: skip

@@ -130,3 +130,17 @@ def weight_gradient(
     for image_dy, image_columns in zip(dy, columns, strict=True):
         dweight += image_dy @ image_columns.swapaxes(1, 2)  # (G, O/G, K)
     return dweight.reshape(out_channels, x.shape[1] // groups, *kernel_size)
+
+
+def weight_and_bias_gradient(
+    dy: np.ndarray,
+    x: np.ndarray,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """dweight, and dbias (O): a bias is added to every pixel of its channel."""
+    dweight = weight_gradient(dy, x, kernel_size, stride, padding, dilation, groups)
+    return dweight, dy.sum((0, 2, 3), np.float64).astype(dy.dtype)

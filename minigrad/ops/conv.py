@@ -43,9 +43,12 @@ class Conv2d(Function):
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
             grad_x = Conv2dInput.apply(grad_output, weight, ctx.input_shape, *ctx.geometry)
-        if ctx.needs_input_grad[1]:
+        need_weight, need_bias = ctx.needs_input_grad[1:3]
+        if need_weight and need_bias:
+            grad_weight, grad_bias = Conv2dWeightAndBias.apply(grad_output, x, ctx.kernel_size, *ctx.geometry)
+        elif need_weight:
             grad_weight = Conv2dWeight.apply(grad_output, x, ctx.kernel_size, *ctx.geometry)
-        if ctx.needs_input_grad[2]:
+        elif need_bias:
             grad_bias = grad_output.sum((0, 2, 3))
         return grad_x, grad_weight, grad_bias, None, None, None, None
 
@@ -91,23 +94,36 @@ class Conv2dWeight(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, y, x, kernel_size, stride, padding, dilation, groups):
-        need_y, need_x = ctx.needs_input_grad[:2]
-        ctx.save_for_backward(y if need_x else None, x if need_y else None)
-        ctx.input_shape = x.shape
-        ctx.geometry = stride, padding, dilation, groups
-        kernel = implementation("conv2d", y.array)
-        return Tensor(kernel.weight_gradient(y.array, x.array, kernel_size, *ctx.geometry))
+    def forward(ctx, y, x, kernel_size, *geometry):
+        kernel = ctx.remember(y, x, geometry)
+        return Tensor(kernel.weight_gradient(y.array, x.array, kernel_size, *geometry))
+
+    def remember(self, y, x, geometry):
+        """Keep what backward needs; returns the kernels."""
+        need_y, need_x = self.needs_input_grad[:2]
+        self.save_for_backward(y if need_x else None, x if need_y else None)
+        self.input_shape, self.geometry = x.shape, geometry
+        return implementation("conv2d", y.array)
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx, grad_weight, grad_bias=None):
         y, x = ctx.saved_tensors
         grad_y = grad_x = None
         if ctx.needs_input_grad[0]:
-            grad_y = Conv2d.apply(x, grad_output, None, *ctx.geometry)
+            grad_y = Conv2d.apply(x, grad_weight, grad_bias, *ctx.geometry)
         if ctx.needs_input_grad[1]:
-            grad_x = Conv2dInput.apply(y, grad_output, ctx.input_shape, *ctx.geometry)
+            grad_x = Conv2dInput.apply(y, grad_weight, ctx.input_shape, *ctx.geometry)
         return grad_y, grad_x, None, None, None, None, None
+
+
+class Conv2dWeightAndBias(Conv2dWeight):
+    """The same, and the gradient with respect to the bias, the sum of each channel of y: one pass serves both"""
+
+    @staticmethod
+    def forward(ctx, y, x, kernel_size, *geometry):
+        kernel = ctx.remember(y, x, geometry)
+        weight, bias = kernel.weight_and_bias_gradient(y.array, x.array, kernel_size, *geometry)
+        return Tensor(weight), Tensor(bias)
 
 
 def conv2d(

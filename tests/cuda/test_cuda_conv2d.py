@@ -70,14 +70,14 @@ def rounded_normal(shape):
 
 
 def on_device(xp, layer, operands, algorithm):
-    """y, dx and dweight, fetched."""
+    """y, dx, dweight and dbias, fetched."""
     x, weight, bias, dy = map(xp.asarray, operands)
     y = cuda.forward(x, weight, bias, *layer.geometry, algorithm)
     dx = cuda.input_gradient(dy, weight, x.shape, *layer.geometry, algorithm)
-    dweight = cuda.weight_gradient(dy, x, layer.kernel, *layer.geometry, algorithm)
+    dweight, dbias = cuda.weight_and_bias_gradient(dy, x, layer.kernel, *layer.geometry, algorithm)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous and dx.transpose(0, 2, 3, 1).flags.c_contiguous
     assert dweight.flags.c_contiguous
-    return y.get(), dx.get(), dweight.get()
+    return y.get(), dx.get(), dweight.get(), dbias.get()
 
 
 def expected(layer, operands):
@@ -86,7 +86,7 @@ def expected(layer, operands):
     return (
         reference.forward(x, weight, bias, *layer.geometry),
         reference.input_gradient(dy, weight, x.shape, *layer.geometry),
-        reference.weight_gradient(dy, x, layer.kernel, *layer.geometry),
+        *reference.weight_and_bias_gradient(dy, x, layer.kernel, *layer.geometry),
     )
 
 
@@ -129,10 +129,10 @@ def test_depthwise_bit_for_bit(xp, layer, algorithm):
 def test_float64_is_exact_and_its_gradients_are_adjoints(xp, layer, algorithm):
     """<conv(x, w), dy> = <x, input gradient> = <w, weight gradient>, without bias."""
     operands = layer.operands(rng.standard_normal, np.float64)
-    y, dx, dweight = on_device(xp, layer, operands, algorithm)
-    for got, want in zip((y, dx, dweight), expected(layer, operands), strict=True):
+    results = on_device(xp, layer, operands, algorithm)
+    for got, want in zip(results, expected(layer, operands), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
-    x, weight, bias, dy = operands
+    (y, dx, dweight, _), (x, weight, bias, dy) = results, operands
     inner = np.vdot(y - bias[:, None, None], dy)
     scale = np.linalg.norm(y) * np.linalg.norm(dy) + 1
     assert abs(inner - np.vdot(x, dx)) < 1e-12 * scale and abs(inner - np.vdot(weight, dweight)) < 1e-12 * scale
@@ -212,7 +212,7 @@ def test_operands_of_any_strides(xp, algorithm):
     """Channels-last, with gaps, and beginning in the middle of 16 bytes."""
     layer = plain(1, 4, 4)
     x, weight, bias, dy = layer.operands(integers)
-    y, dx, dweight = expected(layer, (x, weight, bias, dy))
+    y, dx, dweight, _ = expected(layer, (x, weight, bias, dy))
 
     def variants(array):
         flat = np.zeros(array.size + 1, array.dtype)

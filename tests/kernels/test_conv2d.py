@@ -61,11 +61,11 @@ def cases(draw, max_batch=20, max_channels=6, max_kernel=7):
 
 
 def results(kernels, case, **options):
-    """y, dx and dweight."""
+    """y, dx, dweight and dbias."""
     return (
         kernels.forward(case.x, case.weight, case.bias, *case.geometry, **options),
         kernels.input_gradient(case.dy, case.weight, case.x.shape, *case.geometry, **options),
-        kernels.weight_gradient(case.dy, case.x, case.kernel_size, *case.geometry, **options),
+        *kernels.weight_and_bias_gradient(case.dy, case.x, case.kernel_size, *case.geometry, **options),
     )
 
 
@@ -76,7 +76,7 @@ def assert_close(got, expected, tolerance):
 
 
 def written_out(case):
-    """y, dx and dweight by the definition: a sum over every pair of an output and a tap."""
+    """y, dx, dweight and dbias by the definition: a sum over every pair of an output and a tap."""
     (stride, padding, dilation, groups), x, dy = case.geometry, case.x, case.dy
     y = np.zeros(dy.shape) + case.bias[:, None, None]
     dx, dweight = np.zeros(x.shape), np.zeros(case.weight.shape)
@@ -90,7 +90,7 @@ def written_out(case):
                 y[n, o, oh, ow] += case.weight[o, c, kh, kw] * x[n, channel, h, w]
                 dx[n, channel, h, w] += case.weight[o, c, kh, kw] * dy[n, o, oh, ow]
                 dweight[o, c, kh, kw] += x[n, channel, h, w] * dy[n, o, oh, ow]
-    return y, dx, dweight
+    return y, dx, dweight, dy.sum((0, 2, 3))
 
 
 @settings(max_examples=15, deadline=None)
@@ -106,9 +106,10 @@ def test_reference_is_the_sum_written_out(case):
 def test_reference_is_pytorch(case):
     torch = pytest.importorskip("torch")
     x, weight = (torch.from_numpy(a).double().requires_grad_() for a in (case.x, case.weight))
-    y = torch.nn.functional.conv2d(x, weight, torch.from_numpy(case.bias).double(), *case.geometry)
+    bias = torch.from_numpy(case.bias).double().requires_grad_()
+    y = torch.nn.functional.conv2d(x, weight, bias, *case.geometry)
     y.backward(torch.from_numpy(case.dy).double())
-    for got, expected in zip(results(reference, case), (y.detach(), x.grad, weight.grad), strict=True):
+    for got, expected in zip(results(reference, case), (y.detach(), x.grad, weight.grad, bias.grad), strict=True):
         assert_close(got, expected.numpy(), TOLERANCE[case.x.dtype.type])
 
 
@@ -128,7 +129,7 @@ def test_cpu_is_the_reference(case):
 def test_gradients_are_adjoints(case):
     """<conv(x, w), dy> = <x, dx> = <w, dw>."""
     case.bias[:] = 0
-    y, dx, dweight = (a.astype(np.float64) for a in results(cpu, case))
+    y, dx, dweight, _ = (a.astype(np.float64) for a in results(cpu, case))
     scale = max(np.abs(y).sum() * np.abs(case.dy).max(initial=0), 1e-3)
     tolerance = TOLERANCE[case.x.dtype.type] * scale
     assert abs((y * case.dy).sum() - (dx * case.x).sum()) <= tolerance
@@ -262,14 +263,14 @@ def test_algorithm_that_does_not_fit_is_refused():
 def test_channels_last_in_channels_last_out(kernel):
     case = make_case(2, 24, 32, (8, 8), (kernel, kernel), (1, 1), (kernel // 2,) * 2, (1, 1), 1, np.float32)
     case.x, case.dy = (a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2) for a in (case.x, case.dy))
-    y, dx, _ = results(cpu, case)
+    y, dx, *_ = results(cpu, case)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous and dx.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 @pytest.mark.parametrize(("channels", "out_channels"), [(1, 64), (3, 6), (64, 16)])
 def test_many_channels_lie_last(channels, out_channels):
     case = make_case(2, channels, out_channels, (8, 8), (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
-    y, dx, dweight = results(cpu, case)
+    y, dx, dweight, _ = results(cpu, case)
     for a in (y, dx):
         first = a.shape[1] < cpu.CHANNELS_LAST and min(channels, out_channels) < 16  # small layers run "direct"
         assert (a if first else a.transpose(0, 2, 3, 1)).flags.c_contiguous
