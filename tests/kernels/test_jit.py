@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 
-import numpy as np
 import numba
+import numpy as np
 import pytest
 
 from minigrad.kernels.conv2d import cpu
