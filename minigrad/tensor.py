@@ -16,11 +16,9 @@ from minigrad.device import device, device_of, on_host
 class Version:
     """How often an array was written in place; views and `detach` share their base's."""
 
-    __slots__ = ("ours", "value")
-
-    def __init__(self) -> None:
-        self.value = 0
-        self.ours = False  # True if an operation made the array and it was never handed out: nobody else can write it
+    # Defaults stand on the class, as a tensor's do.
+    value = 0
+    ours = False  # True if an operation made the array and it was never handed out: nobody else can write it
 
 
 class Tensor:

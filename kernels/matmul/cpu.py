@@ -31,9 +31,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     columns = b.shape[-1] if b.ndim > 1 else 1
     with single_threaded_numpy:
         if (
-            a.ndim == b.ndim == 2
+            b.size >= LARGE_MATRIX
+            and a.ndim == b.ndim == 2
             and 0 < len(a) <= FEW_ROWS
-            and b.size >= LARGE_MATRIX
             and (b.flags.c_contiguous or b.flags.f_contiguous)
             and a.dtype == b.dtype
             and a.dtype.char in "fd"

@@ -92,9 +92,7 @@ class AccumulateGrad(Node):
 
 
 def gradient_edge(tensor: Tensor) -> Edge:
-    """Where the gradient of `tensor` goes: to the node that made it, or into the leaf itself."""
-    if not tensor.requires_grad:
-        return NO_EDGE
+    """Where the gradient of `tensor`, which requires one, goes: to the node that made it, or into the leaf itself."""
     if tensor._node is not None:
         return tensor._node, tensor._slot
     # The leaf holds its end of the tape weakly, so that a dropped graph leaves nothing behind.
@@ -167,6 +165,7 @@ class Function(Node):
     _dirty: tuple[Tensor, ...] = ()
     _non_differentiable: tuple[Tensor, ...] = ()
     _saved: tuple = ()
+    _recorded = False
     _released = False
 
     @staticmethod
@@ -187,10 +186,12 @@ class Function(Node):
     def save_for_backward(self, *tensors: Tensor | float | None) -> None:
         """Keep inputs or outputs for backward; they are checked against in-place changes and freed when used.
 
-        None and Python numbers (an operand may be one) are kept as they are.
+        None and Python numbers (an operand may be one) are kept as they are. Nothing is kept where nothing is recorded.
         """
+        if not self._recorded:
+            return
         for tensor in tensors:
-            if not (tensor is None or isinstance(tensor, Tensor | Number)):
+            if not (isinstance(tensor, Tensor) or tensor is None or isinstance(tensor, Number)):
                 raise TypeError(f"save_for_backward can only save tensors, but got {type(tensor).__name__}")
         self._saved = tuple([Saved(tensor) if isinstance(tensor, Tensor) else tensor for tensor in tensors])
 
@@ -226,32 +227,25 @@ class Function(Node):
         ctx = cls()
         before = state.enabled
         if before:
-            ctx.needs_input_grad = needs = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
-            recording = True in needs
-            state.enabled = False
+            ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
+            ctx._recorded = True in ctx.needs_input_grad
         else:
-            ctx.needs_input_grad, recording = (False,) * len(args), False
+            ctx.needs_input_grad = (False,) * len(args)
+        state.enabled = False
         try:
             if state.ignores_warnings:
                 result = ctx._compute(args)
             else:
-                # inf and NaN are results like any other here: NumPy need not warn of them.
-                with np.errstate(all="ignore"):
-                    state.ignores_warnings = True
-                    try:
-                        result = ctx._compute(args)
-                    finally:
-                        state.ignores_warnings = False
+                with np.errstate(all="ignore"):  # inf and NaN are results like any other here
+                    result = ctx._compute(args)
         finally:
             state.enabled = before
         outputs = result if isinstance(result, tuple) else (result,)
-        for argument in args:
-            if argument is outputs[0] or (len(outputs) > 1 and any([argument is output for output in outputs])):
-                outputs = ctx._aliases(args, outputs)
-                break
+        if True in [argument is output for output in outputs for argument in args]:
+            outputs = ctx._aliases(args, outputs)
         if cls.is_view:
             _link_view(cls, args, outputs[0])
-        if recording:
+        if ctx._recorded:
             ctx._record(args, outputs)
         return outputs if isinstance(result, tuple) else outputs[0]
 

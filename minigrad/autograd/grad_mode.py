@@ -16,7 +16,7 @@ class GradMode(threading.local):
     """This thread's mode. The engine reads it at every operation."""
 
     enabled: bool = True
-    ignores_warnings: bool = False  # NumPy's: an operation or a backward pass that is running switched them off
+    ignores_warnings: bool = False  # NumPy's: a module or a backward pass that is running switched them off
     deferred: Any = None  # the result that waits for the next operation, see minigrad.autograd.deferred
 
 
@@ -26,7 +26,7 @@ state = GradMode()
 class ignored_warnings(np.errstate):
     """NumPy does not warn of overflow, division by zero or NaN: here they are results like any other.
 
-    `Function.apply` has the same written out, for it runs at every operation.
+    Every operation sees to that; around many of them it is done once.
     """
 
     __slots__ = ("_outer",)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from minigrad.autograd import no_grad
+from minigrad.autograd.grad_mode import ignored_warnings, state
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.nn.display import module_html
 from minigrad.nn.hooks import Hook, call_with_hooks, register
@@ -58,16 +59,19 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._forward_pre_hooks or self._forward_hooks or self._backward_pre_hooks or self._backward_hooks:
             return call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+        if state.ignores_warnings:
+            return self.forward(*args, **kwargs)
+        with ignored_warnings():  # once for all operations inside
+            return self.forward(*args, **kwargs)
 
     # Attributes
 
     def __getattr__(self, name: str) -> Any:
         # Reached when normal lookup fails. Through __dict__, so that copy and pickle may ask an empty shell.
+        members = self.__dict__
         for table in ("_parameters", "_buffers", "_modules"):
-            entries = self.__dict__.get(table)
-            if entries is not None and name in entries:
-                return entries[name]
+            if table in members and name in members[table]:
+                return members[table][name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:

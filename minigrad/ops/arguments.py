@@ -41,12 +41,14 @@ def check_floating(operation: str, name: str, value: Any) -> Tensor:
 
 def check_same_device(operation: str, *tensors: Tensor) -> None:
     """RuntimeError if the tensors lie on different devices."""
-    if len({type(tensor.array) for tensor in tensors}) > 1:
-        where = [str(tensor.device) for tensor in tensors]
-        if len(set(where)) > 1:
-            raise RuntimeError(
-                f"{operation}: expected all tensors to be on the same device, got {', '.join(where)}; use .to(device)"
-            )
+    for tensor in tensors:
+        if type(tensor.array) is not type(tensors[0].array):
+            where = [str(tensor.device) for tensor in tensors]
+            if len(set(where)) > 1:
+                raise RuntimeError(
+                    f"{operation}: expected all tensors to be on the same device, got {', '.join(where)}; "
+                    "use .to(device)"
+                )
 
 
 def check_positions(operation: str, positions, dim: int, low: int, size: int) -> None:
@@ -155,7 +157,7 @@ def broadcast_shapes(operation: str, *shapes: Sequence[int]) -> tuple[int, ...]:
 
 def dimension(operation: str, dim: Any, ndim: int) -> int:
     """`dim` counted from the front; IndexError if the tensor has no such dimension."""
-    if isinstance(dim, bool) or not isinstance(dim, int | np.integer):
+    if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
         if isinstance(dim, Tensor) and dim.ndim == 0 and dim.array.dtype.kind in "iu":
             dim = int(dim)
         else:
@@ -208,8 +210,10 @@ def pair(operation: str, name: str, value: Any, minimum: int = 0) -> Pair:
     # The usual cases, without delay.
     if type(value) is int and value >= minimum:
         return value, value
-    if type(value) is tuple and [type(v) for v in value] == [int, int] and min(value) >= minimum:
-        return value
+    if type(value) is tuple and len(value) == 2:
+        height, width = value
+        if type(height) is int is type(width) and height >= minimum <= width:
+            return value
     values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
     values = values * 2 if len(values) == 1 else values
     if len(values) != 2 or any([isinstance(v, bool) or not isinstance(v, int | np.integer) for v in values]):

@@ -32,8 +32,7 @@ class MatMul(Function):
         ctx.stacked = a.ndim > 2 and b.ndim == 2
         ctx.y_transposed = b.ndim == 2 and b.flags.f_contiguous and not b.flags.c_contiguous
         if ctx.stacked:
-            y = multiply(a.reshape(rows_and_columns(a.shape)), b)
-            return Tensor(y.reshape(*a.shape[:-1], b.shape[-1]))
+            return Tensor(as_stack(multiply(as_matrix(a), b), a))
         return Tensor(multiply(a, b))
 
     @staticmethod
@@ -53,9 +52,20 @@ class MatMul(Function):
 
 def multiply(a, b):
     """The matrix product of two arrays; the kernel is for the types that BLAS knows."""
-    if a.dtype == b.dtype and a.dtype.char in "fd":
+    dtype = a.dtype
+    if dtype == b.dtype and dtype.char in "fd":
         return implementation("matmul", a).matmul(a, b)
     return a @ b
+
+
+def as_matrix(array):
+    """The array with all leading dimensions as one."""
+    return array if array.ndim == 2 else array.reshape(rows_and_columns(array.shape))
+
+
+def as_stack(matrix, array):
+    """A matrix with one row for each of `array` taken as a matrix, in the array's leading dimensions."""
+    return matrix if array.ndim == 2 else matrix.reshape(*array.shape[:-1], matrix.shape[1])
 
 
 def rows_and_columns(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -65,10 +75,11 @@ def rows_and_columns(shape: tuple[int, ...]) -> tuple[int, int]:
 
 def check_factors(operation: str, first: Tensor, second: Tensor, shapes: tuple[tuple, tuple] | None = None) -> None:
     """RuntimeError unless two tensors, taken as matrices of `shapes` (their own), can be multiplied."""
-    if first.dtype != second.dtype:
+    dtype = first.dtype
+    if dtype != second.dtype:
         m1, m2 = (TYPE_NAMES.get(t.dtype.name, t.dtype.name) for t in (first, second))
         raise RuntimeError(f"{operation}: expected m1 and m2 to have the same dtype, but got: {m1} != {m2}")
-    if first.dtype == bool:
+    if dtype.kind == "b":
         raise RuntimeError(f"{operation}: products of bool tensors are not implemented; convert them with .int()")
     check_same_device(operation, first, second)
     shape1, shape2 = shapes or (first.shape, second.shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigrad.autograd import FusedFunction
 from minigrad.ops.arguments import check_same_device, check_tensor
-from minigrad.ops.linalg import check_factors, matmul, multiply, rows_and_columns
+from minigrad.ops.linalg import as_matrix, as_stack, check_factors, matmul, multiply, rows_and_columns
 from minigrad.ops.reduction import sum_array
 from minigrad.tensor import Tensor
 
@@ -20,11 +20,10 @@ class Linear(FusedFunction):
     def forward(ctx, x, weight, bias):
         need_x, need_weight, _ = ctx.needs_input_grad
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
-        rows = x.array.reshape(rows_and_columns(x.array.shape))
-        y = multiply(rows, weight.array.T)
+        y = multiply(as_matrix(x.array), weight.array.T)
         if bias is not None:
             y += bias.array
-        return Tensor(y.reshape(*x.array.shape[:-1], y.shape[1]))
+        return Tensor(as_stack(y, x.array))
 
     @staticmethod
     def definition(x, weight, bias):
@@ -35,13 +34,12 @@ class Linear(FusedFunction):
     def fused_backward(ctx, grad_output):
         """With the gradient G of y, a row for each row of x: G W for x, G^T x for W, the sum of G's rows for b."""
         x, weight = ctx.saved_tensors
-        rows = grad_output.array.reshape(rows_and_columns(grad_output.array.shape))
+        rows = as_matrix(grad_output.array)
         grad_x = grad_weight = grad_bias = None
         if weight is not None:
-            columns = multiply(rows, weight.array)
-            grad_x = Tensor(columns.reshape(*grad_output.array.shape[:-1], columns.shape[1]))
+            grad_x = Tensor(as_stack(multiply(rows, weight.array), grad_output.array))
         if x is not None:
-            grad_weight = Tensor(multiply(rows.T, x.array.reshape(rows_and_columns(x.array.shape))))
+            grad_weight = Tensor(multiply(rows.T, as_matrix(x.array)))
         if ctx.needs_input_grad[2]:
             grad_bias = Tensor(sum_array(rows, (0,)))
         return grad_x, grad_weight, grad_bias

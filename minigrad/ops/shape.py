@@ -286,13 +286,13 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` as one."""
     check_tensor("flatten", "input", input)
-    start, end = dimension("flatten", start_dim, input.ndim), dimension("flatten", end_dim, input.ndim)
+    shape = input.shape
+    start, end = dimension("flatten", start_dim, len(shape)), dimension("flatten", end_dim, len(shape))
     if start > end:
         raise RuntimeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")
-    if start == end and input.ndim:
+    if start == end and shape:
         return input
-    merged = math.prod(input.shape[start : end + 1])
-    return Reshape.apply(input, (*input.shape[:start], merged, *input.shape[end + 1 :]))
+    return Reshape.apply(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 def ravel(input: Tensor) -> Tensor:
