@@ -237,13 +237,14 @@ def _check_operands(operation: str, input: Tensor, weight: Tensor, bias: Tensor 
     """Refuse operands whose dtype or device does not fit."""
     check_floating(operation, "input", input)
     check_floating(operation, "weight", weight)
-    if isinstance(groups, bool) or not isinstance(groups, int | np.integer):
+    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
         raise TypeError(f"{operation}: groups must be an int, not {type(groups).__name__}")
-    for name, other in (("weight", weight), ("bias", bias)):
-        if other is not None and check_tensor(operation, name, other).dtype != input.dtype:
+    operands = (input, weight) if bias is None else (input, weight, check_tensor(operation, "bias", bias))
+    for name, other in zip(("input", "weight", "bias"), operands, strict=False):
+        if other.array.dtype != input.array.dtype:
             types = [_TORCH_NAMES.get(t.dtype.name, t.dtype.name) for t in (input, other)]
             raise RuntimeError(f"{operation}: Input type ({types[0]}) and {name} type ({types[1]}) should be the same")
-    check_same_device(operation, input, weight, *[] if bias is None else [bias])
+    check_same_device(operation, *operands)
 
 
 @lru_cache(maxsize=256)  # a network asks the same again and again
