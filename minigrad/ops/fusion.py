@@ -1,8 +1,9 @@
-"""Batch-norm, a residual's addition and ReLU in one pass over memory, forward and backward.
+"""Batch-norm, a residual's addition, ReLU and max-pooling: where two of them can share a pass over memory.
 
 Each of them reads and writes a whole layer and computes next to nothing, so the memory is what they wait for.
 Batch-norm's result waits (`minigrad.autograd.deferred`) for an addition and a ReLU to be computed with it, and the
-gradient that ReLU sends back waits for batch-norm's backward, which reads the mask itself.
+gradient that ReLU sends back waits for batch-norm's backward, which reads the mask itself. What max-pooling sends back
+to a ReLU waits to be masked before it is spread over four times as many elements.
 
 What it brings (2 cores, 2026-11-22): a training step of ResNet-20 on 128 pictures of 28x28 takes 0.98 of the time,
 inference 0.91; ResNet-50 on 4 of 224x224 0.99 and 0.97. The caches hold what the separate passes hand on.
@@ -11,8 +12,9 @@ inference 0.91; ResNet-50 on 4 of 224x224 0.99 and 0.97. The caches hold what th
 from __future__ import annotations
 
 from minigrad.autograd.deferred import Deferred
-from minigrad.autograd.function import Saved
+from minigrad.autograd.function import Node, Saved
 from minigrad.autograd.grad_mode import state
+from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
 from minigrad.tensor import Tensor
 
@@ -64,6 +66,28 @@ class Gated(Deferred):
 
     def compute(self):
         return implementation("elementwise", self.dy).relu_backward(self.dy, self.y)
+
+
+class Scattered(Deferred):
+    """What max-pooling makes of the gradient dy: each element goes back to where the winner of its window was."""
+
+    maker: Node | None = None  # of what was pooled
+    maxima = None  # what pooling made, if it still holds that
+
+    def __init__(self, dy, index, input_shape: tuple[int, ...], geometry: tuple):
+        xp = array_module(dy)
+        super().__init__(xp.broadcast_to(xp.zeros((), dy.dtype), input_shape))
+        self.dy, self.windows = dy, (index, input_shape, *geometry)
+
+    def compute(self):
+        return self._scatter(self.dy)
+
+    def gated(self):
+        """What the ReLU `maker` makes of this: a winner is positive if its maximum is, and of these there are fewer."""
+        return self._scatter(implementation("elementwise", self.dy).relu_backward(self.dy, self.maxima))
+
+    def _scatter(self, dy):
+        return implementation("max_pool2d", dy).backward(dy, *self.windows)
 
 
 def takes_residual(x: Tensor, residual) -> bool:

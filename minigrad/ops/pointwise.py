@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import Function
+from minigrad.autograd import Function, is_grad_enabled
 from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.geometry import is_dense
 from minigrad.ops.arguments import check_number, check_tensor, floating
-from minigrad.ops.fusion import Gated, Normalized, rectified
+from minigrad.ops.fusion import Gated, Normalized, Scattered, rectified
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -151,6 +151,8 @@ class ReLU(Function):
     @staticmethod
     def backward(ctx, grad_output):
         (y,) = ctx.saved_tensors
+        if isinstance(grad_output, Scattered) and grad_output.maker is ctx and not is_grad_enabled():
+            return Tensor(grad_output.gated())
         return ReLUBackward.apply(grad_output, y.detach())
 
 

@@ -227,3 +227,49 @@ def test_relus_gradient_waits_for_batch_norm_only():
     F.relu(Look.apply(x)).sum().backward()
     assert seen == [True]
     np.testing.assert_array_equal(x.grad.array, x.detach().array > 0)
+
+
+def pooled(F, y, window=2, **options):
+    return F.max_pool2d(y, window, **options)
+
+
+POOLING = {
+    "plainly": lambda F, x: pooled(F, F.relu(x)),
+    "overlapping": lambda F, x: pooled(F, F.relu(x), 3, stride=1, padding=1),
+    "the negative too": lambda F, x: pooled(F, F.relu(x) - 0.5),
+    "after a shift": lambda F, x: pooled(F, F.relu(x) + 1),
+    "twice": lambda F, x: pooled(F, F.relu(pooled(F, F.relu(x) - 0.3))),
+    "used again": lambda F, x: pooled(F, y := F.relu(x)) * y[:, :, ::2, ::2],
+    "written over": lambda F, x: pooled(F, F.relu(x)).sub_(5).relu_() + 1,
+    "in place": lambda F, x: pooled(F, F.relu(x * 1, inplace=True)),
+    "with indices": lambda F, x: pooled(F, F.relu(x), return_indices=True)[0],
+}
+
+
+@pytest.mark.parametrize("program", POOLING.values(), ids=POOLING)
+def test_pooling_behind_relu_equals_pytorch(program):
+    torch = pytest.importorskip("torch")
+    values = np.random.default_rng(0).standard_normal((3, 2, 8, 6)) - 0.8  # many windows without a positive element
+    values[0, 0, 0, 0] = np.nan
+    gradients = []
+    for library, tensor in ((mg, mg.tensor), (torch, torch.tensor)):
+        x = tensor(values).requires_grad_(True)
+        out = program(library.nn.functional, x)
+        (out * tensor(np.arange(out.numel(), dtype=float).reshape(out.shape))).sum().backward()
+        gradients.append(x.grad.numpy())
+    np.testing.assert_array_equal(*gradients)
+
+
+def test_maxima_that_numpy_has_written_into_gate_nothing():
+    x = mg.randn(1, 1, 4, 4, requires_grad=True)
+    y = F.relu(x)
+    maxima = F.max_pool2d(y, 2)
+    maxima.detach().numpy()[...] = -1
+    maxima.sum().backward()
+    assert x.grad.array.sum() == (y.array.reshape(2, 2, 2, 2).max((1, 3)) > 0).sum()
+
+
+def test_pooling_behind_relu_has_higher_orders():
+    mg.manual_seed(0)
+    x = mg.randn(2, 1, 4, 4, dtype=mg.float64, requires_grad=True)
+    assert mg.autograd.gradgradcheck(lambda x: F.max_pool2d(F.relu(x * x.sum()), 2), [x])
