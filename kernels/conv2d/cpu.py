@@ -200,12 +200,17 @@ def weight_and_bias_gradient(
     geometry = stride, padding, dilation, groups
     weight_shape = dy.shape[1], x.shape[1] // groups, *kernel_size
     algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), weight_shape, dy.shape[2:], *geometry)
-    if algorithm == "direct":  # has the sums on the way
-        dweight, dbias = np.empty(weight_shape, dy.dtype), np.empty(dy.shape[1], dy.dtype)
+    dweight, dbias = np.empty(weight_shape, dy.dtype), np.empty(dy.shape[1], dy.dtype)
+    if algorithm == "winograd":
+        winograd.weight_gradient(dy, x, dweight, padding, dbias)
+    elif algorithm == "two_by_two":
+        two_by_two.weight_gradient(dy, x, dweight, dbias)
+    elif algorithm == "direct":
         direct.weight_gradient(dy, x, dweight, *geometry, dbias)
-        return dweight, dbias
-    dweight = weight_gradient(dy, x, kernel_size, *geometry, algorithm)
-    return dweight, sum_middle(np.ascontiguousarray(channels_to_end(dy)).reshape(1, -1, dy.shape[1]))[0]
+    else:  # has no sums on the way
+        dweight = weight_gradient(dy, x, kernel_size, *geometry, algorithm)
+        dbias = sum_middle(np.ascontiguousarray(channels_to_end(dy)).reshape(1, -1, dy.shape[1]))[0]
+    return dweight, dbias
 
 
 def _empty(shape: tuple, source: np.ndarray, algorithm: str) -> np.ndarray:

@@ -39,6 +39,6 @@ def input_gradient(dy, weight, dx):
     winograd.convolve(dy, winograd.kernels(weight, turned=True), None, dx, PADDING, SIZE)
 
 
-def weight_gradient(dy, x, dweight):
-    """Write the gradient of the weight into dweight (C-contiguous)."""
-    winograd.weight_gradient(dy, x, dweight, PADDING, SIZE)
+def weight_gradient(dy, x, dweight, dbias=None):
+    """Write the gradient of the weight into dweight (C-contiguous), and that of the bias into `dbias` if given."""
+    winograd.weight_gradient(dy, x, dweight, PADDING, dbias, SIZE)

@@ -36,12 +36,13 @@ from .winograd_loops import Cuts
 from .winograd_transforms import LANES
 
 POINTS = {4: 36, 2: 9}  # products for a tile of size x size outputs
-EVERYWHERE = {4: 7, 2: 0}  # the product whose column of A is ones along both axes: it adds to each output of a tile
+EVERYWHERE = {4: 7, 2: 0}  # the product whose A is ones along both axes: it adds to every output of a tile
 # A matrix of U, 128 x 64, stays in the first-level cache (48 KB) while the tiles pass; 36 of them fill half of the
-# second-level cache (2 MB), and those of 48 tiles a good part of the rest.
-TILES, INPUTS, OUTPUTS = 48, 128, 64
-PARTS = 8  # into which the weight gradient's sum over the tiles is cut: one for each of so many threads,
-PARTS_SIZE = 2**24  # as long as all of dU fit in this many numbers (64 MiB)
+# second-level cache (2 MB), and those of 54 tiles, nine times the height of a tile product, the rest.
+TILES, INPUTS, OUTPUTS = 54, 128, 64
+# The weight gradient's sum over the tiles is cut into parts, one for each of so many threads, as long as all their dU
+# are an eighth of V and Z or less; but into two at least.
+PARTS = 16
 
 
 def _image(array):
@@ -81,10 +82,10 @@ def convolve(x, kernels, bias, y, padding, size=4):
     inputs, rows = _split(channels, INPUTS, LANES)
     outputs, columns = _split(out_channels, OUTPUTS if by_tiles else min(OUTPUTS, -(-out_channels // 2)), LANES)
     groups, group = _split(tiles, TILES)
-    cuts = Cuts(size, tiles, down, across, groups, group, inputs, rows, outputs, columns)
+    cuts = Cuts(size, tiles, down, across, groups, group, inputs, rows, outputs, columns, EVERYWHERE[size])
     start = np.zeros((points, outputs * columns), np.float32)
     if bias is not None:
-        start[EVERYWHERE[size], :out_channels] = bias
+        start[cuts.everywhere, :out_channels] = bias
     workers = get_num_threads()
     held = group if by_tiles else tiles
     v, u, m = (points, held * rows + LANES), (points, rows * columns + LANES), (points, held * columns + LANES)
@@ -108,19 +109,25 @@ def input_gradient(dy, weight, dx, padding):
     convolve(dy, kernels(weight, turned=True), None, dx, (2 - padding[0], 2 - padding[1]))
 
 
-def weight_gradient(dy, x, dweight, padding, size=4):
-    """Write the gradient of the weight into dweight (C-contiguous)."""
+def weight_gradient(dy, x, dweight, padding, dbias=None, size=4):
+    """Write the gradient of the weight into dweight (C-contiguous), and that of the bias into `dbias` if given.
+
+    The latter comes almost for nothing: Z of one product is the sum of dy over a tile.
+    """
     (out_channels, channels), points = dweight.shape[:2], POINTS[size]
     tiles, down, across = _tiles(dy, size)
     if tiles == 0:
         dweight[...] = 0
+        if dbias is not None:
+            dbias[...] = 0
         return
     inputs, rows = _split(channels, INPUTS, LANES)
     outputs, columns = _split(out_channels, OUTPUTS, LANES)
     groups, group = _split(tiles, TILES)
-    parts = min(groups, PARTS, max(2, PARTS_SIZE // (points * inputs * rows * outputs * columns)))
-    by_tiles = parts * channels * out_channels < tiles * (channels + out_channels)  # store the smaller: dU, or V and Z
-    cuts = Cuts(size, tiles, down, across, groups, group, inputs, rows, outputs, columns)
+    ratio = tiles * (channels + out_channels) // (channels * out_channels)  # of the sizes of V and Z to that of dU
+    parts = min(groups, PARTS, max(2, ratio // 8))
+    by_tiles = parts < ratio  # store the smaller
+    cuts = Cuts(size, tiles, down, across, groups, group, inputs, rows, outputs, columns, EVERYWHERE[size])
     workers = get_num_threads()
     held = group if by_tiles else tiles
     v, z, du = (points, held * rows + LANES), (points, held * columns + LANES), (points, rows * columns + LANES)
@@ -130,6 +137,8 @@ def weight_gradient(dy, x, dweight, padding, size=4):
         (workers, outputs, *z) if by_tiles else (outputs, *z),
         (parts, outputs, inputs, *du) if by_tiles else (workers, *du),
     )
-    zeros = np.zeros((points, rows), np.float32)
+    sums, zeros = np.zeros((parts, outputs, columns)), np.zeros((points, rows), np.float32)
     run = winograd_loops.gradient_by_tiles if by_tiles else winograd_loops.gradient_by_outputs
-    run(_image(x), _image(dy), dweight.reshape(dweight.size), dweight.shape[:2], padding, cuts, *arrays, zeros)
+    run(_image(x), _image(dy), dweight.reshape(dweight.size), sums, dweight.shape[:2], padding, cuts, *arrays, zeros)
+    if dbias is not None:
+        dbias[...] = sums.sum(axis=0).reshape(outputs * columns)[:out_channels]

@@ -48,6 +48,7 @@ class Cuts(NamedTuple):
     rows: int  # of so many, the rows of U
     outputs: int  # blocks of output channels
     columns: int  # of so many, the columns of U
+    everywhere: int  # the product in which A has ones for every output
 
 
 @jit
@@ -177,6 +178,14 @@ def _gradient(z, v, zeros, du, cuts, row, count, fresh):
     _multiply(z, outputs, tiles * cuts.columns, v, lines, cuts.rows, zeros, fresh, du, targets)
 
 
+@jit
+def _add_pixels(z, columns, count, sums):
+    """Add all pixels of `count` tiles to the sums, one to a channel; z = Z[everywhere], their sum in a tile."""
+    for i in range(count):
+        for o in range(columns):
+            sums[o] += z[i * columns + o]
+
+
 @jit(parallel=True)
 def by_tiles(x, kernels, start, y, padding, cuts, v, u, m):
     """Each worker keeps V of one group of tiles at a time and meets it with all of U."""
@@ -209,8 +218,11 @@ def by_outputs(x, kernels, start, y, padding, cuts, v, u, m):
 
 
 @jit(parallel=True)
-def gradient_by_tiles(x, dy, dweight, shape, padding, cuts, v, z, du, zeros):
-    """Each worker meets V and Z of one group of tiles at a time; dU is summed in parts, the same in every run."""
+def gradient_by_tiles(x, dy, dweight, sums, shape, padding, cuts, v, z, du, zeros):
+    """Each worker meets V and Z of one group of tiles at a time; dU is summed in parts, the same in every run.
+
+    So are the `sums` of dy over tiles and pixels, (parts, outputs, columns).
+    """
     parts = len(du)
     for worker in prange(len(v)):
         for part in range(worker, parts, len(v)):
@@ -220,6 +232,7 @@ def gradient_by_tiles(x, dy, dweight, shape, padding, cuts, v, z, du, zeros):
                 _transform_tiles(x, cuts, padding, False, first, count, 0, cuts.rows, v[worker])
                 _transform_tiles(dy, cuts, (0, 0), True, first, count, 0, cuts.columns, z[worker])
                 for b in range(cuts.outputs):
+                    _add_pixels(z[worker, b, cuts.everywhere], cuts.columns, count, sums[part, b])
                     for q in range(cuts.inputs):
                         _gradient(z[worker, b], v[worker, q], zeros, du[part, b, q], cuts, 0, count, g == part)
     for cell in prange(cuts.outputs * cuts.inputs):
@@ -230,7 +243,7 @@ def gradient_by_tiles(x, dy, dweight, shape, padding, cuts, v, z, du, zeros):
 
 
 @jit(parallel=True)
-def gradient_by_outputs(x, dy, dweight, shape, padding, cuts, v, z, du, zeros):
+def gradient_by_outputs(x, dy, dweight, sums, shape, padding, cuts, v, z, du, zeros):
     """Each worker keeps dU of one pair of blocks at a time, over all tiles."""
     for run in prange(-(-cuts.tiles // RUN)):
         first = run * RUN
@@ -240,6 +253,8 @@ def gradient_by_outputs(x, dy, dweight, shape, padding, cuts, v, z, du, zeros):
     for worker in prange(len(du)):
         for cell in range(worker, cuts.outputs * cuts.inputs, len(du)):
             b, q = cell // cuts.inputs, cell % cuts.inputs
+            if q == 0:
+                _add_pixels(z[b, cuts.everywhere], cuts.columns, cuts.tiles, sums[0, b])
             for row in range(0, cuts.tiles, DEPTH):
                 count = min(DEPTH, cuts.tiles - row)
                 _gradient(z[b], v[q], zeros, du[worker], cuts, row, count, row == 0)
