@@ -32,13 +32,11 @@ def forward(
     elements = n * c * out_h * out_w * kernel_size[0] * kernel_size[1]
     if is_channels_last(x):
         y = np.empty((n, out_h, out_w, c), x.dtype)
-        with team(PIXELS * elements):
-            _forward_pixels(x.transpose(0, 2, 3, 1), rows, columns, divisors, y)
+        team(_forward_pixels, PIXELS * elements)(x.transpose(0, 2, 3, 1), rows, columns, divisors, y)
         return y.transpose(0, 3, 1, 2)
     y = np.empty((n, c, out_h, out_w), x.dtype)
     planes = np.ascontiguousarray(x).reshape(n * c, height, width)
-    with team(PLANES * elements):
-        _forward_planes(planes, rows, columns, divisors, y.reshape(n * c, out_h, out_w))
+    team(_forward_planes, PLANES * elements)(planes, rows, columns, divisors, y.reshape(n * c, out_h, out_w))
     return y
 
 
@@ -60,13 +58,11 @@ def backward(
     elements = dy.size * kernel_size[0] * kernel_size[1]
     if is_channels_last(dy):
         dx = np.empty((n, height, width, c), dy.dtype)
-        with team(PIXELS * elements):
-            _backward_pixels(dy.transpose(0, 2, 3, 1), rows, columns, divisors, dx)
+        team(_backward_pixels, PIXELS * elements)(dy.transpose(0, 2, 3, 1), rows, columns, divisors, dx)
         return dx.transpose(0, 3, 1, 2)
     dx = np.empty(input_shape, dy.dtype)
     planes = np.ascontiguousarray(dy).reshape(n * c, out_h, out_w)
-    with team(PLANES * elements):
-        _backward_planes(planes, rows, columns, divisors, dx.reshape(n * c, height, width))
+    team(_backward_planes, PLANES * elements)(planes, rows, columns, divisors, dx.reshape(n * c, height, width))
     return dx
 
 

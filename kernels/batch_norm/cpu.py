@@ -30,11 +30,8 @@ def statistics(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
     """mean (C,) and invstd (C,) of x (N, C, ...); see reference.py."""
     by_rows, x = _arranged(x)
     mean, invstd = np.empty((2, x.shape[1]), x.dtype)
-    with team(STATISTICS * x.size):
-        if by_rows:
-            _statistics_rows(_rows(x), eps, mean, invstd)
-        else:
-            _statistics_planes(planes(x), eps, mean, invstd)
+    kernel, shaped = (_statistics_rows, _rows) if by_rows else (_statistics_planes, planes)
+    team(kernel, STATISTICS * x.size)(shaped(x), eps, mean, invstd)
     return mean, invstd
 
 
@@ -56,11 +53,9 @@ def normalize(
     weight, bias = _affine(weight, bias, x)
     added = _like(residual, x)
     options = residual is not None, relu
-    with team(NORMALIZE * x.size):
-        if by_rows:
-            _normalize_rows(_rows(x), mean, weight * invstd, bias, *options, _rows(added), _rows(y))
-        else:
-            _normalize_planes(planes(x), mean, weight * invstd, bias, *options, planes(added), planes(y))
+    kernel, shaped = (_normalize_rows, _rows) if by_rows else (_normalize_planes, planes)
+    vectors = mean, weight * invstd, bias
+    team(kernel, NORMALIZE * x.size)(shaped(x), *vectors, *options, shaped(added), shaped(y))
     return y
 
 
@@ -100,8 +95,8 @@ def _backward(by_rows, dy, x, weight, mean, invstd, bias, relu, y, gated):
     scale, shift = _affine(weight, bias, x)
     kernel, shaped = (_backward_rows, _rows) if by_rows else (_backward_planes, planes)
     gate = (relu, y is not None, shaped(dy if y is None else y), shaped(dx if y is None else gated))
-    with team(BACKWARD * x.size):
-        kernel(shaped(dy), shaped(x), scale, shift, mean, invstd, *gate, shaped(dx), dweight, dbias)
+    vectors = scale, shift, mean, invstd
+    team(kernel, BACKWARD * x.size)(shaped(dy), shaped(x), *vectors, *gate, shaped(dx), dweight, dbias)
     return dx, None if weight is None else dweight, dbias
 
 

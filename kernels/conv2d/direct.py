@@ -27,8 +27,10 @@ import numpy as np
 from numba import get_num_threads
 
 from ..geometry import flat_and_strides, plain
+from ..jit import team
 from . import direct_loops
 
+NANOSECONDS = 0.05  # a multiplication takes one thread
 BLOCK = 16  # images to a block: they fill a vector register whatever the width
 
 
@@ -59,10 +61,11 @@ def forward(x, weight, bias, y, stride, padding, dilation, groups):
     offsets, _ = _tap_offsets(group_in, (kernel_h, kernel_w), x.shape[2], stride[0], padding[0], dilation[0])
     bias = np.zeros(out_channels, x.dtype) if bias is None else plain(bias)
     block = _block(len(x))
-    splits = _splits(-(-len(x) // block) * groups, out_channels // groups)
+    kernel = team(direct_loops.forward, NANOSECONDS * y.size * len(offsets))
+    splits = _splits(-(-len(x) // block) * groups, out_channels // groups) if kernel is direct_loops.forward else 1
     stride_n, stride_c, _, stride_p = (step // y.itemsize for step in y.strides)
     target = y if y.flags.c_contiguous else y.transpose(0, 2, 3, 1)
-    direct_loops.forward(
+    kernel(
         *flat_and_strides(x), plain(weight).reshape(weight.size), groups, bias, offsets, target.reshape(y.size),
         y.shape, (stride_n, stride_c, stride_p), kernel_w, stride, padding, dilation, block, splits,
     )  # fmt: skip

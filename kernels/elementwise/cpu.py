@@ -16,16 +16,15 @@ def relu(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     if x.size <= SMALL:
         return np.maximum(x, x.dtype.type(0), out=out)
     y = np.empty_like(x) if out is None else out
-    with team(NANOSECONDS * y.size):
-        _relu(_in_order_of(y, x), y.ravel("K"))
+    team(_relu, NANOSECONDS * y.size)(_in_order_of(y, x), y.ravel("K"))
     return y
 
 
 def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """dy where y = relu(x) is positive or NaN, else 0: the derivative at 0 is taken as 0."""
     dx = np.empty_like(y)
-    with team(NANOSECONDS * y.size):
-        _relu_backward(_in_order_of(dx, dy), _in_order_of(dx, y), dx.ravel("K"))
+    kernel = team(_relu_backward, NANOSECONDS * y.size)
+    kernel(_in_order_of(dx, dy), _in_order_of(dx, y), dx.ravel("K"))
     return dx
 
 
@@ -35,8 +34,8 @@ def add(x: np.ndarray, y: np.ndarray, out: np.ndarray | None = None) -> np.ndarr
     Otherwise the sum lies in memory as x does.
     """
     total = np.empty_like(x) if out is None else out
-    with team(NANOSECONDS * x.size):
-        _add(_in_order_of(total, x), _in_order_of(total, y), total.ravel("K"))
+    kernel = team(_add, NANOSECONDS * x.size)
+    kernel(_in_order_of(total, x), _in_order_of(total, y), total.ravel("K"))
     return total
 
 

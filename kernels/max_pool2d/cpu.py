@@ -30,19 +30,19 @@ def forward(
     if is_channels_last(x):
         y = np.empty((n, out_h, out_w, c), x.dtype)
         index = np.empty(y.shape, index_type)
-        with team((PIXELS + PIXEL / c) * taps * y.size):
-            _forward_pixels(x.transpose(0, 2, 3, 1), y, index, *kernel_size, *stride, *padding, *dilation)
+        kernel = team(_forward_pixels, (PIXELS + PIXEL / c) * taps * y.size)
+        kernel(x.transpose(0, 2, 3, 1), y, index, *kernel_size, *stride, *padding, *dilation)
         return y.transpose(0, 3, 1, 2), index.transpose(0, 3, 1, 2)
     x = np.ascontiguousarray(x)
     y = np.empty((n, c, out_h, out_w), x.dtype)
     index = np.empty(y.shape, index_type)
     planes = (n * c, out_h, out_w)
-    with team(PLANES * taps * y.size):
-        if _halves(x.shape, y.shape, kernel_size, stride, padding, dilation):
-            _forward_halving(x.reshape(-1), y.reshape(-1, out_w), index.reshape(-1, out_w))
-        else:
-            windows = (*kernel_size, *stride, *padding, *dilation)
-            _forward_planes(x.reshape(n * c, height, width), y.reshape(planes), index.reshape(planes), *windows)
+    nanoseconds = PLANES * taps * y.size
+    if _halves(x.shape, y.shape, kernel_size, stride, padding, dilation):
+        team(_forward_halving, nanoseconds)(x.reshape(-1), y.reshape(-1, out_w), index.reshape(-1, out_w))
+    else:
+        kernel, windows = team(_forward_planes, nanoseconds), (*kernel_size, *stride, *padding, *dilation)
+        kernel(x.reshape(n * c, height, width), y.reshape(planes), index.reshape(planes), *windows)
     return y, index
 
 
@@ -65,24 +65,24 @@ def backward(
         dx = np.empty((n, height, width, c), dy.dtype)
         dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1))
         index = index.transpose(0, 2, 3, 1)
-        with team((PIXELS + PIXEL / c) * taps * dy.size):
-            _backward_pixels(dy, index, dx, *kernel_size, *stride, *padding, *dilation)
+        kernel = team(_backward_pixels, (PIXELS + PIXEL / c) * taps * dy.size)
+        kernel(dy, index, dx, *kernel_size, *stride, *padding, *dilation)
         return dx.transpose(0, 3, 1, 2)
     dy, index = np.ascontiguousarray(dy), np.ascontiguousarray(index)
     dx = np.empty(input_shape, dy.dtype)
     if dy.dtype == np.float32 and _halves(input_shape, dy.shape, kernel_size, stride, padding, dilation):
         out_w = dy.shape[3]
         pairs = dx.reshape(-1).view(np.uint64).reshape(-1, 2, out_w)
-        with team(PLANES * dx.size):
-            _backward_halving(dy.view(np.uint32).reshape(-1, out_w), index.reshape(-1, out_w), pairs)
+        kernel = team(_backward_halving, PLANES * dx.size)
+        kernel(dy.view(np.uint32).reshape(-1, out_w), index.reshape(-1, out_w), pairs)
     else:
         numbers = np.arange(taps)
         rows = numbers // kernel_size[1] * dilation[0] - padding[0]
         columns = numbers % kernel_size[1] * dilation[1] - padding[1]
         planes = (n * c, *dy.shape[2:])
         dx_planes = dx.reshape(n * c, height, width)
-        with team(PLANES * dx.size):
-            _backward_planes(dy.reshape(planes), index.reshape(planes), dx_planes, rows, columns, *stride)
+        kernel = team(_backward_planes, PLANES * dx.size)
+        kernel(dy.reshape(planes), index.reshape(planes), dx_planes, rows, columns, *stride)
     return dx
 
 

@@ -45,19 +45,18 @@ def sgd(
             buffer[...] = 0
     scalar = parameters[0].dtype.type
     sizes = _sizes(parameters)
-    with team(NANOSECONDS * sizes.sum()):
-        _sgd(
-            sizes,
-            _objects(written[0]),
-            _objects(read),
-            _objects(written[-1]),  # without momentum anything: they are not read
-            scalar(lr),
-            scalar(-1 if maximize else 1),
-            scalar(weight_decay),
-            scalar(momentum),
-            scalar(1 if first_step else 1 - dampening),
-            nesterov,
-        )
+    team(_sgd, NANOSECONDS * sizes.sum())(
+        sizes,
+        _objects(written[0]),
+        _objects(read),
+        _objects(written[-1]),  # without momentum anything: they are not read
+        scalar(lr),
+        scalar(-1 if maximize else 1),
+        scalar(weight_decay),
+        scalar(momentum),
+        scalar(1 if first_step else 1 - dampening),
+        nesterov,
+    )
     _copy_back(written, originals)
 
 
@@ -86,25 +85,24 @@ def adam(
     read = _contiguous(gradients)
     scalar = parameters[0].dtype.type
     sizes = _sizes(parameters)
-    with team(NANOSECONDS * sizes.sum()):
-        _adam(
-            sizes,
-            _objects(written[0]),
-            _objects(read),
-            _objects(written[1]),
-            _objects(written[2]),
-            _objects(written[-1]),  # without AMSGrad anything: they are not read
-            scalar(lr / (1 - beta1**step)),
-            scalar(-1 if maximize else 1),
-            scalar(1 - lr * weight_decay if decoupled else 1),
-            scalar(0 if decoupled else weight_decay),
-            scalar(1 - beta1),
-            scalar(beta2),
-            scalar(1 - beta2),
-            scalar((1 - beta2**step) ** 0.5),
-            scalar(eps),
-            max_exp_avg_sqs is not None,
-        )
+    team(_adam, NANOSECONDS * sizes.sum())(
+        sizes,
+        _objects(written[0]),
+        _objects(read),
+        _objects(written[1]),
+        _objects(written[2]),
+        _objects(written[-1]),  # without AMSGrad anything: they are not read
+        scalar(lr / (1 - beta1**step)),
+        scalar(-1 if maximize else 1),
+        scalar(1 - lr * weight_decay if decoupled else 1),
+        scalar(0 if decoupled else weight_decay),
+        scalar(1 - beta1),
+        scalar(beta2),
+        scalar(1 - beta2),
+        scalar((1 - beta2**step) ** 0.5),
+        scalar(eps),
+        max_exp_avg_sqs is not None,
+    )
     _copy_back(written, originals)
 
 

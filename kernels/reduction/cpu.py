@@ -27,11 +27,10 @@ def sum_middle(a: np.ndarray) -> np.ndarray:
     columns = max(1, min(q, COLUMNS))
     rows = RECTANGLE // columns
     partial = np.zeros((p, -(-n // rows), q), np.float64)
-    with team(NANOSECONDS * a.size):
-        if q == 1:
-            _sum_lines(a.reshape(p, n), rows, partial.reshape(partial.shape[:2]))
-        else:
-            _sum_rows(a, rows, columns, partial)
+    if q == 1:
+        team(_sum_lines, NANOSECONDS * a.size)(a.reshape(p, n), rows, partial.reshape(partial.shape[:2]))
+    else:
+        team(_sum_rows, NANOSECONDS * a.size)(a, rows, columns, partial)
     total = partial[:, 0] if partial.shape[1] == 1 else partial.sum(1)
     return total.astype(a.dtype)
 

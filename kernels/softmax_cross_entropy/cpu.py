@@ -23,16 +23,15 @@ def forward(
     n, classes = logits.shape
     losses = np.empty(n, logits.dtype)
     log_probabilities = np.empty((n, classes), logits.dtype)
-    with team(NANOSECONDS * logits.size):
-        _forward(
-            np.ascontiguousarray(logits),
-            np.ascontiguousarray(target),
-            _weights(weight, log_probabilities),
-            ignore_index,
-            label_smoothing,
-            losses,
-            log_probabilities,
-        )
+    team(_forward, NANOSECONDS * logits.size)(
+        np.ascontiguousarray(logits),
+        np.ascontiguousarray(target),
+        _weights(weight, log_probabilities),
+        ignore_index,
+        label_smoothing,
+        losses,
+        log_probabilities,
+    )
     return losses, log_probabilities
 
 
@@ -46,16 +45,15 @@ def backward(
 ) -> np.ndarray:
     """dlogits (N, C) from dlosses (N,); see reference.py."""
     dlogits = np.empty_like(log_probabilities)
-    with team(NANOSECONDS * dlogits.size):
-        _backward(
-            np.ascontiguousarray(dlosses),
-            log_probabilities,
-            np.ascontiguousarray(target),
-            _weights(weight, log_probabilities),
-            ignore_index,
-            label_smoothing,
-            dlogits,
-        )
+    team(_backward, NANOSECONDS * dlogits.size)(
+        np.ascontiguousarray(dlosses),
+        log_probabilities,
+        np.ascontiguousarray(target),
+        _weights(weight, log_probabilities),
+        ignore_index,
+        label_smoothing,
+        dlogits,
+    )
     return dlogits
 
 

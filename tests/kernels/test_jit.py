@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels.conv2d import cpu
+from minigrad.kernels.elementwise.cpu import _relu
 from minigrad.kernels.jit import get_num_threads, set_num_threads, single_threaded_blas, team
 
 CONVOLVE = """
@@ -20,6 +21,7 @@ import numpy as np
 if "workqueue" in sys.argv:
     sys.modules["numba.np.ufunc.omppool"] = sys.modules["numba.np.ufunc.tbbpool"] = None
 from minigrad.kernels.conv2d import cpu
+from minigrad.kernels.elementwise.cpu import _relu
 from threading import Thread
 def convolve():
     for _ in range(20):
@@ -87,11 +89,10 @@ def test_blas_threads_are_restored_after_nested_use():
 
 
 def test_small_work_is_done_by_one_thread_and_large_by_all():
-    everybody = get_num_threads()
-    with team(1e9):
-        assert get_num_threads() == everybody
-    with team(10):
-        with team(10):
-            assert get_num_threads() == 1
-        assert get_num_threads() == 1
-    assert get_num_threads() == everybody
+    x, few, many = np.linspace(-1, 1, 1000, dtype=np.float32), np.empty(1000, np.float32), np.empty(1000, np.float32)
+    assert team(_relu, 1e9) is _relu
+    assert team(_relu, 10).targetoptions["parallel"] is False
+    team(_relu, 10)(x, few)
+    team(_relu, 1e9)(x, many)
+    np.testing.assert_array_equal(few, many)
+    np.testing.assert_array_equal(few, np.maximum(x, 0))
