@@ -65,9 +65,10 @@ def choose_algorithm(
     256           6 ->   16,          10 x 10, 5 x 5        (LeNet)     0.6      1.0
       1           3 ->   64,          55 x 55, 11 x 11, stride 4        2.5      0.5
       1         512 -> 2048,           7 x 7,  1 x 1                    0.6      0.9
-      1         512 ->  512,           2 x 2,  3 x 3                    0.4      2.1        2.3   two_by_two 0.4
-      1         512 ->  512,           7 x 7,  3 x 3                    1.1      2.0        2.1
-      1         512 ->  512,          28 x 28, 3 x 3                     16       14        7.1
+      1         512 ->  512,           2 x 2,  3 x 3                    0.4      2.1        1.2   two_by_two 0.4
+      1         512 ->  512,           7 x 7,  3 x 3                    1.1      2.1        1.4
+      1         512 ->  512,          14 x 14, 3 x 3                    3.3      4.6        2.2
+      1         512 ->  512,          28 x 28, 3 x 3                     16       14        5.3
       1        2048 ->  512,           7 x 7,  1 x 1                    0.9      0.9
     """
     out_channels, group_in, *_ = weight_shape
@@ -79,12 +80,13 @@ def choose_algorithm(
     pixels = batch * out_size[0] * out_size[1]
     if fit["two_by_two"] and wide:
         return "two_by_two"  # 9 products, where winograd takes 36 and im2col 36
-    if not gradient and pixels <= FEW_PIXELS and out_channels >= group_in and math.prod(weight_shape) >= MANY_WEIGHTS:
-        return "direct"  # reads the weights once, as they lie; the others turn them first, longer than they multiply
+    few = not gradient and pixels <= FEW_PIXELS and out_channels >= group_in and math.prod(weight_shape) >= MANY_WEIGHTS
     tiles = batch * -(-out_size[0] // 4) * -(-out_size[1] // 4)
     # A smaller output fills half a tile at most; fewer tiles do not pay for the kernels' transform.
-    if fit["winograd"] and wide and min(out_size) >= 3 and tiles >= 4:
+    if fit["winograd"] and wide and min(out_size) >= 3 and tiles >= (8 if few else 4):
         return "winograd"
+    if few:
+        return "direct"  # reads the weights once, as they lie; im2col turns them first, longer than it multiplies
     if group_out < 16 or (group_out < 32 and group_in < 16):
         return "direct"  # its vectors run along pixels and images
     return "im2col"

@@ -251,6 +251,8 @@ def test_algorithm_for_few_pixels():
     geometry = np.dtype(np.float32), 1, (512, 512, 1, 1), (7, 7), (1, 1), (0, 0), (1, 1), 1
     assert cpu.choose_algorithm(*geometry) == "direct"
     assert cpu.choose_algorithm(*geometry, gradient=True) == "im2col"
+    kinds = [cpu.choose_algorithm(geometry[0], batch, (512, 512, 3, 3), (7, 7), *geometry[4:]) for batch in (1, 2)]
+    assert kinds == ["direct", "winograd"]
 
 
 def test_algorithm_that_does_not_fit_is_refused():
@@ -304,7 +306,7 @@ def test_winograd_of_many_channels_in_blocks(channels, out_channels):
 
 
 @pytest.mark.parametrize("lay", [np.ascontiguousarray, channels_last])
-@pytest.mark.parametrize(("batch", "channels", "out_channels"), [(0, 3, 2), (1, 5, 40), (6, 33, 7)])
+@pytest.mark.parametrize(("batch", "channels", "out_channels"), [(0, 3, 2), (1, 5, 40), (6, 33, 7), (9, 140, 72)])
 def test_two_by_two(batch, channels, out_channels, lay):
     one = (1, 1)
     case = make_case(batch, channels, out_channels, (2, 2), (3, 3), one, one, one, 1, np.float32)
