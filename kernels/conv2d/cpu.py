@@ -19,8 +19,8 @@ from ..reduction.cpu import sum_middle
 from . import depthwise, direct, im2col, two_by_two, winograd
 
 CHANNELS_LAST = 32  # two vectors of 16 float32 (AVX-512) side by side in a pixel
-FEW_PIXELS = 200  # one image of 14 x 14: im2col turns the weights in a fifth of the time that it multiplies
-MANY_WEIGHTS = 2**16  # of fewer, turning takes less than starting the threads
+FEW_PIXELS = 64  # one image of 8 x 8: fewer do not pay for transforming or packing the weights
+MANY_WEIGHTS = 2**16  # of fewer, that takes less than starting the threads
 
 
 def fits(
@@ -64,14 +64,15 @@ def choose_algorithm(
     256 images,   1 ->    6 channels, 28 x 28, 5 x 5 kernel (LeNet)     0.6      2.6
     256           6 ->   16,          10 x 10, 5 x 5        (LeNet)     0.6      1.0
       1           3 ->   64,          55 x 55, 11 x 11, stride 4        2.5      0.5
-      1         512 -> 2048,           7 x 7,  1 x 1                    0.6      0.9
-      1         512 ->  512,           2 x 2,  3 x 3                    0.4      2.1        1.2   two_by_two 0.4
-      1         512 ->  512,           7 x 7,  3 x 3                    1.1      2.1        1.4
-      1         512 ->  512,          14 x 14, 3 x 3                    3.3      4.6        2.2
-      1         512 ->  512,          28 x 28, 3 x 3                     16       14        5.3
-      1        2048 ->  512,           7 x 7,  1 x 1                    0.9      0.9
+      1         512 -> 2048,           7 x 7,  1 x 1                    0.8      0.7
+      1        2048 ->  512,           7 x 7,  1 x 1                    0.8      0.6
+      1         512 ->  512,           2 x 2,  3 x 3                    0.4      0.5        1.2   two_by_two 0.4
+      1         512 ->  512,           4 x 4,  3 x 3                    0.5      0.7        1.2
+      1         512 ->  512,           7 x 7,  3 x 3                    1.1      1.2        1.3
+      1         256 ->  256,          14 x 14, 3 x 3                    0.9      0.8        0.6
+      1         512 ->  512,          28 x 28, 3 x 3                     15       12        5.4
     """
-    out_channels, group_in, *_ = weight_shape
+    out_channels, group_in, *kernel = weight_shape
     group_out = out_channels // groups
     fit = fits(dtype, weight_shape, out_size, stride, padding, dilation, groups)
     if fit["depthwise"] and groups >= 16:
@@ -80,13 +81,13 @@ def choose_algorithm(
     pixels = batch * out_size[0] * out_size[1]
     if fit["two_by_two"] and wide:
         return "two_by_two"  # 9 products, where winograd takes 36 and im2col 36
-    few = not gradient and pixels <= FEW_PIXELS and out_channels >= group_in and math.prod(weight_shape) >= MANY_WEIGHTS
+    few = pixels <= FEW_PIXELS and out_channels >= group_in and math.prod(weight_shape) >= MANY_WEIGHTS
+    if few and not gradient and math.prod(kernel) > 1 == max(stride):
+        return "direct"  # reads the weights once, as they lie
     tiles = batch * -(-out_size[0] // 4) * -(-out_size[1] // 4)
     # A smaller output fills half a tile at most; fewer tiles do not pay for the kernels' transform.
-    if fit["winograd"] and wide and min(out_size) >= 3 and tiles >= (8 if few else 4):
+    if fit["winograd"] and wide and min(out_size) >= 3 and tiles >= 4:
         return "winograd"
-    if few:
-        return "direct"  # reads the weights once, as they lie; im2col turns them first, longer than it multiplies
     if group_out < 16 or (group_out < 32 and group_in < 16):
         return "direct"  # its vectors run along pixels and images
     return "im2col"

@@ -1,15 +1,17 @@
 """Convolution as matrix products, im2col without writing the columns down; channels last in memory.
 
-Let a row be an output pixel (n, oh, ow) and k = (kh, kw, c) a number under its window. With the weights turned into
-a matrix `packed` (K, O), channels last,
+Let a row be an output pixel (n, oh, ow) and k = (c, kh, kw) a number under its window. With the weights (O, K) as a
+matrix,
 
-    forward           y (pixels, O)   = X (pixels, K) packed (K, O) + bias
-    weight gradient   dpacked (K, O)  = X^T dy (pixels, O)
+    forward           y (pixels, O)   = X (pixels, K) weight^T + bias
+    weight gradient   dweight^T       = X^T dy (pixels, O)
     input gradient    dx              = the same as forward, with dy for x: see below
 
 where X[p, k] = x[place of p's window + place of k in a window] is never written: `tile.multiply` reads it so. A task
 takes some rows of some images, copies the input that they see, padded with zeros, so that it stays in cache (not even
-that where there is no padding), and goes through the output channels in blocks that fill a tile, 64 float32 each.
+that where there is no padding), and goes through the output channels in blocks that fill a tile, 64 float32 each. Of
+a block it transposes some of the weights into a panel, whose rows the tile reads, uses them for all its pixels, and
+takes the next: packing is done where the weights are needed, and they are never copied to memory.
 
 A pixel of dx collects weight[kh, kw] dy[oh, ow] over all oh stride + kh dilation - padding = h. With a stride these are
 other taps for each remainder of h and w modulo the stride, but the same for all pixels of one remainder: so dx is
@@ -21,16 +23,17 @@ Sums run in an order that depends on the shapes alone.
 from __future__ import annotations
 
 import numpy as np
+from numba import get_num_threads
 
 from ..geometry import flat_and_strides, plain
 from ..tile import VECTOR_BYTES, WIDEST
 from ..workspace import workspace
 from . import im2col_loops as loops
 
-PIXELS = 192  # to a task: enough to use a block of weights often while it is in cache
+PIXELS = 400  # to a task: many enough that packing its weights takes a twentieth of the time
 FEW_PIXELS = 64  # at least, if there are as many: rather cut the outputs
 CACHE = 2**20  # bytes: half of a core's second-level cache, for what a task reads again and again
-TASKS = 16  # at least, if there is enough work: so two to four threads share it evenly
+PARTS = 16  # of the weight gradient at least, if there is enough work: so two to four threads share it evenly
 
 
 def _channels_last(array):
@@ -48,17 +51,19 @@ def _blocks(outputs, dtype):
     return blocks, -(-vectors // blocks)
 
 
-def _run(y_shape, step, channels, itemsize, blocks, heavy):
-    """Images and rows of outputs to a task, and into how many ranges it cuts the blocks of outputs."""
+def _run(y_shape, step, channels, itemsize, blocks, tasks):
+    """Images and rows of outputs to a task, and into how many ranges it cuts the blocks of outputs.
+
+    There are `tasks` of them at least, if there is enough work.
+    """
     batch, _, height, width = y_shape
-    pixels = CACHE // (2 * itemsize * max(1, channels) * step[0] * step[1])
-    if not heavy:
-        pixels = min(pixels, PIXELS, max(FEW_PIXELS, batch * height * width // TASKS))
+    pixels = min(PIXELS, CACHE // (itemsize * max(1, channels) * step[0] * step[1]))
+    pixels = min(pixels, max(FEW_PIXELS, batch * height * width * blocks // tasks))
     images = max(1, min(batch, pixels // max(1, height * width)))
     rows = height if images > 1 else max(1, min(height, pixels // max(1, width)))
     images, rows = _even(batch, images), _even(height, rows)
     bands = -(-batch // images) * -(-height // rows)
-    return (images, rows), min(blocks, blocks if heavy else -(-TASKS // max(1, bands)))
+    return (images, rows), min(blocks, -(-tasks // max(1, bands)))
 
 
 def _even(total, run):
@@ -78,7 +83,7 @@ def _inside(x, taps_h, taps_w, step, rows, columns):
     )
 
 
-def _convolve(x, weight, strides, taps_h, taps_w, taps, bias, step, y, first, spacing):
+def _convolve(x, weight, strides, area, taps_h, taps_w, taps, bias, step, y, first, spacing):
     """y[n, o, i, j] = bias[o] + sum of weight x[n, c, i step + taps_h, j step + taps_w] for the pixels of y (channels
     last) from `first` on, `spacing` apart.
 
@@ -90,21 +95,17 @@ def _convolve(x, weight, strides, taps_h, taps_w, taps, bias, step, y, first, sp
     blocks, vectors = _blocks(outputs, y.dtype)
     if not len(taps):
         taps_h = taps_w = np.zeros(1, np.int64)
-        channels = 0
-    depth = channels * len(taps)
-    (packed,) = workspace(y.dtype, (groups, blocks, depth, vectors * VECTOR_BYTES // y.itemsize))
-    if depth:
-        loops.pack(weight, strides[:3], taps, groups, outputs, packed)
     pixels = y[:, :, first[0] :: spacing[0], first[1] :: spacing[1]]
     if not pixels.size:
         return
     inside = _inside(x, taps_h, taps_w, step, *pixels.shape[2:])
-    run, splits = _run(pixels.shape, step, channels, y.itemsize, blocks, depth * outputs * y.itemsize > CACHE)
+    run, splits = _run(pixels.shape, step, channels, y.itemsize, blocks, 2 * get_num_threads())
     stride_n, _, stride_h, stride_w = (stride // y.itemsize for stride in pixels.strides)
     base = (first[0] * y.shape[3] + first[1]) * y.shape[1]
     loops.forward(
-        *flat_and_strides(x), step, taps_h, taps_w, inside, packed, bias, y.transpose(0, 2, 3, 1).reshape(y.size),
-        base, pixels.shape, (stride_n, stride_h, stride_w), run, splits, vectors,
+        *flat_and_strides(x), step, taps_h, taps_w, inside, weight, strides, area, taps, bias,
+        y.transpose(0, 2, 3, 1).reshape(y.size), base, pixels.shape, (stride_n, stride_h, stride_w), run, splits,
+        blocks, vectors,
     )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def forward(x, weight, bias, y, stride, padding, dilation, groups):
     flat = plain(weight).reshape(weight.size)
     target = _channels_last(y)
     taps = _pairs(rows, columns, kernel_w)
-    _convolve(x, flat, strides, taps_h, taps_w, taps, bias, stride, target, (0, 0), (1, 1))
+    _convolve(x, flat, strides, area, taps_h, taps_w, taps, bias, stride, target, (0, 0), (1, 1))
     if target is not y:
         y[...] = target
 
@@ -152,7 +153,7 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
         taps_h, rows = _taps_of_remainder(kernel_h, padding[0], dilation[0], stride[0], first[0])
         taps_w, columns = _taps_of_remainder(kernel_w, padding[1], dilation[1], stride[1], first[1])
         taps = _pairs(rows, columns, kernel_w)
-        _convolve(dy, flat, strides, taps_h, taps_w, taps, zeros, (1, 1), target, first, stride)
+        _convolve(dy, flat, strides, area, taps_h, taps_w, taps, zeros, (1, 1), target, first, stride)
     if target is not dx:
         dx[...] = target
 
@@ -168,11 +169,11 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     if not dy.size:
         dweight[...] = 0
         return
-    run, _ = _run(dy.shape, stride, channels, dy.itemsize, blocks, False)
+    run, _ = _run(dy.shape, stride, channels, dy.itemsize, blocks, PARTS)
     bands = -(-dy.shape[0] // run[0]) * -(-dy.shape[2] // run[1])
     # Every part has its own sum in memory, and two or four threads share an even number evenly.
-    parts = min(bands, max(2, min(TASKS, 4 * CACHE // dweight.nbytes) // 2 * 2))
-    splits = min(blocks, -(-TASKS // (parts * groups)))
+    parts = min(bands, max(2, min(PARTS, 4 * CACHE // dweight.nbytes) // 2 * 2))
+    splits = min(blocks, -(-PARTS // (parts * groups)))
     (partial,) = workspace(dy.dtype, (parts, groups, blocks, depth, vectors * VECTOR_BYTES // dy.itemsize))
     dy_flat, _, (stride_n, _, stride_h, stride_w) = flat_and_strides(_channels_last(dy))
     loops.weight_gradient(

@@ -9,40 +9,19 @@ import numpy as np
 from numba import prange
 
 from ..jit import jit
-from ..tile import aligned, multiply
+from ..tile import VECTOR_BYTES, aligned, multiply
+from ..transpose import transpose
 
-RUN = 16  # channels and outputs that are turned together: a cache line of each kernel, and few enough of them
+RUN = 16  # channels that are turned together: a cache line of each kernel
 PIXELS = 96  # summed at a time in the weight gradient: with 64 outputs half of the first-level cache
-DEPTH = 2048  # terms summed at a time: with 64 columns half a megabyte of weights, which stays in the L2 cache
+DEPTH = 1024  # terms summed at a time: with 64 outputs a panel of 256 KiB, which the second-level cache holds
 
 _unsigned = np.uintp  # unsigned indices spare the compiler the test for negative ones, which stops vectorising
 
 
 @jit(parallel=True)
-def pack(weight, strides, taps, groups, outputs, packed):
-    """packed[g, b, (t, c), j]: the weight at taps[t], channel c, for output b * width + j of group g; 0 beyond.
-
-    `weight` is flat: group g, output o, channel c, tap t at g strides[0] + o strides[1] + c strides[2] + taps[t].
-    """
-    _, blocks, depth, width = packed.shape
-    channels = depth // len(taps)
-    runs = -(-channels // RUN)
-    for task in prange(groups * blocks * runs):
-        g, b, first = task // (blocks * runs), task // runs % blocks, task % runs * RUN
-        inside = min(width, outputs - b * width)
-        block = packed[g, b].reshape(depth * width)
-        for j in range(0, width, RUN):
-            for t in range(len(taps)):
-                for c in range(first, min(channels, first + RUN)):
-                    start = g * strides[0] + (b * width + j) * strides[1] + c * strides[2] + taps[t]
-                    to = (t * channels + c) * width + j
-                    for i in range(min(RUN, width - j)):
-                        block[to + i] = weight[start + i * strides[1]] if j + i < inside else 0
-
-
-@jit(parallel=True)
 def unpack(partial, outputs, taps, dweight):
-    """dweight (O, C, taps) = the sum over parts of partial[part, g, b, (t, c), j]; the inverse of `pack`."""
+    """dweight (O, C, taps) = the sum over parts of partial[part, g, b, (t, c), j]."""
     parts, groups, blocks, depth, width = partial.shape
     channels = depth // taps
     runs = -(-channels // RUN)
@@ -119,12 +98,10 @@ def _windows(x, x_shape, x_strides, step, taps_h, taps_w, group, channels, image
             _load(x, x_strides[1:], base + n * stride_n, x_shape[2], x_shape[3], top, left, buffer[n])
         source, base = buffer.reshape(buffer.size), 0
     places = _places(base, (pitch_n, step[0] * pitch_h, step[1] * pitch_w), images, rows, columns)
-    taps = np.empty((len(taps_h), len(taps_w), channels), np.int64)
+    taps = np.empty((len(taps_h), len(taps_w)), np.int64)
     for i in range(len(taps_h)):
         for j in range(len(taps_w)):
-            tap = (taps_h[i] - taps_h[0]) * pitch_h + (taps_w[j] - taps_w[0]) * pitch_w
-            for c in range(channels):
-                taps[i, j, c] = tap + c
+            taps[i, j] = (taps_h[i] - taps_h[0]) * pitch_h + (taps_w[j] - taps_w[0]) * pitch_w
     return source, places, taps.reshape(taps.size)
 
 
@@ -147,22 +124,51 @@ def _span(task, run, total):
 
 
 @jit
-def _forward_task(source, places, taps, packed, bias, y, targets, vectors, outputs, first, last):
-    """Blocks `first` to `last` of a group's outputs; packed (blocks, K, width), y and bias from its first output on."""
-    _, depth, width = packed.shape
-    flat, zeros = packed.reshape(packed.size), np.zeros(len(places), np.int64)
+def _pack(weight, start, strides, area, outputs, channels, panel, width):
+    """panel[c * area + t, j] = weight[start + j strides[0] + c strides[1] + t] for `outputs` j and `channels` c.
+
+    In the panel up to a vector of lines beyond are overwritten.
+    """
+    lanes, (pitch, step) = VECTOR_BYTES // weight.itemsize, strides
+    if pitch == area == 1:
+        for c in range(channels):
+            _copy(weight, start + c * step, panel, c * width, outputs)
+        return
+    runs, run = (1, channels * area) if step == area else (channels, area)
+    for j in range(0, outputs, lanes):
+        for r in range(runs):
+            for d in range(0, run, lanes):
+                transpose(
+                    weight, start + j * pitch + r * step + d, pitch, min(lanes, outputs - j), min(lanes, run - d),
+                    panel, (r * run + d) * width + j, width,
+                )  # fmt: skip
+
+
+@jit
+def _forward_task(
+    source, places, windows, weight, strides, area, taps, channels, bias, y, targets, vectors, outputs, first, last
+):
+    """Blocks `first` to `last` of a group's outputs; weight, bias and y from the group's first output on."""
+    lanes = VECTOR_BYTES // y.itemsize
+    width, chunk = vectors * lanes, max(1, min(channels, DEPTH // area))
+    in_chunk = np.arange(chunk).reshape(chunk, 1)
+    depths = (in_chunk + windows[: len(taps)]).ravel()
+    lines = ((in_chunk * area + taps) * width).ravel()
+    panel, zeros = aligned((chunk * area + lanes) * width, y), np.zeros(len(places), np.int64)
+    panel[:] = 0  # columns without an output are multiplied too, and denormal numbers would take long
     for block in range(first, last):
         valid = min(width, outputs - block * width)
         target = y[block * width :]
-        for d in range(0, max(depth, 1), DEPTH):
-            lines = np.arange(d, min(depth, d + DEPTH)) * width
-            weights = flat[block * depth * width :]
-            if d == 0:
+        for c in range(0, max(channels, 1), chunk):
+            count = min(chunk, channels - c)
+            _pack(weight, block * width * strides[0] + c * strides[1], strides, area, valid, count, panel, width)
+            if c == 0:
                 start, starts = bias[block * width :], zeros
             else:
                 start, starts = target, targets
+            used = count * len(taps)
             multiply(
-                source, places, taps[d : d + DEPTH], weights, lines, start, starts, target, targets, vectors, valid
+                source[c:], places, depths[:used], panel, lines[:used], start, starts, target, targets, vectors, valid
             )  # fmt: skip
 
 
@@ -175,7 +181,10 @@ def forward(
     taps_h,
     taps_w,
     inside,
-    packed,
+    weight,
+    strides,
+    area,
+    taps,
     bias,
     y,
     y_base,
@@ -183,27 +192,30 @@ def forward(
     y_strides,
     run,
     splits,
+    blocks,
     vectors,
 ):
-    """y[n, i, j, o] = bias[o] + sum over t, c of packed[..., (t, c), o] x[n, i step + taps_h, j step + taps_w, c].
+    """y[n, i, j, o] = bias[o] + sum over c, t of weight[o, c, taps[t]] x[n, i step + taps_h, j step + taps_w, c].
 
-    x and y are flat; a task takes run[0] images, run[1] rows and one of `splits` ranges of a group's blocks.
+    All are flat; `strides` are those of the weights' groups, outputs and channels, of `area` taps each. A task takes
+    run[0] images, run[1] rows and one of `splits` ranges of a group's blocks of outputs.
     """
-    groups, blocks, depth, _ = packed.shape
-    channels, outputs = depth // (len(taps_h) * len(taps_w)), y_shape[1] // groups
+    groups = strides[3]
+    outputs = y_shape[1] // groups
+    channels = x_shape[1] // groups if len(taps) else 0
     bands_n, bands_h = -(-y_shape[0] // run[0]), -(-y_shape[2] // run[1])
     for task in prange(bands_n * bands_h * groups * splits):
         band, group, split = task // (groups * splits), task // splits % groups, task % splits
         images, rows = _span(band // bands_h, run[0], y_shape[0]), _span(band % bands_h, run[1], y_shape[2])
-        source, places, taps = _windows(
+        source, places, windows = _windows(
             x, x_shape, x_strides, step, taps_h, taps_w, group, channels, images, rows, y_shape[3], inside
         )
         base = y_base + images[0] * y_strides[0] + rows[0] * y_strides[1]
         targets = _places(base, y_strides, images, rows, y_shape[3])
-        first, last = blocks * split // splits, blocks * (split + 1) // splits
         _forward_task(
-            source, places, taps, packed[group], bias[group * outputs :], y[group * outputs :], targets, vectors,
-            outputs, first, last,
+            source, places, windows, weight[group * strides[0] :], strides[1:3], area, taps, channels,
+            bias[group * outputs :], y[group * outputs :], targets, vectors, outputs, blocks * split // splits,
+            blocks * (split + 1) // splits,
         )  # fmt: skip
 
 
@@ -245,9 +257,10 @@ def weight_gradient(x, x_shape, x_strides, step, taps_h, taps_w, dy, y_shape, y_
         begin = bands * part // parts
         for band in range(begin, bands * (part + 1) // parts):
             images, rows = _span(band // bands_h, run[0], y_shape[0]), _span(band % bands_h, run[1], y_shape[2])
-            source, places, taps = _windows(
+            source, places, windows = _windows(
                 x, x_shape, x_strides, step, taps_h, taps_w, group, channels, images, rows, y_shape[3], False
             )
+            taps = (windows.reshape(len(windows), 1) + np.arange(channels)).ravel()
             lines = _places(images[0] * y_strides[0] + rows[0] * y_strides[1], y_strides, images, rows, y_shape[3])
             _weight_gradient_task(
                 source, places, taps, dy[group * outputs :], lines, partial[part, group], vectors, outputs,

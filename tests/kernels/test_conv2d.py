@@ -219,6 +219,18 @@ def test_depthwise(case, last, channels):
     assert_algorithm(case, "depthwise")
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("channels", "outputs", "kernel", "stride", "groups"),
+    [(1100, 70, 1, 1, 1), (70, 1100, 1, 2, 1), (130, 150, 3, 2, 1), (20, 90, 7, 3, 2), (150, 17, 3, 1, 1)],
+)
+def test_im2col_of_many_channels_in_panels(channels, outputs, kernel, stride, groups, dtype):
+    padding = (kernel // 2,) * 2
+    case = make_case(2, channels, outputs, (7, 6), (kernel,) * 2, (stride,) * 2, padding, (1, 1), groups, dtype)
+    assert_algorithm(case, "im2col")
+    assert_same_on_one_thread(lambda: results(cpu, case, algorithm="im2col"))
+
+
 def assert_algorithm(case, algorithm):
     """Forward and both gradients are the reference's, and two runs are equal to the last bit."""
     got = results(cpu, case, algorithm=algorithm)
@@ -248,11 +260,11 @@ def test_algorithm(weight_shape, kind, padding, groups, expected):
 
 
 def test_algorithm_for_few_pixels():
-    geometry = np.dtype(np.float32), 1, (512, 512, 1, 1), (7, 7), (1, 1), (0, 0), (1, 1), 1
-    assert cpu.choose_algorithm(*geometry) == "direct"
-    assert cpu.choose_algorithm(*geometry, gradient=True) == "im2col"
-    kinds = [cpu.choose_algorithm(geometry[0], batch, (512, 512, 3, 3), (7, 7), *geometry[4:]) for batch in (1, 2)]
-    assert kinds == ["direct", "winograd"]
+    geometry = (7, 7), (1, 1), (1, 1), (1, 1), 1
+    choose = lambda *shape, **gradient: cpu.choose_algorithm(np.dtype(np.float32), 1, shape, *geometry, **gradient)  # noqa: E731
+    assert choose(512, 512, 3, 3) == "direct"
+    assert choose(512, 512, 3, 3, gradient=True) == "winograd"
+    assert choose(512, 512, 1, 1) == "im2col"
 
 
 def test_algorithm_that_does_not_fit_is_refused():

@@ -1,0 +1,60 @@
+"""A square of a matrix transposed in registers: 4 numbers a cycle, where a loop over numbers takes a cycle for each.
+
+Weaving two vectors, a0 b0 a1 b1 ..., moves every number's row, as binary digits, one digit into its column. Of a square
+of 2^k rows, weaving row i with row i + half and the results again, k times in all, exchanges rows and columns.
+
+Numba does not see a change of this file in the kernels that call it: delete their caches after editing it.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .tile import VECTOR_BYTES
+
+
+@intrinsic
+def transpose(typing, a, start, pitch, rows, columns, b, to, width):
+    """b[to + j * width + i] = a[start + i * pitch + j] for i < rows and j < columns, at most a vector's numbers each.
+
+    Nothing else is read, but a whole square written: beyond `rows` the last of them again, beyond `columns` zeros.
+    """
+    signature = types.void(a, start, pitch, rows, columns, b, to, width)
+
+    def generate(context, builder, signature, arguments):
+        a, b = (context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (0, 5))
+        start, pitch, rows, columns, to, width = (arguments[k] for k in (1, 2, 3, 4, 6, 7))
+        number = a.type.pointee
+        size = 4 if isinstance(number, ir.FloatType) else 8
+        lanes = VECTOR_BYTES // size
+        i32, i64 = ir.IntType(32), ir.IntType(64)
+        vector, mask, orders = (ir.VectorType(kind, lanes) for kind in (number, ir.IntType(1), i32))
+        pointer, aligned, zeros = vector.as_pointer(), ir.Constant(i32, size), ir.Constant(vector, [0.0] * lanes)
+        name, parameters = f"llvm.masked.load.v{lanes}f{8 * size}.p0", [pointer, i32, mask, vector]
+        load = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, parameters), name)
+
+        inside = ir.Constant(mask, ir.Undefined)
+        for j in range(lanes):
+            within = builder.icmp_signed("<", ir.Constant(i64, j), columns)
+            inside = builder.insert_element(inside, within, ir.Constant(i32, j))
+        last, square = builder.sub(rows, ir.Constant(i64, 1)), []
+        for i in range(lanes):
+            row = ir.Constant(i64, i)
+            row = builder.select(builder.icmp_signed("<", row, last), row, last)
+            place = builder.gep(a, [builder.add(start, builder.mul(row, pitch))])
+            square.append(builder.call(load, [builder.bitcast(place, pointer), aligned, inside, zeros]))
+        half = lanes // 2
+        pairs = [number for i in range(lanes) for number in (i, lanes + i)]
+        low, high = ir.Constant(orders, pairs[:lanes]), ir.Constant(orders, pairs[lanes:])
+        for _ in range(lanes.bit_length() - 1):
+            woven = zip(square[:half], square[half:], strict=True)
+            square = [builder.shuffle_vector(x, y, order) for x, y in woven for order in (low, high)]
+        for j in range(lanes):
+            place = builder.gep(b, [builder.add(to, builder.mul(ir.Constant(i64, j), width))])
+            builder.store(square[j], builder.bitcast(place, pointer), align=size)
+        return context.get_dummy_value()
+
+    return signature, generate
