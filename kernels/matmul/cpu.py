@@ -20,10 +20,16 @@ from . import skinny
 # Multiplications from which it pays to share a product: half a millisecond of work.
 WORTH_SHARING = 50_000_000
 
-# `skinny` is faster up to so many rows (4x2048x1000: 0.32 ms against 1.05; 16x9216x4096: both 15), with matrices
+# `skinny` is faster up to so many rows (16x9216x4096: 11 ms against 15; 32x9216x4096: 22 against 19), with matrices
 # that are worth two threads.
-FEW_ROWS = 8
+FEW_ROWS = 16
 LARGE_MATRIX = 400_000
+
+# With so few columns of `a`, as in a linear layer's weight gradient, writing the product is most of the work. OpenBLAS
+# packs its factors and goes over the result twice, except in products of up to so many multiplications, to which the
+# rows are cut (4096x16x9216: 9.5 ms instead of 15; 4096x4x25088: 21 instead of 52).
+SHALLOW = 16
+UNPACKED = 1_000_000
 
 # Multiplications that a plain loop is done with before BLAS has been told its threads: 1x400x120 in 3.2 us, not 6.1.
 FEW = 100_000
@@ -65,19 +71,25 @@ def _times_transposed(a, rows, product):
 
 def _shared(a: np.ndarray, b: np.ndarray, threads: int) -> np.ndarray:
     """a b, where every thread computes some of the rows or of the columns, whichever are more."""
-    rows, columns = a.shape[-2], b.shape[-1]
+    rows, depth, columns = *a.shape[-2:], b.shape[-1]
     product = np.empty((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), rows, columns), np.result_type(a, b))
-    share = -(-max(rows, columns) // threads)
+    shallow = depth <= SHALLOW and rows >= threads
+    by_rows = shallow or rows >= columns
+    length = rows if by_rows else columns
+    share = -(-length // threads)
+    piece = max(1, UNPACKED // max(1, depth * columns)) if shallow else share
 
     def compute(first: int) -> None:
-        part = slice(first, first + share)
         with np.errstate(all="ignore"):  # which a thread does not inherit
-            if rows >= columns:
-                np.matmul(a[..., part, :], b, out=product[..., part, :])
-            else:
-                np.matmul(a, b[..., part], out=product[..., part])
+            last = min(length, first + share)
+            for start in range(first, last, piece):
+                part = slice(start, min(last, start + piece))
+                if by_rows:
+                    np.matmul(a[..., part, :], b, out=product[..., part, :])
+                else:
+                    np.matmul(a, b[..., part], out=product[..., part])
 
-    others = [_workers().submit(compute, first) for first in range(share, max(rows, columns), share)]
+    others = [_workers().submit(compute, first) for first in range(share, length, share)]
     compute(0)
     for other in others:
         other.result()

@@ -24,6 +24,10 @@ _RUN = 8
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a b for a (M, K) of a few rows and b (K, N), that or its transpose C-contiguous."""
     rows, depth = a.shape
+    if not b.flags.c_contiguous and rows == 1:
+        y = np.empty((1, b.shape[1]), a.dtype)
+        _times_vector(b.T, np.ascontiguousarray(a[0]), y[0])
+        return y
     if not b.flags.c_contiguous:
         padded = np.zeros((-(-rows // 4) * 4, depth), a.dtype)
         padded[:rows] = a
@@ -36,6 +40,23 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if whole < depth:
         y += a[:, whole:] @ b[whole:]
     return y
+
+
+@jit(parallel=True, fastmath=REASSOCIATE)
+def _times_vector(w, x, y):
+    """y (N,) = w x: w (N, K) and x (K,), two rows of w at a time."""
+    columns, depth = w.shape
+    for task in prange((columns + _TASK - 1) // _TASK):
+        last = min(columns, (task + 1) * _TASK)
+        for o in range(task * _TASK, last, 2):
+            p = min(o + 1, last - 1)  # at an odd end the same row twice
+            w0, w1 = w[o], w[p]
+            a = b = x.dtype.type(0)
+            for k in range(depth):
+                a += x[k] * w0[k]
+                b += x[k] * w1[k]
+            y[o] = a
+            y[p] = b
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)

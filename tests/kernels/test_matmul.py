@@ -22,6 +22,7 @@ from minigrad.kernels.matmul import cpu, reference
         ((2, 0), (0, 3)),
         ((1, 700), (700, 601)),
         ((5, 613), (613, 705)),
+        ((16, 613), (613, 705)),
         ((8, 400_000), (400_000, 1)),
     ],
 )
@@ -30,6 +31,7 @@ from minigrad.kernels.matmul import cpu, reference
 def test_product_equals_einsum_in_double(first, second, transposed, shared, dtype, monkeypatch):
     if shared:
         monkeypatch.setattr(cpu, "WORTH_SHARING", 0)
+        monkeypatch.setattr(cpu, "UNPACKED", 30)  # a row or two in a piece
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal(first).astype(dtype), rng.standard_normal(second).astype(dtype)
     if transposed and len(second) == 2:
