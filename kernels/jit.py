@@ -138,31 +138,28 @@ def set_num_threads(count: int) -> None:
     if not 1 <= count <= limit:
         raise RuntimeError(f"set_num_threads: count must lie between 1 and {limit} on this machine, got {count}")
     numba.set_num_threads(count)
-    for library in _blas_libraries():
-        if not _is_scipys(library):
-            library.set_num_threads(count)
+    for library in _blas_of_numpy():
+        library.set_num_threads(count)
 
 
 @cache
-def _blas_libraries() -> tuple:
-    # np.dot inside a kernel goes to SciPy's BLAS: load it, so that it is found.
-    import scipy.linalg.cython_blas  # noqa: F401
+def _blas_of_numpy() -> tuple:
+    """The libraries that NumPy multiplies with. The wheels of NumPy and SciPy carry an OpenBLAS each, in numpy.libs and
+    scipy.libs; conda's share one library."""
     from threadpoolctl import ThreadpoolController
 
-    return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
-
-
-def _is_scipys(library: Any) -> bool:
-    # The wheels of NumPy and SciPy carry an OpenBLAS each, in numpy.libs and scipy.libs; conda's share one
-    # library.
-    return "scipy.libs" in library.filepath or "scipy/.dylibs" in library.filepath
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    return tuple(
+        library
+        for library in libraries
+        if not ("scipy.libs" in library.filepath or "scipy/.dylibs" in library.filepath)
+    )
 
 
 class _OneThread:
-    """`with` this, the BLAS libraries that `choose` picks run on one thread, for all Python threads."""
+    """`with` this, NumPy's matrix products run on one thread, for all Python threads."""
 
-    def __init__(self, choose: Callable[[], list]):
-        self._choose = choose
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
         self._before: list[tuple[Any, int]] = []
@@ -171,7 +168,7 @@ class _OneThread:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._before = [(library, library.get_num_threads()) for library in self._choose()]
+                self._before = [(library, library.get_num_threads()) for library in _blas_of_numpy()]
                 for library, threads in self._before:
                     if threads != 1:
                         library.set_num_threads(1)
@@ -185,21 +182,8 @@ class _OneThread:
                         library.set_num_threads(threads)
 
 
-@cache
-def _blas_of_kernels() -> list:
-    return [library for library in _blas_libraries() if _is_scipys(library)] or list(_blas_libraries())
-
-
-@cache
-def _blas_of_numpy() -> list:
-    return [library for library in _blas_libraries() if not _is_scipys(library)]
-
-
-# The BLAS that kernels call (`np.dot` inside `prange`). A kernel's own threads already occupy the cores; a BLAS
-# that starts a team in each of them makes it 2 to 3 times slower.
-single_threaded_blas = _OneThread(_blas_of_kernels)
-# NumPy's own products, where they are too small to be shared.
-single_threaded_numpy = _OneThread(_blas_of_numpy)
+# NumPy's own products, where they are too small to be shared or kernels' threads share them.
+single_threaded_numpy = _OneThread()
 
 # Nanoseconds of work from which it pays to share it. A thread that slept takes 50 to 100 us until it is awake, but in a
 # training step it has just worked: one of LeNet-5 on 64 pictures took 3.6 ms with 150,000 here, 3.2 with 20,000 to

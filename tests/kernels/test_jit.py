@@ -13,7 +13,7 @@ import pytest
 
 from minigrad.kernels.conv2d import cpu
 from minigrad.kernels.elementwise.cpu import _relu
-from minigrad.kernels.jit import get_num_threads, set_num_threads, single_threaded_blas, team
+from minigrad.kernels.jit import get_num_threads, set_num_threads, single_threaded_numpy, team
 
 CONVOLVE = """
 import sys
@@ -71,13 +71,13 @@ def test_number_of_threads_can_be_set():
 def test_blas_threads_are_restored_after_nested_use():
     def user():
         for _ in range(50):
-            with single_threaded_blas, single_threaded_blas:
+            with single_threaded_numpy, single_threaded_numpy:
                 np.dot(np.ones((4, 4)), np.ones((4, 4)))
 
     from threadpoolctl import threadpool_info
 
     cpu.forward(np.ones((1, 1, 3, 3)), np.ones((1, 1, 1, 1)), None, (1, 1), (0, 0), (1, 1), 1)
-    with single_threaded_blas:
+    with single_threaded_numpy:
         pass
     before = threadpool_info()
     threads = [threading.Thread(target=user) for _ in range(3)]

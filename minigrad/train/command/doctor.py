@@ -63,7 +63,6 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _processor() -> Iterator[tuple[str, str]]:
-    import scipy.linalg.cython_blas  # noqa: F401  the BLAS that kernels call, so that it is seen
     from threadpoolctl import threadpool_info
 
     yield "cores", f"{cores()} of {os.cpu_count()}, {platform.machine()}"
