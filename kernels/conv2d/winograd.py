@@ -20,7 +20,7 @@ worker meets it with V of a group of tiles at a time (`by_tiles`). With few tile
 once, and each worker meets it with U of a block of kernels at a time (`by_outputs`), so that U, four times the
 weights, never goes to memory. The weight gradient has the same two orders, with dU in U's place.
 
-The products take two thirds of the time, at 140 to 170 GFLOP/s a core of the 205 that it has (AVX-512, 2.6 GHz).
+The products take two thirds of the time, at 130 to 170 GFLOP/s a core of the 205 that it reaches (AVX-512).
 `two_by_two.py` is the same with smaller matrices. float32; the error is about 1e-5 of the largest output.
 """
 
