@@ -89,9 +89,9 @@ def backward(
 def _halves(input_shape, output_shape, kernel_size, stride, padding, dilation) -> bool:
     """Whether 2x2 windows tile the input exactly."""
     return (
-        tuple(kernel_size) == tuple(stride) == (2, 2)
-        and tuple(padding) == (0, 0)
-        and tuple(dilation) == (1, 1)
+        kernel_size == stride == (2, 2)
+        and padding == (0, 0)
+        and dilation == (1, 1)
         and input_shape[2] == 2 * output_shape[2]
         and input_shape[3] == 2 * output_shape[3]
     )

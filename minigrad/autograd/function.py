@@ -241,7 +241,7 @@ class Function(Node):
         finally:
             state.enabled = before
         outputs = result if isinstance(result, tuple) else (result,)
-        if True in [argument is output for output in outputs for argument in args]:
+        if _share_a_tensor(args, outputs):
             outputs = ctx._aliases(args, outputs)
         if cls.is_view:
             _link_view(cls, args, outputs[0])
@@ -359,6 +359,15 @@ def _link_view(cls: type[Function], args: tuple, output: Tensor) -> None:
     output._version, output._replay = source._version, replay
     output._base = source if source._base is None else source._base
     output._base_node = output._base._node
+
+
+def _share_a_tensor(args: tuple, outputs: tuple) -> bool:
+    """Whether one of the outputs is an argument."""
+    for output in outputs:
+        for argument in args:
+            if argument is output:
+                return True
+    return False
 
 
 def _same_memory(a, b) -> bool:

@@ -240,8 +240,9 @@ def _check_operands(operation: str, input: Tensor, weight: Tensor, bias: Tensor 
     if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
         raise TypeError(f"{operation}: groups must be an int, not {type(groups).__name__}")
     operands = (input, weight) if bias is None else (input, weight, check_tensor(operation, "bias", bias))
+    dtype = input.array.dtype
     for name, other in zip(("input", "weight", "bias"), operands, strict=False):
-        if other.array.dtype != input.array.dtype:
+        if other.array.dtype is not dtype and other.array.dtype != dtype:
             types = [_TORCH_NAMES.get(t.dtype.name, t.dtype.name) for t in (input, other)]
             raise RuntimeError(f"{operation}: Input type ({types[0]}) and {name} type ({types[1]}) should be the same")
     check_same_device(operation, *operands)

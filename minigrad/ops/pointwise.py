@@ -191,7 +191,7 @@ class ReLUBackward(Function):
 def relu(input: Tensor) -> Tensor:
     """max(x, 0) of every element; the derivative at 0 is 0."""
     check_tensor("relu", "input", input)
-    if input.dtype == bool:
+    if input.dtype.kind == "b":
         raise RuntimeError("relu: boolean inputs are not supported; convert them with .float()")
     return ReLU.apply(input)
 

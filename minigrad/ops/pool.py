@@ -243,7 +243,7 @@ def _divides(output_size: Pair, size: Sequence[int]) -> bool:
 def _images(operation: str, input: Tensor) -> Tensor:
     """`input` as a batch of images without empty dimensions but the batch's."""
     check_floating(operation, "input", input)
-    if operation.startswith("adaptive") and input.ndim < 3:
+    if input.ndim < 3 and operation.startswith("adaptive"):
         raise ValueError(f"{operation}: Input dimension should be at least 3, got shape {list(input.shape)}")
     if input.ndim not in (3, 4) or 0 in input.shape[1:] or (input.ndim == 3 and input.shape[0] == 0):
         raise RuntimeError(
@@ -256,7 +256,7 @@ def _images(operation: str, input: Tensor) -> Tensor:
 def _window(operation: str, kernel_size, stride, padding) -> tuple[Pair, Pair, Pair]:
     """Kernel size, stride and padding as pairs."""
     kernel_size = pair(operation, "kernel_size", kernel_size, minimum=1)
-    if stride is None or (isinstance(stride, Sequence) and len(stride) == 0):
+    if stride is None or (isinstance(stride, (tuple, list)) and not stride):
         stride = kernel_size
     return kernel_size, pair(operation, "stride", stride, minimum=1), pair(operation, "padding", padding)
 
