@@ -22,6 +22,8 @@ Sums run in an order that depends on the shapes alone.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import get_num_threads
 
@@ -51,6 +53,7 @@ def _blocks(outputs, dtype):
     return blocks, -(-vectors // blocks)
 
 
+@lru_cache(maxsize=256)
 def _run(y_shape, step, channels, itemsize, blocks, tasks):
     """Images and rows of outputs to a task, and into how many ranges it cuts the blocks of outputs.
 
@@ -93,8 +96,6 @@ def _convolve(x, weight, strides, area, taps_h, taps_w, taps, bias, step, y, fir
     groups = strides[3]
     outputs, channels = y.shape[1] // groups, x.shape[1] // groups
     blocks, vectors = _blocks(outputs, y.dtype)
-    if not len(taps):
-        taps_h = taps_w = np.zeros(1, np.int64)
     pixels = y[:, :, first[0] :: spacing[0], first[1] :: spacing[1]]
     if not pixels.size:
         return
@@ -109,35 +110,38 @@ def _convolve(x, weight, strides, area, taps_h, taps_w, taps, bias, step, y, fir
     )  # fmt: skip
 
 
-def _taps(size, padding, dilation):
-    """Where a window's rows (or columns) lie from the first pixel's first on, and the number of each in the weights."""
-    return np.arange(size) * dilation - padding, np.arange(size)
+@lru_cache(maxsize=256)  # a network asks the same at every step
+def _taps(kernel, padding, dilation):
+    """Where a window's rows and its columns lie from the first pixel's first on, and which taps it has in the weights,
+    by kh * width + kw.
+    """
+    rows, columns = (np.arange(size) * step - pad for size, pad, step in zip(kernel, padding, dilation, strict=True))
+    return rows, columns, np.arange(kernel[0] * kernel[1])
 
 
-def _taps_of_remainder(size, padding, dilation, stride, remainder):
+@lru_cache(maxsize=256)
+def _taps_of_remainder(kernel, padding, dilation, stride, remainder):
     """The same for those dy that reach the pixels `remainder`, `remainder + stride`, ... of dx."""
-    reach = remainder + padding - np.arange(size) * dilation
-    numbers = np.flatnonzero(reach % stride == 0)[::-1]
-    return reach[numbers] // stride, numbers
-
-
-def _pairs(rows, columns, width):
-    """The numbers kh * width + kw of all pairs of tap rows and columns."""
-    return (rows[:, None] * width + columns).ravel()
+    places, numbers = [], []
+    for axis in range(2):
+        reach = remainder[axis] + padding[axis] - np.arange(kernel[axis]) * dilation[axis]
+        numbers.append(np.flatnonzero(reach % stride[axis] == 0)[::-1])
+        places.append(reach[numbers[axis]] // stride[axis])
+    taps = (numbers[0][:, None] * kernel[1] + numbers[1]).ravel()
+    rows, columns = places if len(taps) else np.zeros((2, 1), np.int64)
+    return rows, columns, taps
 
 
 def forward(x, weight, bias, y, stride, padding, dilation, groups):
     """Write the convolution of x into y."""
     out_channels, channels, kernel_h, kernel_w = weight.shape
-    taps_h, rows = _taps(kernel_h, padding[0], dilation[0])
-    taps_w, columns = _taps(kernel_w, padding[1], dilation[1])
     bias = np.zeros(out_channels, y.dtype) if bias is None else plain(bias)
     area = kernel_h * kernel_w
     strides = out_channels // groups * channels * area, channels * area, area, groups
     flat = plain(weight).reshape(weight.size)
     target = _channels_last(y)
-    taps = _pairs(rows, columns, kernel_w)
-    _convolve(x, flat, strides, area, taps_h, taps_w, taps, bias, stride, target, (0, 0), (1, 1))
+    taps = _taps((kernel_h, kernel_w), padding, dilation)
+    _convolve(x, flat, strides, area, *taps, bias, stride, target, (0, 0), (1, 1))
     if target is not y:
         y[...] = target
 
@@ -150,10 +154,8 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     flat, zeros = plain(weight).reshape(weight.size), np.zeros(dx.shape[1], dx.dtype)
     target = _channels_last(dx)
     for first in np.ndindex(*stride):
-        taps_h, rows = _taps_of_remainder(kernel_h, padding[0], dilation[0], stride[0], first[0])
-        taps_w, columns = _taps_of_remainder(kernel_w, padding[1], dilation[1], stride[1], first[1])
-        taps = _pairs(rows, columns, kernel_w)
-        _convolve(dy, flat, strides, area, taps_h, taps_w, taps, zeros, (1, 1), target, first, stride)
+        taps = _taps_of_remainder((kernel_h, kernel_w), padding, dilation, stride, first)
+        _convolve(dy, flat, strides, area, *taps, zeros, (1, 1), target, first, stride)
     if target is not dx:
         dx[...] = target
 
@@ -162,8 +164,7 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     """Write the gradient of the weight into dweight (C-contiguous)."""
     out_channels, channels, kernel_h, kernel_w = dweight.shape
     outputs = out_channels // groups
-    taps_h, _ = _taps(kernel_h, padding[0], dilation[0])
-    taps_w, _ = _taps(kernel_w, padding[1], dilation[1])
+    taps_h, taps_w, _ = _taps((kernel_h, kernel_w), padding, dilation)
     blocks, vectors = _blocks(outputs, dweight.dtype)
     depth = channels * kernel_h * kernel_w
     if not dy.size:

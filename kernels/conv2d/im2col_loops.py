@@ -155,7 +155,8 @@ def _forward_task(
     depths = (in_chunk + windows[: len(taps)]).ravel()
     lines = ((in_chunk * area + taps) * width).ravel()
     panel, zeros = aligned((chunk * area + lanes) * width, y), np.zeros(len(places), np.int64)
-    panel[:] = 0  # columns without an output are multiplied too, and denormal numbers would take long
+    if outputs % width:
+        panel[:] = 0  # columns without an output are multiplied too, and denormal numbers would take long
     for block in range(first, last):
         valid = min(width, outputs - block * width)
         target = y[block * width :]
