@@ -11,7 +11,7 @@ from typing import Any
 from minigrad.nn import functional as F
 from minigrad.nn.arguments import check_positive
 from minigrad.nn.linear import reset_weight_and_bias
-from minigrad.nn.module import Module
+from minigrad.nn.module import Member, Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.arguments import IntOrPair, pair
 from minigrad.ops.creation import empty
@@ -22,6 +22,8 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 class _Conv(Module):
     """What a convolution and a transposed one share: sizes, weight and bias."""
+
+    weight, bias = Member("_parameters"), Member("_parameters")
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.arguments import check_positive
-from minigrad.nn.module import Module
+from minigrad.nn.module import Member, Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import empty
 from minigrad.tensor import Tensor
@@ -43,6 +43,8 @@ class Linear(Module):
     Shapes: input (*, in_features), output (*, out_features); `weight` (out_features, in_features), `bias`
     (out_features,) or None. Initialised from U(-k, k), k = 1 / sqrt(in_features).
     """
+
+    weight, bias = Member("_parameters"), Member("_parameters")
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None

@@ -9,7 +9,7 @@ from minigrad.dtypes import int64
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.arguments import check_positive
-from minigrad.nn.module import Module
+from minigrad.nn.module import Member, Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import empty, ones, zeros
 from minigrad.tensor import Tensor
@@ -17,6 +17,8 @@ from minigrad.tensor import Tensor
 
 class _Affine(Module):
     """A scale `weight` of ones and a shift `bias` of zeros, each None if switched off."""
+
+    weight, bias = Member("_parameters"), Member("_parameters")
 
     def _register_affine(self, shape: tuple[int, ...], weight: bool, bias: bool, device: Any, dtype: Any) -> None:
         for name, wanted in (("weight", weight), ("bias", weight and bias)):
@@ -34,6 +36,7 @@ class _BatchNorm(_Affine):
     # Files from before PyTorch 0.4.1, torchvision's among them, lack the counter.
     _optional_in_state = frozenset({"num_batches_tracked"})
     _input_dims: tuple[int, ...]
+    running_mean, running_var, num_batches_tracked = Member("_buffers"), Member("_buffers"), Member("_buffers")
 
     def __init__(
         self,

@@ -470,3 +470,16 @@ def test_pytorchs_state_dict_loads_by_name():
     ours.load_state_dict({name: mg.from_numpy(v.numpy()) for name, v in theirs.state_dict().items()})
     theirs.load_state_dict({name: torch.from_numpy(v.numpy()) for name, v in ours.state_dict().items()})
     assert repr(ours) == repr(theirs)
+
+
+def test_a_layer_finds_its_weight_wherever_it_is_kept():
+    layer = nn.Linear(2, 1, bias=False)
+    replaced = nn.Parameter(mg.ones(1, 2))
+    layer._parameters["weight"] = replaced
+    assert layer.weight is replaced
+    del layer.weight
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'weight'"):
+        layer.weight  # noqa: B018
+    layer.weight = 3 * mg.ones(1, 2)  # a plain tensor, as weight normalisation computes it
+    assert layer(mg.ones(1, 2)).item() == 6
+    assert list(layer.parameters()) == []
