@@ -28,6 +28,7 @@ from numba import get_num_threads
 
 from ..geometry import flat_and_strides, plain
 from ..jit import team
+from ..relayout import row_major
 from . import direct_loops
 
 NANOSECONDS = 0.05  # a multiplication takes one thread
@@ -66,7 +67,7 @@ def forward(x, weight, bias, y, stride, padding, dilation, groups):
     stride_n, stride_c, _, stride_p = (step // y.itemsize for step in y.strides)
     target = y if y.flags.c_contiguous else y.transpose(0, 2, 3, 1)
     kernel(
-        *flat_and_strides(x), plain(weight).reshape(weight.size), groups, bias, offsets, target.reshape(y.size),
+        *flat_and_strides(x), row_major(weight).reshape(weight.size), groups, bias, offsets, target.reshape(y.size),
         y.shape, (stride_n, stride_c, stride_p), kernel_w, stride, padding, dilation, block, splits,
     )  # fmt: skip
 
@@ -80,7 +81,7 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     splits = _splits(-(-len(dy) // block) * groups, group_in)
     shape = groups, out_channels // groups, group_in, kernel_h, kernel_w
     direct_loops.input_gradient(
-        plain(dy), plain(weight).reshape(weight.size), shape, rows, target, kernel_w, stride, padding, dilation,
+        plain(dy), row_major(weight).reshape(weight.size), shape, rows, target, kernel_w, stride, padding, dilation,
         block, splits,
     )  # fmt: skip
     if target is not dx:

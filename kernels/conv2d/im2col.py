@@ -28,6 +28,7 @@ import numpy as np
 from numba import get_num_threads
 
 from ..geometry import flat_and_strides, plain
+from ..relayout import channels_last, row_major
 from ..tile import VECTOR_BYTES, WIDEST
 from ..workspace import workspace
 from . import im2col_loops as loops
@@ -36,13 +37,6 @@ PIXELS = 400  # to a task: many enough that packing its weights takes a twentiet
 FEW_PIXELS = 64  # at least, if there are as many: rather cut the outputs
 CACHE = 2**20  # bytes: half of a core's second-level cache, for what a task reads again and again
 PARTS = 16  # of the weight gradient at least, if there is enough work: so two to four threads share it evenly
-
-
-def _channels_last(array):
-    """The same array, channels last in memory."""
-    if array.flags.writeable and array.transpose(0, 2, 3, 1).flags.c_contiguous:
-        return array
-    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
 def _blocks(outputs, dtype):
@@ -138,8 +132,8 @@ def forward(x, weight, bias, y, stride, padding, dilation, groups):
     bias = np.zeros(out_channels, y.dtype) if bias is None else plain(bias)
     area = kernel_h * kernel_w
     strides = out_channels // groups * channels * area, channels * area, area, groups
-    flat = plain(weight).reshape(weight.size)
-    target = _channels_last(y)
+    flat = row_major(weight).reshape(weight.size)
+    target = channels_last(y)
     taps = _taps((kernel_h, kernel_w), padding, dilation)
     _convolve(x, flat, strides, area, *taps, bias, stride, target, (0, 0), (1, 1))
     if target is not y:
@@ -151,8 +145,8 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     out_channels, channels, kernel_h, kernel_w = weight.shape
     area = kernel_h * kernel_w
     strides = out_channels // groups * channels * area, area, channels * area, groups
-    flat, zeros = plain(weight).reshape(weight.size), np.zeros(dx.shape[1], dx.dtype)
-    target = _channels_last(dx)
+    flat, zeros = row_major(weight).reshape(weight.size), np.zeros(dx.shape[1], dx.dtype)
+    target = channels_last(dx)
     for first in np.ndindex(*stride):
         taps = _taps_of_remainder((kernel_h, kernel_w), padding, dilation, stride, first)
         _convolve(dy, flat, strides, area, *taps, zeros, (1, 1), target, first, stride)
@@ -176,7 +170,7 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     parts = min(bands, max(2, min(PARTS, 4 * CACHE // dweight.nbytes) // 2 * 2))
     splits = min(blocks, -(-PARTS // (parts * groups)))
     (partial,) = workspace(dy.dtype, (parts, groups, blocks, depth, vectors * VECTOR_BYTES // dy.itemsize))
-    dy_flat, _, (stride_n, _, stride_h, stride_w) = flat_and_strides(_channels_last(dy))
+    dy_flat, _, (stride_n, _, stride_h, stride_w) = flat_and_strides(channels_last(dy))
     loops.weight_gradient(
         *flat_and_strides(x), stride, taps_h, taps_w, dy_flat, dy.shape,
         (stride_n, stride_h, stride_w), run, splits, vectors, partial,

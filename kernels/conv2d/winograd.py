@@ -28,8 +28,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..geometry import plain
 from ..jit import get_num_threads
+from ..relayout import channels_last, row_major
 from ..workspace import workspace
 from . import winograd_loops
 from .winograd_loops import Cuts
@@ -47,8 +47,7 @@ PARTS = 16
 
 def _image(array):
     """The array, channels last in memory, as one axis, and its C, H, W."""
-    nhwc = plain(array.transpose(0, 2, 3, 1))
-    return nhwc.reshape(nhwc.size), *array.shape[1:]
+    return channels_last(array).transpose(0, 2, 3, 1).reshape(array.size), *array.shape[1:]
 
 
 def _split(count, most, multiple=1):
@@ -66,7 +65,7 @@ def _tiles(images, size):
 def kernels(weight, turned=False):
     """Weights (O, C, 3, 3) as the loops take them; `turned`: by 180 degrees, and input and output channels swapped."""
     out_channels, channels = weight.shape[:2]
-    flat = plain(weight).reshape(weight.size)
+    flat = row_major(weight).reshape(weight.size)
     if turned:
         return flat, channels, out_channels, 9, 9 * channels, 1
     return flat, out_channels, channels, 9 * channels, 9, 0

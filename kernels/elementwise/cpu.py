@@ -6,6 +6,7 @@ import numpy as np
 from numba import prange
 
 from ..jit import jit, team
+from ..relayout import in_order_of
 
 NANOSECONDS = 0.3  # an element takes one thread
 SMALL = 1 << 14  # elements that NumPy is done with before a kernel has been called: 1 us for 2,000
@@ -41,11 +42,7 @@ def add(x: np.ndarray, y: np.ndarray, out: np.ndarray | None = None) -> np.ndarr
 
 def _in_order_of(result: np.ndarray, array: np.ndarray) -> np.ndarray:
     """The elements of `array`, flat, in the order in which those of `result` lie in memory."""
-    if array.strides != result.strides:
-        copy = np.empty_like(result)
-        copy[...] = array
-        array = copy
-    return array.ravel("K")
+    return in_order_of(result, array).ravel("K")
 
 
 @jit(parallel=True)

@@ -11,7 +11,9 @@ import numpy as np
 from numba import carray, prange, types
 from numba.extending import intrinsic
 
+from ..geometry import is_dense
 from ..jit import jit, team
+from ..relayout import in_order_of
 from .reference import Arrays
 
 # Fewer elements are not worth handing to a thread; more tasks than threads balance any machine.
@@ -38,8 +40,8 @@ def sgd(
     originals = [parameters]
     if momentum != 0 and momentum_buffers is not None:
         originals.append(momentum_buffers)
-    written = [_contiguous(arrays) for arrays in originals]
-    read = _contiguous(gradients)
+    written = [_laid_out(arrays, parameters) for arrays in originals]
+    read = _laid_out(gradients, parameters)
     if first_step and momentum != 0:
         for buffer in written[-1]:
             buffer[...] = 0
@@ -81,8 +83,8 @@ def adam(
     originals = [parameters, exp_avgs, exp_avg_sqs]
     if max_exp_avg_sqs is not None:
         originals.append(max_exp_avg_sqs)
-    written = [_contiguous(arrays) for arrays in originals]
-    read = _contiguous(gradients)
+    written = [_laid_out(arrays, parameters) for arrays in originals]
+    read = _laid_out(gradients, parameters)
     scalar = parameters[0].dtype.type
     sizes = _sizes(parameters)
     team(_adam, NANOSECONDS * sizes.sum())(
@@ -106,8 +108,18 @@ def adam(
     _copy_back(written, originals)
 
 
-def _contiguous(arrays: Arrays) -> list[np.ndarray]:
-    return [np.asarray(array, order="C") for array in arrays]
+def _laid_out(arrays: Arrays, parameters: Arrays) -> list[np.ndarray]:
+    """The arrays, dense and each in memory as its parameter, so that one loop runs over all; copies of those that are
+    not.
+    """
+    return [
+        array
+        if array.flags.c_contiguous and parameter.flags.c_contiguous
+        else in_order_of(parameter, array)
+        if is_dense(parameter)
+        else np.asarray(array, order="C")
+        for array, parameter in zip(arrays, parameters, strict=True)
+    ]
 
 
 def _copy_back(written: list[list[np.ndarray]], originals: list[Arrays]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from layouts import assert_same_on_one_thread
+from layouts import assert_same_on_one_thread, channels_last
 
 from minigrad.kernels.optimizer import cpu, reference
 
@@ -16,6 +16,7 @@ LAYOUTS = {
     "fortran": lambda a: np.asarray(a, order="F"),
     "flipped": lambda a: a[::-1].copy()[::-1] if a.ndim else a,
     "strided": lambda a: np.repeat(a, 2, axis=-1)[..., ::2] if a.ndim else a,
+    "channels_last": lambda a: channels_last(a) if a.ndim == 4 else a,
 }
 
 
@@ -24,7 +25,7 @@ def groups(draw, count):
     """`count` lists of arrays of equal shapes, in mixed layouts, and one longer than a task."""
     rng = np.random.default_rng(draw(st.integers(0, 1000)))
     dtype = draw(st.sampled_from([np.float32, np.float64]))
-    shapes = draw(st.lists(npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5), max_size=4))
+    shapes = draw(st.lists(npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5), max_size=4))
     shapes += draw(st.sampled_from([[], [(3, 5000)]]))
     layouts = st.sampled_from(sorted(LAYOUTS))
     return [
