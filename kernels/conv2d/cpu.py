@@ -16,6 +16,7 @@ import numpy as np
 
 from ..geometry import Pair, channels_to_end, is_channels_last, output_size
 from ..reduction.cpu import sum_middle
+from ..relayout import channels_last
 from . import depthwise, direct, im2col, two_by_two, winograd
 
 CHANNELS_LAST = 32  # two vectors of 16 float32 (AVX-512) side by side in a pixel
@@ -173,20 +174,7 @@ def weight_gradient(
     algorithm: str | None = None,
 ) -> np.ndarray:
     """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x."""
-    dweight = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
-    geometry = stride, padding, dilation, groups
-    algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), dweight.shape, dy.shape[2:], *geometry)
-    if algorithm == "winograd":
-        winograd.weight_gradient(dy, x, dweight, padding)
-    elif algorithm == "two_by_two":
-        two_by_two.weight_gradient(dy, x, dweight)
-    elif algorithm == "im2col":
-        im2col.weight_gradient(dy, x, dweight, *geometry)
-    elif algorithm == "depthwise":
-        depthwise.weight_gradient(dy, x, dweight, *geometry[:3])
-    else:
-        direct.weight_gradient(dy, x, dweight, *geometry)
-    return dweight
+    return _weight_gradient(dy, x, kernel_size, (stride, padding, dilation, groups), algorithm, None)
 
 
 def weight_and_bias_gradient(
@@ -200,20 +188,30 @@ def weight_and_bias_gradient(
     algorithm: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """dweight as above, and dbias (O), the sum of dy over pictures and pixels."""
-    geometry = stride, padding, dilation, groups
-    weight_shape = dy.shape[1], x.shape[1] // groups, *kernel_size
-    algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), weight_shape, dy.shape[2:], *geometry)
-    dweight, dbias = np.empty(weight_shape, dy.dtype), np.empty(dy.shape[1], dy.dtype)
+    dbias = np.empty(dy.shape[1], dy.dtype)
+    return _weight_gradient(dy, x, kernel_size, (stride, padding, dilation, groups), algorithm, dbias), dbias
+
+
+def _weight_gradient(dy, x, kernel_size, geometry, algorithm, dbias):
+    """dweight; dbias is written into `dbias` unless that is None."""
+    _, padding, _, groups = geometry
+    dweight = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
+    algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), dweight.shape, dy.shape[2:], *geometry)
     if algorithm == "winograd":
         winograd.weight_gradient(dy, x, dweight, padding, dbias)
     elif algorithm == "two_by_two":
         two_by_two.weight_gradient(dy, x, dweight, dbias)
     elif algorithm == "direct":
         direct.weight_gradient(dy, x, dweight, *geometry, dbias)
-    else:  # has no sums on the way
-        dweight = weight_gradient(dy, x, kernel_size, *geometry, algorithm)
-        dbias = sum_middle(np.ascontiguousarray(channels_to_end(dy)).reshape(1, -1, dy.shape[1]))[0]
-    return dweight, dbias
+    else:
+        dy = channels_last(dy)
+        if algorithm == "im2col":
+            im2col.weight_gradient(dy, x, dweight, *geometry)
+        else:
+            depthwise.weight_gradient(dy, x, dweight, *geometry[:3])
+        if dbias is not None:  # these have no sums on the way
+            dbias[...] = sum_middle(channels_to_end(dy).reshape(1, -1, dy.shape[1]))[0]
+    return dweight
 
 
 def _empty(shape: tuple, source: np.ndarray, algorithm: str) -> np.ndarray:

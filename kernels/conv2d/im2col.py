@@ -36,6 +36,7 @@ from . import im2col_loops as loops
 PIXELS = 400  # to a task: many enough that packing its weights takes a twentieth of the time
 FEW_PIXELS = 64  # at least, if there are as many: rather cut the outputs
 CACHE = 2**20  # bytes: half of a core's second-level cache, for what a task reads again and again
+MANY_CHANNELS = 16  # a cache line of float32 at every pixel
 PARTS = 16  # of the weight gradient at least, if there is enough work: so two to four threads share it evenly
 
 
@@ -68,6 +69,11 @@ def _even(total, run):
     return max(1, -(-total // max(1, -(-total // run))))
 
 
+def _turned(x):
+    """The pictures, channels last if those are many: a copy once is cheaper than turning them in every task."""
+    return channels_last(x) if x.shape[1] >= MANY_CHANNELS else x
+
+
 def _inside(x, taps_h, taps_w, step, rows, columns):
     """Whether all windows lie inside the image, and channels side by side: nothing need be copied."""
     height, width = x.shape[2:]
@@ -93,6 +99,7 @@ def _convolve(x, weight, strides, area, taps_h, taps_w, taps, bias, step, y, fir
     pixels = y[:, :, first[0] :: spacing[0], first[1] :: spacing[1]]
     if not pixels.size:
         return
+    x = _turned(x)
     inside = _inside(x, taps_h, taps_w, step, *pixels.shape[2:])
     run, splits = _run(pixels.shape, step, channels, y.itemsize, blocks, 2 * get_num_threads())
     stride_n, _, stride_h, stride_w = (stride // y.itemsize for stride in pixels.strides)
@@ -164,6 +171,7 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     if not dy.size:
         dweight[...] = 0
         return
+    x = _turned(x)
     run, _ = _run(dy.shape, stride, channels, dy.itemsize, blocks, PARTS)
     bands = -(-dy.shape[0] // run[0]) * -(-dy.shape[2] // run[1])
     # Every part has its own sum in memory, and two or four threads share an even number evenly.
