@@ -34,20 +34,6 @@ def is_dense(array: np.ndarray) -> bool:
     return array.flags.c_contiguous or (array.ndim == 4 and is_channels_last(array))
 
 
-def plain(array: np.ndarray) -> np.ndarray:
-    """C-contiguous and writable: for each other kind Numba would compile a kernel again, for seconds."""
-    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
-
-
-def flat_and_strides(array: np.ndarray) -> tuple[np.ndarray, tuple, tuple]:
-    """(N, C, H, W) as one axis, its shape, and its strides in elements; a copy if neither order is contiguous."""
-    nhwc = array.transpose(0, 2, 3, 1)
-    in_memory = nhwc if nhwc.flags.carray else (array := plain(array))
-    stride_n, stride_c, stride_h, stride_w = array.strides
-    size = array.itemsize
-    return in_memory.reshape(-1), array.shape, (stride_n // size, stride_c // size, stride_h // size, stride_w // size)
-
-
 def planes(x: np.ndarray) -> np.ndarray:
     """(N, C, ...) as (N, C, L)."""
     return x.reshape(*x.shape[:2], int(np.prod(x.shape[2:])))

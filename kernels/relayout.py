@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from .geometry import is_dense
 from .jit import jit, team
 
 SQUARE = (
@@ -18,7 +19,7 @@ NANOSECONDS = 0.5  # an element takes one thread
 
 
 def row_major(array: np.ndarray) -> np.ndarray:
-    """The array, or a copy, C-contiguous and writable."""
+    """The array, or a copy, C-contiguous and writable: for each other kind Numba would compile a kernel again."""
     return array if array.flags.carray else _copy(array, np.empty(array.shape, array.dtype))
 
 
@@ -31,8 +32,20 @@ def channels_last(array: np.ndarray) -> np.ndarray:
 
 
 def in_order_of(like: np.ndarray, array: np.ndarray) -> np.ndarray:
-    """The array, or a copy, whose elements lie in memory as those of `like` do, which is dense and of its shape."""
-    return array if array.strides == like.strides else _copy(array, np.empty_like(like, array.dtype))
+    """The array, or a copy, dense, whose elements lie in memory in the order of those of `like`."""
+    if array.flags.c_contiguous and like.flags.c_contiguous or (array.strides == like.strides and is_dense(like)):
+        return array
+    return _copy(array, np.empty_like(like, array.dtype))
+
+
+def flat_and_strides(array: np.ndarray) -> tuple[np.ndarray, tuple, tuple]:
+    """(N, C, H, W) as one axis, its shape, and its strides in elements; a copy if neither order is contiguous."""
+    nhwc = array.transpose(0, 2, 3, 1)
+    if not nhwc.flags.carray:
+        nhwc = array = row_major(array)
+    stride_n, stride_c, stride_h, stride_w = array.strides
+    size = array.itemsize
+    return nhwc.reshape(-1), array.shape, (stride_n // size, stride_c // size, stride_h // size, stride_w // size)
 
 
 def _copy(source: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -16,6 +16,18 @@ from numba.extending import intrinsic
 from .tile import VECTOR_BYTES
 
 
+def transposed(builder, square: list) -> list:
+    """The columns of a square of LLVM's vectors, as instructions."""
+    lanes = len(square)
+    half, orders = lanes // 2, ir.VectorType(ir.IntType(32), lanes)
+    pairs = [number for i in range(lanes) for number in (i, lanes + i)]
+    low, high = ir.Constant(orders, pairs[:lanes]), ir.Constant(orders, pairs[lanes:])
+    for _ in range(lanes.bit_length() - 1):
+        woven = zip(square[:half], square[half:], strict=True)
+        square = [builder.shuffle_vector(x, y, order) for x, y in woven for order in (low, high)]
+    return square
+
+
 @intrinsic
 def transpose(typing, a, start, pitch, rows, columns, b, to, width):
     """b[to + j * width + i] = a[start + i * pitch + j] for i < rows and j < columns, at most a vector's numbers each.
@@ -31,7 +43,7 @@ def transpose(typing, a, start, pitch, rows, columns, b, to, width):
         size = 4 if isinstance(number, ir.FloatType) else 8
         lanes = VECTOR_BYTES // size
         i32, i64 = ir.IntType(32), ir.IntType(64)
-        vector, mask, orders = (ir.VectorType(kind, lanes) for kind in (number, ir.IntType(1), i32))
+        vector, mask = ir.VectorType(number, lanes), ir.VectorType(ir.IntType(1), lanes)
         pointer, aligned, zeros = vector.as_pointer(), ir.Constant(i32, size), ir.Constant(vector, [0.0] * lanes)
         name, parameters = f"llvm.masked.load.v{lanes}f{8 * size}.p0", [pointer, i32, mask, vector]
         load = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, parameters), name)
@@ -46,15 +58,9 @@ def transpose(typing, a, start, pitch, rows, columns, b, to, width):
             row = builder.select(builder.icmp_signed("<", row, last), row, last)
             place = builder.gep(a, [builder.add(start, builder.mul(row, pitch))])
             square.append(builder.call(load, [builder.bitcast(place, pointer), aligned, inside, zeros]))
-        half = lanes // 2
-        pairs = [number for i in range(lanes) for number in (i, lanes + i)]
-        low, high = ir.Constant(orders, pairs[:lanes]), ir.Constant(orders, pairs[lanes:])
-        for _ in range(lanes.bit_length() - 1):
-            woven = zip(square[:half], square[half:], strict=True)
-            square = [builder.shuffle_vector(x, y, order) for x, y in woven for order in (low, high)]
-        for j in range(lanes):
+        for j, column in enumerate(transposed(builder, square)):
             place = builder.gep(b, [builder.add(to, builder.mul(ir.Constant(i64, j), width))])
-            builder.store(square[j], builder.bitcast(place, pointer), align=size)
+            builder.store(column, builder.bitcast(place, pointer), align=size)
         return context.get_dummy_value()
 
     return signature, generate

@@ -172,29 +172,13 @@ def weight_gradient(
     dilation: Pair,
     groups: int,
     algorithm: str | None = None,
+    dbias: np.ndarray | None = None,
 ) -> np.ndarray:
-    """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x."""
-    return _weight_gradient(dy, x, kernel_size, (stride, padding, dilation, groups), algorithm, None)
+    """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x.
 
-
-def weight_and_bias_gradient(
-    dy: np.ndarray,
-    x: np.ndarray,
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-    algorithm: str | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """dweight as above, and dbias (O), the sum of dy over pictures and pixels."""
-    dbias = np.empty(dy.shape[1], dy.dtype)
-    return _weight_gradient(dy, x, kernel_size, (stride, padding, dilation, groups), algorithm, dbias), dbias
-
-
-def _weight_gradient(dy, x, kernel_size, geometry, algorithm, dbias):
-    """dweight; dbias is written into `dbias` unless that is None."""
-    _, padding, _, groups = geometry
+    `dbias` (O), if given, is written: the sum of dy over pictures and pixels, which most algorithms have on the way.
+    """
+    geometry = stride, padding, dilation, groups
     dweight = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
     algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), dweight.shape, dy.shape[2:], *geometry)
     if algorithm == "winograd":
@@ -209,7 +193,7 @@ def _weight_gradient(dy, x, kernel_size, geometry, algorithm, dbias):
             im2col.weight_gradient(dy, x, dweight, *geometry)
         else:
             depthwise.weight_gradient(dy, x, dweight, *geometry[:3])
-        if dbias is not None:  # these have no sums on the way
+        if dbias is not None:
             dbias[...] = sum_middle(channels_to_end(dy).reshape(1, -1, dy.shape[1]))[0]
     return dweight
 

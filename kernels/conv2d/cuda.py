@@ -113,8 +113,11 @@ def weight_gradient(
     dilation: Pair,
     groups: int,
     algorithm: str | None = None,
+    dbias=None,
 ):
-    """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x."""
+    """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x; `dbias` (O), if given, is written."""
+    if dbias is not None:
+        dbias[...] = sum_middle(channels_last(dy).reshape(1, -1, dy.shape[1]))[0]
     weight_shape = dy.shape[1], x.shape[1] // groups, *kernel_size
     algorithm = _algorithm(algorithm, dy.dtype, weight_shape, groups)
     xp = array_module(dy)
@@ -139,21 +142,6 @@ def weight_gradient(
     dweight = xp.empty(weight_shape, dy.dtype)
     turn(parts, dweight, dy.shape[1], taps, group_in, splits)
     return dweight
-
-
-def weight_and_bias_gradient(
-    dy,
-    x,
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-    algorithm: str | None = None,
-):
-    """dweight as above, and dbias (O), the sum of dy over pictures and pixels."""
-    dweight = weight_gradient(dy, x, kernel_size, stride, padding, dilation, groups, algorithm)
-    return dweight, sum_middle(channels_last(dy).reshape(1, -1, dy.shape[1]))[0]
 
 
 def _convolve(function: str, chunk: int, source, weight, bias: tuple, target_shape: tuple, geometry: tuple, step: Pair):

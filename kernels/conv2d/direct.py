@@ -26,9 +26,8 @@ from functools import lru_cache
 import numpy as np
 from numba import get_num_threads
 
-from ..geometry import flat_and_strides, plain
 from ..jit import team
-from ..relayout import row_major
+from ..relayout import flat_and_strides, row_major
 from . import direct_loops
 
 NANOSECONDS = 0.05  # a multiplication takes one thread
@@ -60,7 +59,7 @@ def forward(x, weight, bias, y, stride, padding, dilation, groups):
     """Write the convolution of x into y."""
     out_channels, group_in, kernel_h, kernel_w = weight.shape
     offsets, _ = _tap_offsets(group_in, (kernel_h, kernel_w), x.shape[2], stride[0], padding[0], dilation[0])
-    bias = np.zeros(out_channels, x.dtype) if bias is None else plain(bias)
+    bias = np.zeros(out_channels, x.dtype) if bias is None else row_major(bias)
     block = _block(len(x))
     kernel = team(direct_loops.forward, NANOSECONDS * y.size * len(offsets))
     splits = _splits(-(-len(x) // block) * groups, out_channels // groups) if kernel is direct_loops.forward else 1
@@ -81,7 +80,7 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     splits = _splits(-(-len(dy) // block) * groups, group_in)
     shape = groups, out_channels // groups, group_in, kernel_h, kernel_w
     direct_loops.input_gradient(
-        plain(dy), row_major(weight).reshape(weight.size), shape, rows, target, kernel_w, stride, padding, dilation,
+        row_major(dy), row_major(weight).reshape(weight.size), shape, rows, target, kernel_w, stride, padding, dilation,
         block, splits,
     )  # fmt: skip
     if target is not dx:
@@ -100,7 +99,7 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups, dbias=Non
     partial = np.zeros((parts, groups, out_channels // groups, len(filled)), x.dtype)
     partial_bias = np.zeros((parts, groups, 0 if dbias is None else out_channels // groups))
     geometry = kernel_w, stride, padding, dilation, block
-    direct_loops.weight_gradient(plain(dy), *flat_and_strides(x), filled, partial, partial_bias, *geometry)
+    direct_loops.weight_gradient(row_major(dy), *flat_and_strides(x), filled, partial, partial_bias, *geometry)
     if dbias is not None:
         dbias[...] = partial_bias.sum(axis=0).ravel()
     dweight[...] = partial.sum(axis=0)[..., : len(offsets)].reshape(dweight.shape)

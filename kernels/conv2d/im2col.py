@@ -27,8 +27,7 @@ from functools import lru_cache
 import numpy as np
 from numba import get_num_threads
 
-from ..geometry import flat_and_strides, plain
-from ..relayout import channels_last, row_major
+from ..relayout import channels_last, flat_and_strides, row_major
 from ..tile import VECTOR_BYTES, WIDEST
 from ..workspace import workspace
 from . import im2col_loops as loops
@@ -136,7 +135,7 @@ def _taps_of_remainder(kernel, padding, dilation, stride, remainder):
 def forward(x, weight, bias, y, stride, padding, dilation, groups):
     """Write the convolution of x into y."""
     out_channels, channels, kernel_h, kernel_w = weight.shape
-    bias = np.zeros(out_channels, y.dtype) if bias is None else plain(bias)
+    bias = np.zeros(out_channels, y.dtype) if bias is None else row_major(bias)
     area = kernel_h * kernel_w
     strides = out_channels // groups * channels * area, channels * area, area, groups
     flat = row_major(weight).reshape(weight.size)

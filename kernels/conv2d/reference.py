@@ -121,8 +121,15 @@ def weight_gradient(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    *,
+    dbias: np.ndarray | None = None,
 ) -> np.ndarray:
-    """dweight (O, C // groups, KH, KW): every weight is summed over all the windows it was used in."""
+    """dweight (O, C // groups, KH, KW): every weight is summed over all the windows it was used in.
+
+    `dbias` (O), if given, is written: a bias was added to every pixel of its channel.
+    """
+    if dbias is not None:
+        dbias[...] = dy.sum((0, 2, 3), np.float64)
     batch, out_channels, out_h, out_w = dy.shape
     columns = im2col(x, kernel_size, stride, padding, dilation, groups)  # (N, G, K, L)
     dy = dy.reshape(batch, groups, out_channels // groups, out_h * out_w)  # (N, G, O/G, L)
@@ -130,17 +137,3 @@ def weight_gradient(
     for image_dy, image_columns in zip(dy, columns, strict=True):
         dweight += image_dy @ image_columns.swapaxes(1, 2)  # (G, O/G, K)
     return dweight.reshape(out_channels, x.shape[1] // groups, *kernel_size)
-
-
-def weight_and_bias_gradient(
-    dy: np.ndarray,
-    x: np.ndarray,
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """dweight, and dbias (O): a bias is added to every pixel of its channel."""
-    dweight = weight_gradient(dy, x, kernel_size, stride, padding, dilation, groups)
-    return dweight, dy.sum((0, 2, 3), np.float64).astype(dy.dtype)

@@ -20,6 +20,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ..transpose import transposed
+
 LANES = 16  # channels transformed at once: one vector of float32 (AVX-512)
 
 _vector = ir.VectorType(ir.FloatType(), LANES)
@@ -176,23 +178,6 @@ def _store_square(places):
     return store
 
 
-def _transpose(builder, rows):
-    """Column i of LANES rows as row i, by exchanging blocks of 8 x 8, then of 4 x 4, 2 x 2 and 1 x 1."""
-    rows = list(rows)
-    for block in (8, 4, 2, 1):
-        for i in range(LANES):
-            if i & block:
-                continue
-            upper = [j + LANES - block if j & block else j for j in range(LANES)]
-            lower = [j + LANES if j & block else j + block for j in range(LANES)]
-            pair = rows[i], rows[i + block]
-            rows[i], rows[i + block] = (
-                builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(_i32, LANES), lanes))
-                for lanes in (upper, lower)
-            )
-    return rows
-
-
 def _kernel_places(builder, first, stride, kernels):
     """Where LANES kernels of 9 taps begin, and the bits of their taps: none of those beyond the last."""
     taps, none = ir.Constant(_i16, 2**9 - 1), ir.Constant(_i16, 0)
@@ -205,14 +190,14 @@ def _load_taps(builder, array, place, size):
     first, stride, kernels, turned = place
     turned = builder.icmp_signed("!=", turned, ir.Constant(_i64, 0))
     rows = [_load(builder, array, *at) for at in _kernel_places(builder, first, stride, kernels)]
-    taps = _transpose(builder, rows)[:9]
+    taps = transposed(builder, rows)[:9]
     taps = [builder.select(turned, back, tap) for tap, back in zip(taps, taps[::-1], strict=True)]
     return [taps[i : i + size] for i in range(0, 9, size)]
 
 
 def _store_taps(builder, square, array, place):
     """The inverse; place: (the first's, stride, kernels left)."""
-    rows = _transpose(builder, sum(square, []) + [_ZERO] * (LANES - 9))
+    rows = transposed(builder, sum(square, []) + [_ZERO] * (LANES - 9))
     for row, at in zip(rows, _kernel_places(builder, *place), strict=True):
         _store(builder, row, array, *at)
 

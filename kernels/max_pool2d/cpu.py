@@ -7,6 +7,7 @@ from numba import prange
 
 from ..geometry import Pair, is_channels_last, output_size
 from ..jit import jit, team
+from ..relayout import channels_last
 from .reference import flat_index
 
 __all__ = ["backward", "flat_index", "forward"]
@@ -63,7 +64,7 @@ def backward(
     taps = kernel_size[0] * kernel_size[1]
     if is_channels_last(index):
         dx = np.empty((n, height, width, c), dy.dtype)
-        dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1))
+        dy = channels_last(dy).transpose(0, 2, 3, 1)
         index = index.transpose(0, 2, 3, 1)
         kernel = team(_backward_pixels, (PIXELS + PIXEL / c) * taps * dy.size)
         kernel(dy, index, dx, *kernel_size, *stride, *padding, *dilation)

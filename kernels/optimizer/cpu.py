@@ -11,7 +11,6 @@ import numpy as np
 from numba import carray, prange, types
 from numba.extending import intrinsic
 
-from ..geometry import is_dense
 from ..jit import jit, team
 from ..relayout import in_order_of
 from .reference import Arrays
@@ -109,17 +108,8 @@ def adam(
 
 
 def _laid_out(arrays: Arrays, parameters: Arrays) -> list[np.ndarray]:
-    """The arrays, dense and each in memory as its parameter, so that one loop runs over all; copies of those that are
-    not.
-    """
-    return [
-        array
-        if array.flags.c_contiguous and parameter.flags.c_contiguous
-        else in_order_of(parameter, array)
-        if is_dense(parameter)
-        else np.asarray(array, order="C")
-        for array, parameter in zip(arrays, parameters, strict=True)
-    ]
+    """The arrays, each in memory as its parameter, so that one loop runs over all; copies of those that are not."""
+    return [in_order_of(parameter, array) for array, parameter in zip(arrays, parameters, strict=True)]
 
 
 def _copy_back(written: list[list[np.ndarray]], originals: list[Arrays]) -> None:

@@ -74,7 +74,8 @@ def on_device(xp, layer, operands, algorithm):
     x, weight, bias, dy = map(xp.asarray, operands)
     y = cuda.forward(x, weight, bias, *layer.geometry, algorithm)
     dx = cuda.input_gradient(dy, weight, x.shape, *layer.geometry, algorithm)
-    dweight, dbias = cuda.weight_and_bias_gradient(dy, x, layer.kernel, *layer.geometry, algorithm)
+    dbias = xp.empty(bias.shape, bias.dtype)
+    dweight = cuda.weight_gradient(dy, x, layer.kernel, *layer.geometry, algorithm, dbias)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous and dx.transpose(0, 2, 3, 1).flags.c_contiguous
     assert dweight.flags.c_contiguous
     return y.get(), dx.get(), dweight.get(), dbias.get()
@@ -83,10 +84,12 @@ def on_device(xp, layer, operands, algorithm):
 def expected(layer, operands):
     """The same by the reference, in float64."""
     x, weight, bias, dy = (operand.astype(np.float64) for operand in operands)
+    dbias = np.empty_like(bias)
     return (
         reference.forward(x, weight, bias, *layer.geometry),
         reference.input_gradient(dy, weight, x.shape, *layer.geometry),
-        *reference.weight_and_bias_gradient(dy, x, layer.kernel, *layer.geometry),
+        reference.weight_gradient(dy, x, layer.kernel, *layer.geometry, dbias=dbias),
+        dbias,
     )
 
 

@@ -62,10 +62,12 @@ def cases(draw, max_batch=20, max_channels=6, max_kernel=7):
 
 def results(kernels, case, **options):
     """y, dx, dweight and dbias."""
+    dbias = np.empty_like(case.bias)
     return (
         kernels.forward(case.x, case.weight, case.bias, *case.geometry, **options),
         kernels.input_gradient(case.dy, case.weight, case.x.shape, *case.geometry, **options),
-        *kernels.weight_and_bias_gradient(case.dy, case.x, case.kernel_size, *case.geometry, **options),
+        kernels.weight_gradient(case.dy, case.x, case.kernel_size, *case.geometry, dbias=dbias, **options),
+        dbias,
     )
 
 
@@ -261,8 +263,10 @@ def test_algorithm(weight_shape, kind, padding, groups, expected):
 
 
 def test_algorithm_for_few_pixels():
-    geometry = (7, 7), (1, 1), (1, 1), (1, 1), 1
-    choose = lambda *shape, **gradient: cpu.choose_algorithm(np.dtype(np.float32), 1, shape, *geometry, **gradient)  # noqa: E731
+    def choose(*shape, gradient=False):
+        geometry = (7, 7), (1, 1), (1, 1), (1, 1), 1
+        return cpu.choose_algorithm(np.dtype(np.float32), 1, shape, *geometry, gradient=gradient)
+
     assert choose(512, 512, 3, 3) == "direct"
     assert choose(512, 512, 3, 3, gradient=True) == "winograd"
     assert choose(512, 512, 1, 1) == "im2col"
