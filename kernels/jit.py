@@ -7,7 +7,7 @@ Importing this module imports Numba (half a second), so it is imported by the ke
   written, in the user's cache folder). Numba files each compiled form under the argument types, its own
   version, the time and size of the source file, and the name and features of the CPU; on another machine it
   compiles again, and never runs code made elsewhere. It does not see a change in *another* file, so a kernel
-  calls only jitted functions, and reads only globals, of its own file (and of those that say so: `tile.py`,
+  calls only jitted functions, and reads only globals, of its own file (and of those that say so: `tile.py`, `dots.py`,
   `transpose.py` and `winograd_transforms.py`).
 - Numba's default for machines without TBB or OpenMP aborts the process when two Python threads run parallel
   kernels at once (a prefetching loader is enough); we ask for a thread-safe layer instead.

@@ -17,9 +17,10 @@ import numpy as np
 from ..geometry import Pair, channels_to_end, is_channels_last, output_size
 from ..reduction.cpu import sum_middle
 from ..relayout import channels_last
-from . import depthwise, direct, im2col, two_by_two, winograd
+from . import depthwise, direct, im2col, skinny, two_by_two, winograd
 
 CHANNELS_LAST = 32  # two vectors of 16 float32 (AVX-512) side by side in a pixel
+VERY_FEW_PIXELS = 16  # one image of 4 x 4: with fewer, reading the weights takes longer than multiplying by them
 FEW_PIXELS = 64  # one image of 8 x 8: fewer do not pay for transforming or packing the weights
 MANY_WEIGHTS = 2**16  # of fewer, that takes less than starting the threads
 
@@ -32,14 +33,16 @@ def fits(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    gradient: bool,
 ) -> dict[str, bool]:
-    """Which algorithms can compute a layer."""
+    """Which algorithms can compute a layer, forward or the two gradients."""
     out_channels, group_in, *kernel = weight_shape
     plain = kernel == [3, 3] and stride == dilation == (1, 1) and groups == 1 and dtype == np.float32
     return {
         "winograd": plain and max(padding) <= 2,
         "two_by_two": plain and padding == (1, 1) and tuple(out_size) == (2, 2),
         "depthwise": group_in == 1 and out_channels == groups,
+        "skinny": groups == 1 and not gradient,
         "im2col": True,
         "direct": True,
     }
@@ -61,30 +64,32 @@ def choose_algorithm(
     """The fastest of those that fit, forward or for the two gradients. float32 alone is rounded as Winograd does;
     float64 is asked for where exactness matters (gradient checks).
 
-    Milliseconds forward, float32, two cores with AVX-512             direct   im2col   winograd
+    Milliseconds forward, float32, two cores with AVX-512             direct   im2col   winograd   skinny
     256 images,   1 ->    6 channels, 28 x 28, 5 x 5 kernel (LeNet)     0.6      2.6
     256           6 ->   16,          10 x 10, 5 x 5        (LeNet)     0.6      1.0
       1           3 ->   64,          55 x 55, 11 x 11, stride 4        2.5      0.5
-      1         512 -> 2048,           7 x 7,  1 x 1                    0.8      0.7
-      1        2048 ->  512,           7 x 7,  1 x 1                    0.8      0.6
-      1         512 ->  512,           2 x 2,  3 x 3                    0.4      0.5        1.2   two_by_two 0.4
-      1         512 ->  512,           4 x 4,  3 x 3                    0.5      0.7        1.2
-      1         512 ->  512,           7 x 7,  3 x 3                    1.1      1.2        1.3
+      1         512 -> 2048,           7 x 7,  1 x 1                    0.8      0.7                  0.5
+      1        2048 ->  512,           7 x 7,  1 x 1                    0.8      0.6                  0.5
+      1         512 ->  512,           2 x 2,  3 x 3                    0.4      0.4        1.2       0.2
+      1         512 ->  512,           4 x 4,  3 x 3                    0.4      0.6        1.2       0.4
+      1         512 ->  512,           7 x 7,  3 x 3                    1.1      1.1        1.2       1.2
       1         256 ->  256,          14 x 14, 3 x 3                    0.9      0.8        0.6
       1         512 ->  512,          28 x 28, 3 x 3                     15       12        5.4
     """
     out_channels, group_in, *kernel = weight_shape
     group_out = out_channels // groups
-    fit = fits(dtype, weight_shape, out_size, stride, padding, dilation, groups)
+    fit = fits(dtype, weight_shape, out_size, stride, padding, dilation, groups, gradient)
     if fit["depthwise"] and groups >= 16:
         return "depthwise"  # no sums over channels: vectors along them, nothing to multiply as matrices
     wide = min(out_channels, group_in) >= 16  # the transforms run along the channels, a vector of 16 float32
     pixels = batch * out_size[0] * out_size[1]
+    if fit["skinny"] and pixels <= VERY_FEW_PIXELS:
+        return "skinny"  # reads the weights once, side by side
     if fit["two_by_two"] and wide:
         return "two_by_two"  # 9 products, where winograd takes 36 and im2col 36
     few = pixels <= FEW_PIXELS and out_channels >= group_in and math.prod(weight_shape) >= MANY_WEIGHTS
     if few and not gradient and math.prod(kernel) > 1 == max(stride):
-        return "direct"  # reads the weights once, as they lie
+        return "direct"  # reads the weights once, one by one
     tiles = batch * -(-out_size[0] // 4) * -(-out_size[1] // 4)
     # A smaller output fills half a tile at most; fewer tiles do not pay for the kernels' transform.
     if fit["winograd"] and wide and min(out_size) >= 3 and tiles >= 4:
@@ -97,7 +102,7 @@ def choose_algorithm(
 def _algorithm(asked: str | None, gradient: bool, dtype, batch, weight_shape, out_size, *geometry) -> str:
     if asked is None:
         return choose_algorithm(dtype, batch, weight_shape, out_size, *geometry, gradient=gradient)
-    fit = fits(dtype, weight_shape, out_size, *geometry)
+    fit = fits(dtype, weight_shape, out_size, *geometry, gradient)
     if not fit.get(asked):
         fitting = ", ".join(repr(name) for name, can in fit.items() if can)
         raise ValueError(
@@ -127,6 +132,8 @@ def forward(
         winograd.forward(x, weight, bias, y, padding)
     elif algorithm == "two_by_two":
         two_by_two.forward(x, weight, bias, y)
+    elif algorithm == "skinny":
+        skinny.forward(x, weight, bias, y, *geometry[:3])
     elif algorithm == "im2col":
         im2col.forward(x, weight, bias, y, *geometry)
     elif algorithm == "depthwise":

@@ -20,9 +20,10 @@ from . import skinny
 # Multiplications from which it pays to share a product: half a millisecond of work.
 WORTH_SHARING = 50_000_000
 
-# `skinny` is faster up to so many rows (16x9216x4096: 11 ms against 15; 32x9216x4096: 22 against 19), with matrices
-# that are worth two threads.
-FEW_ROWS = 16
+# `skinny` is faster up to so many rows with matrices that are worth two threads: with those whose rows are summed
+# (16x9216x4096: 11 ms against 15; 32x9216x4096: 22 against 19), and with those whose rows are multiplied
+# (64x4096x4096: 11.4 ms against 12.1; 128x4096x4096: 21 against 18).
+FEW_ROWS, FEW_ROWS_OF_TRANSPOSED = 16, 64
 LARGE_MATRIX = 400_000
 
 # With so few columns of `a`, as in a linear layer's weight gradient, writing the product is most of the work. OpenBLAS

@@ -7,12 +7,12 @@ read once, as it lies in memory, while the small one stays in the cache.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
+from numba import get_num_threads, prange
 
+from ..dots import add_dots
 from ..jit import REASSOCIATE, jit
+from ..relayout import row_major
 
-# Elements of the small matrix that stay in the second-level cache: 256 KiB of float32.
-_CACHED = 65536
 # Columns that a task of `_times` covers: enough tasks, and a page of each row.
 _BLOCK = 1024
 # Rows of the large matrix that a task covers.
@@ -24,17 +24,13 @@ _RUN = 8
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a b for a (M, K) of a few rows and b (K, N), that or its transpose C-contiguous."""
     rows, depth = a.shape
+    y = np.empty((rows, b.shape[1]), a.dtype)
     if not b.flags.c_contiguous and rows == 1:
-        y = np.empty((1, b.shape[1]), a.dtype)
         _times_vector(b.T, np.ascontiguousarray(a[0]), y[0])
         return y
     if not b.flags.c_contiguous:
-        padded = np.zeros((-(-rows // 4) * 4, depth), a.dtype)
-        padded[:rows] = a
-        y = np.zeros((len(padded), b.shape[1]), a.dtype)
-        _times_transposed(padded, b.T, y)
-        return y[:rows]
-    y = np.empty((rows, b.shape[1]), a.dtype)
+        _times_transposed(row_major(a), b.T, y, get_num_threads())
+        return y
     whole = depth - depth % _RUN
     _times(np.ascontiguousarray(a), b, whole, y)
     if whole < depth:
@@ -59,41 +55,15 @@ def _times_vector(w, x, y):
             y[p] = b
 
 
-@jit(parallel=True, fastmath=REASSOCIATE)
-def _times_transposed(x, w, y):
-    """Add x w^T to y (M, N): x (M, K) and w (N, K); M a multiple of 4. Four rows of x times two of w at a time."""
-    rows, depth = x.shape
-    columns = len(w)
-    block = _CACHED // rows
-    for task in prange((columns + _TASK - 1) // _TASK):
-        last = min(columns, (task + 1) * _TASK)
-        for start in range(0, depth, block):
-            stop = min(depth, start + block)
-            for o in range(task * _TASK, last, 2):
-                p = min(o + 1, last - 1)  # at an odd end the same row twice
-                w0, w1 = w[o, start:stop], w[p, start:stop]
-                for m in range(0, rows, 4):
-                    x0, x1 = x[m, start:stop], x[m + 1, start:stop]
-                    x2, x3 = x[m + 2, start:stop], x[m + 3, start:stop]
-                    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = x.dtype.type(0)
-                    for k in range(stop - start):
-                        a0 += x0[k] * w0[k]
-                        a1 += x1[k] * w0[k]
-                        a2 += x2[k] * w0[k]
-                        a3 += x3[k] * w0[k]
-                        b0 += x0[k] * w1[k]
-                        b1 += x1[k] * w1[k]
-                        b2 += x2[k] * w1[k]
-                        b3 += x3[k] * w1[k]
-                    y[m, o] += a0
-                    y[m + 1, o] += a1
-                    y[m + 2, o] += a2
-                    y[m + 3, o] += a3
-                    if p > o:
-                        y[m, p] += b0
-                        y[m + 1, p] += b1
-                        y[m + 2, p] += b2
-                        y[m + 3, p] += b3
+@jit(parallel=True)
+def _times_transposed(x, w, y, tasks):
+    """y (M, N) = x w^T: x (M, K) and w (N, K), in `tasks` ranges of columns."""
+    (rows, depth), columns = x.shape, len(w)
+    x, w, flat = x.reshape(x.size), w.reshape(w.size), y.reshape(y.size)
+    for task in prange(tasks):
+        first, last = columns * task // tasks, columns * (task + 1) // tasks
+        y[:, first:last] = 0
+        add_dots(w, first * depth, last - first, x, rows, depth, flat, first, (1, columns))
 
 
 @jit(fastmath=REASSOCIATE)

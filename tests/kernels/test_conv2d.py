@@ -209,6 +209,29 @@ def test_im2col_and_direct(case, last, algorithm):
     assert_algorithm(case, algorithm)
 
 
+@settings(max_examples=40, deadline=None)
+@given(cases(max_batch=3, max_channels=40), st.booleans(), st.sampled_from([np.ascontiguousarray, channels_last]))
+def test_skinny(case, last, lay):
+    """The weights may lie in either order, and the number of outputs and of pixels fits no tile."""
+    case.geometry = (*case.geometry[:3], 1)
+    case.weight = lay(np.resize(case.weight, (len(case.weight), case.x.shape[1], *case.kernel_size)))
+    if last:
+        case.x = channels_last(case.x)
+    y = cpu.forward(case.x, case.weight, case.bias, *case.geometry, "skinny")
+    assert y.dtype == case.x.dtype
+    assert_close(y, reference.forward(case.x, case.weight, case.bias, *case.geometry), TOLERANCE[case.x.dtype.type])
+    with pytest.raises(ValueError, match="algorithm='skinny' does not compute .*'im2col', 'direct'"):
+        cpu.input_gradient(y, case.weight, case.x.shape, *case.geometry, "skinny")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 4)])
+def test_skinny_does_not_depend_on_the_number_of_threads(size):
+    case = make_case(1, 300, 77, size, (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
+    expected = reference.forward(case.x, case.weight, None, *case.geometry)
+    assert_close(cpu.forward(case.x, case.weight, None, *case.geometry), expected, 1e-5)
+    assert_same_on_one_thread(lambda: [cpu.forward(case.x, case.weight, case.bias, *case.geometry, "skinny")])
+
+
 @settings(max_examples=30, deadline=None)
 @given(cases(), st.booleans(), st.integers(1, 80))
 def test_depthwise(case, last, channels):
@@ -263,18 +286,20 @@ def test_algorithm(weight_shape, kind, padding, groups, expected):
 
 
 def test_algorithm_for_few_pixels():
-    def choose(*shape, gradient=False):
-        geometry = (7, 7), (1, 1), (1, 1), (1, 1), 1
+    def choose(*shape, gradient=False, size=7):
+        geometry = (size, size), (1, 1), (1, 1), (1, 1), 1
         return cpu.choose_algorithm(np.dtype(np.float32), 1, shape, *geometry, gradient=gradient)
 
     assert choose(512, 512, 3, 3) == "direct"
     assert choose(512, 512, 3, 3, gradient=True) == "winograd"
     assert choose(512, 512, 1, 1) == "im2col"
+    assert choose(512, 512, 3, 3, size=4) == choose(512, 512, 1, 1, size=1) == "skinny"
+    assert choose(512, 512, 3, 3, size=2, gradient=True) == "two_by_two"
 
 
 def test_algorithm_that_does_not_fit_is_refused():
     case = make_case(1, 4, 4, (8, 8), (3, 3), (2, 2), (1, 1), (1, 1), 1, np.float32)
-    with pytest.raises(ValueError, match="algorithm='winograd' does not compute .*; use 'im2col', 'direct'"):
+    with pytest.raises(ValueError, match="algorithm='winograd' does not compute .*; use 'skinny', 'im2col', 'direct'"):
         cpu.forward(case.x, case.weight, None, *case.geometry, "winograd")
 
 
