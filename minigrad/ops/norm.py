@@ -177,17 +177,19 @@ def batch_norm(
     check_floating("batch_norm", "input", input)
     if input.ndim < 2:
         raise RuntimeError(f"batch_norm: expected input (N, C, ...), but got shape {list(input.shape)}")
-    channels = input.shape[1]
-    vectors = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
-    for name, vector in vectors.items():
+    array = input.array
+    channels = (array.shape[1],)
+    vectors = ("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)
+    for name, vector in vectors:
         if vector is None:
             continue
-        check_tensor("batch_norm", name, vector)
-        if vector.shape != (channels,):
-            raise RuntimeError(f"batch_norm: {name} should contain {channels} elements not {list(vector.shape)}")
-        if vector.dtype != input.dtype:
+        values = check_tensor("batch_norm", name, vector).array
+        if values.shape != channels:
+            raise RuntimeError(f"batch_norm: {name} should contain {channels[0]} elements not {list(values.shape)}")
+        if values.dtype != array.dtype:
             raise RuntimeError(f"batch_norm: expected {name} of the input's dtype {input.dtype}, got {vector.dtype}")
-        check_same_device("batch_norm", input, vector)
+        if type(values) is not type(array):
+            check_same_device("batch_norm", input, vector)
     if eps < 0 or (training and eps == 0):
         raise ValueError(
             f"batch_norm eps must be {'positive during training' if training else 'non-negative'}, got {eps}"
