@@ -15,7 +15,12 @@ class _Memory(threading.local):
     """Of each Python thread."""
 
     def __init__(self) -> None:
-        self.bytes = np.empty(0, np.uint8)
+        self.reserve(0)
+
+    def reserve(self, size: int) -> None:
+        """So many bytes, the first on a cache line."""
+        memory = np.empty(size + CACHE_LINE, np.uint8)
+        self.bytes = memory[-memory.ctypes.data % CACHE_LINE :]
 
 
 _memory = _Memory()
@@ -24,11 +29,10 @@ _memory = _Memory()
 def workspace(dtype: np.dtype, *shapes: tuple[int, ...]) -> list[np.ndarray]:
     """Uninitialised arrays, each on a cache line; valid until this thread asks for the next ones."""
     sizes = [-(-math.prod(shape) * dtype.itemsize // CACHE_LINE) * CACHE_LINE for shape in shapes]
-    if _memory.bytes.size < sum(sizes) + CACHE_LINE:
-        _memory.bytes = np.empty(max(sum(sizes) + CACHE_LINE, HUGE_PAGE), np.uint8)
-    start, arrays = -_memory.bytes.ctypes.data % CACHE_LINE, []
+    if _memory.bytes.size < sum(sizes):
+        _memory.reserve(max(sum(sizes), HUGE_PAGE))
+    start, arrays = 0, []
     for size, shape in zip(sizes, shapes, strict=True):
-        array = _memory.bytes[start : start + math.prod(shape) * dtype.itemsize]
-        arrays.append(array.view(dtype).reshape(shape))
+        arrays.append(np.ndarray(shape, dtype, _memory.bytes, start))
         start += size
     return arrays

@@ -91,7 +91,7 @@ class Module:
     def __getattr__(self, name: str) -> Any:
         # Reached when normal lookup fails. Through __dict__, so that copy and pickle may ask an empty shell.
         members = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
+        for table in ("_modules", "_parameters", "_buffers"):
             if table in members and name in members[table]:
                 return members[table][name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")

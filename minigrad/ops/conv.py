@@ -241,13 +241,16 @@ def _check_operands(operation: str, input: Tensor, weight: Tensor, bias: Tensor 
     check_floating(operation, "weight", weight)
     if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
         raise TypeError(f"{operation}: groups must be an int, not {type(groups).__name__}")
-    operands = (input, weight) if bias is None else (input, weight, check_tensor(operation, "bias", bias))
-    dtype = input.array.dtype
-    for name, other in zip(("input", "weight", "bias"), operands, strict=False):
-        if other.array.dtype is not dtype and other.array.dtype != dtype:
+    array = input.array
+    for name, other in (("weight", weight), ("bias", bias)):
+        if other is None:
+            continue
+        values = check_tensor(operation, name, other).array
+        if values.dtype != array.dtype:
             types = [_TORCH_NAMES.get(t.dtype.name, t.dtype.name) for t in (input, other)]
             raise RuntimeError(f"{operation}: Input type ({types[0]}) and {name} type ({types[1]}) should be the same")
-    check_same_device(operation, *operands)
+        if type(values) is not type(array):
+            check_same_device(operation, input, other)
 
 
 @lru_cache(maxsize=256)  # a network asks the same again and again

@@ -102,7 +102,7 @@ class BatchNormInference(FusedFunction):
 
     @staticmethod
     def definition(x, weight, bias, mean, var, eps):
-        shape = _per_channel(x)
+        shape, mean, var = _per_channel(x), mean.detach(), var.detach()
         standardized = (x - mean.reshape(shape)) * rsqrt(var + eps).reshape(shape)
         return _affine(standardized, weight, bias, shape)
 
@@ -199,7 +199,7 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: running_mean and running_var must be defined in evaluation mode")
-        return BatchNormInference.apply(input, weight, bias, running_mean.detach(), running_var.detach(), eps)
+        return BatchNormInference.apply(input, weight, bias, running_mean, running_var, eps)
     count = input.shape[0] * math.prod(input.shape[2:])
     _check_several(count, input.shape)
     y, mean, invstd = BatchNorm.apply(input, weight, bias, eps)
