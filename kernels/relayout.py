@@ -1,6 +1,6 @@
-"""Copies of images and kernels from one order in memory to the other: NCHW, NHWC.
+"""Copies of images and kernels from one order in memory to the other, NCHW and NHWC, and of images side by side.
 
-Either is a transpose of the matrices (channels, pixels) or (channels, taps). NumPy copies them on one thread and
+Either order is a transpose of the matrices (channels, pixels) or (channels, taps). NumPy copies them on one thread and
 across the lines of the cache: 64 channels of 32 pictures of 32 x 32 take it 2.5 ms on the way back, here 0.7.
 """
 
@@ -10,12 +10,13 @@ import numpy as np
 from numba import prange
 
 from .geometry import is_dense
-from .jit import jit, team
+from .jit import WORTH_SHARING, jit, team
 
 SQUARE = (
     32  # rows and columns that are turned together: their cache lines, 2 x 4 KB in float32, stay in the first level
 )
 NANOSECONDS = 0.5  # an element takes one thread
+BRANCHES = 4  # images set side by side by one call of a kernel: as many as an Inception module joins
 
 
 def row_major(array: np.ndarray) -> np.ndarray:
@@ -29,6 +30,27 @@ def channels_last(array: np.ndarray) -> np.ndarray:
         return array
     n, c, h, w = array.shape
     return _copy(array, np.empty((n, h, w, c), array.dtype).transpose(0, 3, 1, 2))
+
+
+def side_by_side(images: list[np.ndarray]) -> np.ndarray:
+    """Images (N, C_i, H, W) as one (N, sum of C_i, H, W); all lie channels-last in memory and are writable.
+
+    NumPy's one thread takes three times as long for those of 28 x 28 that an Inception module joins.
+    """
+    n, _, height, width = images[0].shape
+    widths = [image.shape[1] for image in images]
+    if NANOSECONDS * n * height * width * sum(widths) < WORTH_SHARING:
+        return np.concatenate(images, 1)
+    whole = np.empty((n, height, width, sum(widths)), images[0].dtype)
+    flat, target = [image.transpose(0, 2, 3, 1).reshape(image.size) for image in images], whole.reshape(whole.size)
+    first = 0
+    for start in range(0, len(images), BRANCHES):
+        missing = start + BRANCHES - len(images)
+        group = flat[start : start + BRANCHES] + [target[:0]] * missing
+        group_widths = (*widths[start : start + BRANCHES], *[0] * missing)
+        _set_beside(*group, group_widths, target, whole.shape[3], first)
+        first += sum(group_widths)
+    return whole.transpose(0, 3, 1, 2)
 
 
 def in_order_of(like: np.ndarray, array: np.ndarray) -> np.ndarray:
@@ -81,3 +103,22 @@ def _turn(a, b):
                 for j in range(left, right):
                     for i in range(top, bottom):
                         b[n, j, i] = a[n, i, j]
+
+
+@jit
+def _put(source, pixel, width, target, at):
+    # Unsigned places cannot count from the end, so that this is a plain copy to the compiler.
+    start = np.uint64(pixel * width)
+    for c in range(np.uint64(width)):
+        target[at + c] = source[start + c]
+
+
+@jit(parallel=True)
+def _set_beside(a, b, c, d, widths, whole, channels, first):
+    """From channel `first` on, the images' channels into those of whole; all are flat, pixel by pixel."""
+    for pixel in prange(whole.size // max(1, channels)):
+        at = np.uint64(pixel * channels + first)
+        _put(a, pixel, widths[0], whole, at)
+        _put(b, pixel, widths[1], whole, at + np.uint64(widths[0]))
+        _put(c, pixel, widths[2], whole, at + np.uint64(widths[0] + widths[1]))
+        _put(d, pixel, widths[3], whole, at + np.uint64(widths[0] + widths[1] + widths[2]))

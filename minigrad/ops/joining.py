@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.device import array_module
@@ -35,11 +37,20 @@ class Cat(Function):
     def forward(ctx, dim, *tensors):
         ctx.dim, ctx.sizes = dim, [tensor.shape[dim] for tensor in tensors]
         arrays = [tensor.array for tensor in tensors]
-        return Tensor(array_module(arrays[0]).concatenate(arrays, axis=dim))
+        xp = array_module(arrays[0])
+        if dim == 1 and xp is np and all([_channels_last(array) for array in arrays]):
+            from minigrad.kernels.relayout import side_by_side  # it imports Numba
+
+            return Tensor(side_by_side(arrays))
+        return Tensor(xp.concatenate(arrays, axis=dim))
 
     @staticmethod
     def backward(ctx, grad_output):
         return None, *split(grad_output, ctx.sizes, ctx.dim)
+
+
+def _channels_last(array: np.ndarray) -> bool:
+    return array.ndim == 4 and array.dtype.char in "fd" and array.transpose(0, 2, 3, 1).flags.carray
 
 
 class Flip(Function):
@@ -58,9 +69,11 @@ class Flip(Function):
 def _tensors(operation: str, tensors: Any) -> list[Tensor]:
     if not isinstance(tensors, Sequence):
         raise TypeError(f"{operation}: argument 'tensors' must be tuple of Tensors, not {type(tensors).__name__}")
-    tensors = [check_tensor(operation, f"tensors[{i}]", tensor) for i, tensor in enumerate(tensors)]
+    for i, tensor in enumerate(tensors):
+        if not isinstance(tensor, Tensor):
+            check_tensor(operation, f"tensors[{i}]", tensor)
     check_same_device(operation, *tensors)
-    return tensors
+    return list(tensors)
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -73,21 +86,24 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
             raise RuntimeError(f"cat: zero-dimensional tensor (at position {position}) cannot be concatenated")
     dtype = tensors[0].dtype
     for tensor in tensors[1:]:
-        dtype = dtypes.promote_types(dtype, tensor.dtype)
+        if tensor.dtype != dtype:
+            dtype = dtypes.promote_types(dtype, tensor.dtype)
     # An empty vector goes with everything, as in PyTorch: people start loops with it.
     tensors = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors[:1]
     first = tensors[0]
     dim = dimension("cat", dim, first.ndim)
+    expected = (*first.shape[:dim], *first.shape[dim + 1 :])
     for position, tensor in enumerate(tensors):
         if tensor.ndim != first.ndim:
             raise RuntimeError(f"cat: Tensors must have same number of dimensions: got {first.ndim} and {tensor.ndim}")
-        for d, (expected, size) in enumerate(zip(first.shape, tensor.shape, strict=True)):
-            if d != dim and size != expected:
-                raise RuntimeError(
-                    f"cat: Sizes of tensors must match except in dimension {dim}. Expected size {expected} "
-                    f"but got size {size} for tensor number {position} in the list."
-                )
-    return Cat.apply(dim, *[tensor.to(dtype) for tensor in tensors])
+        others = (*tensor.shape[:dim], *tensor.shape[dim + 1 :])
+        if others != expected:
+            want, got = next((want, got) for want, got in zip(expected, others, strict=True) if want != got)
+            raise RuntimeError(
+                f"cat: Sizes of tensors must match except in dimension {dim}. Expected size {want} "
+                f"but got size {got} for tensor number {position} in the list."
+            )
+    return Cat.apply(dim, *[tensor if tensor.dtype == dtype else tensor.to(dtype) for tensor in tensors])
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

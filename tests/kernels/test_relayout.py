@@ -43,3 +43,15 @@ def test_threads_share_the_work(shape):
     last = relayout.channels_last(array)
     np.testing.assert_array_equal(relayout.row_major(last), array)
     assert_same_on_one_thread(lambda: [relayout.channels_last(array), relayout.row_major(last)])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=9), st.integers(0, 3), st.sampled_from([1, 40]))
+def test_images_side_by_side(channels, batch, size):
+    """Of 40 x 40 pixels the kernel sets them, of few NumPy."""
+    rng = np.random.default_rng(0)
+    images = [rng.standard_normal((batch, size, size, c), np.float32).transpose(0, 3, 1, 2) for c in channels]
+    whole = relayout.side_by_side(images)
+    np.testing.assert_array_equal(whole, np.concatenate(images, 1))
+    assert whole.transpose(0, 2, 3, 1).flags.c_contiguous
+    assert_same_on_one_thread(lambda: [relayout.side_by_side(images)])
