@@ -18,6 +18,7 @@ from ..geometry import Pair, channels_to_end, is_channels_last, output_size
 from ..reduction.cpu import sum_middle
 from ..relayout import channels_last
 from . import depthwise, direct, im2col, skinny, two_by_two, winograd
+from .epilogue import Epilogue
 
 CHANNELS_LAST = 32  # two vectors of 16 float32 (AVX-512) side by side in a pixel
 VERY_FEW_PIXELS = 16  # one image of 4 x 4: with fewer, reading the weights takes longer than multiplying by them
@@ -99,6 +100,13 @@ def choose_algorithm(
     return "im2col"
 
 
+@lru_cache(maxsize=256)
+def _forward_plan(asked: str | None, dtype: np.dtype, shape: tuple, weight_shape: tuple, *geometry) -> tuple[str, Pair]:
+    """The algorithm and the output's size."""
+    out_size = tuple(map(output_size, shape[2:], weight_shape[2:], *geometry[:3]))
+    return _algorithm(asked, False, dtype, shape[0], weight_shape, out_size, *geometry), out_size
+
+
 def _algorithm(asked: str | None, gradient: bool, dtype, batch, weight_shape, out_size, *geometry) -> str:
     if asked is None:
         return choose_algorithm(dtype, batch, weight_shape, out_size, *geometry, gradient=gradient)
@@ -122,24 +130,29 @@ def forward(
     dilation: Pair,
     groups: int,
     algorithm: str | None = None,
+    scale: np.ndarray | None = None,
+    relu: bool = False,
 ) -> np.ndarray:
-    """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None."""
-    out_size = tuple(map(output_size, x.shape[2:], weight.shape[2:], stride, padding, dilation))
+    """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None.
+
+    With a `scale` (O) and with `relu`, what follows the convolution is computed on the way: max(scale y + bias, 0).
+    """
     geometry = stride, padding, dilation, groups
-    algorithm = _algorithm(algorithm, False, x.dtype, len(x), weight.shape, out_size, *geometry)
+    algorithm, out_size = _forward_plan(algorithm, x.dtype, x.shape, weight.shape, *geometry)
     y = _empty((len(x), len(weight), *out_size), x, algorithm)
+    epilogue = Epilogue.of(len(weight), y.dtype, bias, scale, relu)
     if algorithm == "winograd":
-        winograd.forward(x, weight, bias, y, padding)
+        winograd.forward(x, weight, epilogue, y, padding)
     elif algorithm == "two_by_two":
-        two_by_two.forward(x, weight, bias, y)
+        two_by_two.forward(x, weight, epilogue, y)
     elif algorithm == "skinny":
-        skinny.forward(x, weight, bias, y, *geometry[:3])
+        skinny.forward(x, weight, epilogue, y, *geometry[:3])
     elif algorithm == "im2col":
-        im2col.forward(x, weight, bias, y, *geometry)
+        im2col.forward(x, weight, epilogue, y, *geometry)
     elif algorithm == "depthwise":
-        depthwise.forward(x, weight, bias, y, *geometry[:3])
+        depthwise.forward(x, weight, epilogue, y, *geometry[:3])
     else:
-        direct.forward(x, weight, bias, y, *geometry)
+        direct.forward(x, weight, epilogue, y, *geometry)
     return y
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numba import prange
 
 from ..jit import jit
+from .epilogue import finish, initial
 
 RUN = 512  # numbers to a loop, about: it takes 64 cycles, several times what starting it takes
 PARTS = 16  # of the batch, whose weight gradients are summed apart
@@ -40,15 +41,16 @@ def _multiply_add(y, to, x, start, w, tap, count):
 
 
 @jit(parallel=True)
-def _forward(x, x_shape, weight, bias, y, y_shape, kernel, stride, padding, dilation, run):
+def _forward(x, x_shape, weight, epilogue, y, y_shape, kernel, stride, padding, dilation, run):
     _, channels, height, width = x_shape
     batch, _, out_h, out_w = y_shape
+    start_sums = initial(epilogue)
     for task in prange(batch * out_h):
         n, oh = task // out_h, task % out_h
         for ow in range(out_w):
             to = (task * out_w + ow) * channels
             for c in range(channels):
-                y[to + c] = bias[c]
+                y[to + c] = start_sums[c]
         for kh in range(kernel[0]):
             h = oh * stride[0] + kh * dilation[0] - padding[0]
             if h < 0 or h >= height:
@@ -61,6 +63,8 @@ def _forward(x, x_shape, weight, bias, y, y_shape, kernel, stride, padding, dila
                     count = min(run, end - ow) * channels
                     start = ((n * height + h) * width + ow * stride[1] + shift) * channels
                     _multiply_add(y, (task * out_w + ow) * channels, x, start, weight, tap, count)
+        for ow in range(out_w):
+            finish(y, (task * out_w + ow) * channels, channels, epilogue, 0)
 
 
 @jit(parallel=True)
@@ -141,13 +145,13 @@ def _taps(weight, run):
     return np.repeat(taps, run, axis=2).reshape(weight.size * run)
 
 
-def forward(x, weight, bias, y, stride, padding, dilation):
-    """Write the convolution of x with weight (C, 1, KH, KW) into y."""
-    bias = np.zeros(len(weight), y.dtype) if bias is None else np.require(bias, requirements=["C", "A", "W"])
+def forward(x, weight, epilogue, y, stride, padding, dilation):
+    """Write the convolution of x with weight (C, 1, KH, KW), and what follows it, into y."""
     memory, run = _into(y), _run(len(weight), stride)
     target = memory.reshape(y.size)
     _forward(
-        _flat(x), x.shape, _taps(weight, run), bias, target, y.shape, weight.shape[2:], stride, padding, dilation, run
+        _flat(x), x.shape, _taps(weight, run), epilogue, target, y.shape, weight.shape[2:], stride, padding, dilation,
+        run,
     )  # fmt: skip
     _give(memory, y)
 

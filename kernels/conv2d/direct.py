@@ -55,19 +55,19 @@ def _splits(tasks: int, channels: int) -> int:
     return max(1, min(channels, -(-get_num_threads() // max(tasks, 1))))
 
 
-def forward(x, weight, bias, y, stride, padding, dilation, groups):
-    """Write the convolution of x into y."""
+def forward(x, weight, epilogue, y, stride, padding, dilation, groups):
+    """Write the convolution of x, and what follows it, into y."""
     out_channels, group_in, kernel_h, kernel_w = weight.shape
     offsets, _ = _tap_offsets(group_in, (kernel_h, kernel_w), x.shape[2], stride[0], padding[0], dilation[0])
-    bias = np.zeros(out_channels, x.dtype) if bias is None else row_major(bias)
     block = _block(len(x))
     kernel = team(direct_loops.forward, NANOSECONDS * y.size * len(offsets))
     splits = _splits(-(-len(x) // block) * groups, out_channels // groups) if kernel is direct_loops.forward else 1
-    stride_n, stride_c, _, stride_p = (step // y.itemsize for step in y.strides)
+    strides, size = y.strides, y.itemsize
     target = y if y.flags.c_contiguous else y.transpose(0, 2, 3, 1)
     kernel(
-        *flat_and_strides(x), row_major(weight).reshape(weight.size), groups, bias, offsets, target.reshape(y.size),
-        y.shape, (stride_n, stride_c, stride_p), kernel_w, stride, padding, dilation, block, splits,
+        *flat_and_strides(x), row_major(weight).reshape(weight.size), groups, epilogue, offsets, target.reshape(y.size),
+        y.shape, (strides[0] // size, strides[1] // size, strides[3] // size), kernel_w, stride, padding, dilation,
+        block, splits,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from numba import prange
 
 from ..jit import REASSOCIATE, jit
 from ..tile import VECTOR_BYTES, WIDEST, aligned, multiply
+from .epilogue import finish_channel, initial
 
 TILE = 1600  # pixels summed at a time in the weight gradient: 4 rows of them fit in the first-level cache
 COLUMNS = WIDEST * VECTOR_BYTES // 4  # of the widest tile of float32; no product is wider
@@ -228,7 +229,7 @@ def forward(
     x_strides,
     weight,
     groups,
-    bias,
+    epilogue,
     offsets,
     y,
     y_shape,
@@ -244,6 +245,7 @@ def forward(
     batch, out_channels, out_h, out_w = y_shape
     depth, group_out, group_in = len(offsets), out_channels // groups, x_shape[1] // groups
     slots = -(-(x_shape[2] + 2 * padding[0]) // stride[0]) * stride[0]
+    start = initial(epilogue)
     for task in prange(-(-batch // block) * groups * splits):
         image, group, split = task // (groups * splits) * block, task // splits % groups, task % splits
         first = group * group_out + group_out * split // splits
@@ -270,12 +272,14 @@ def forward(
         )
         biases, outputs = np.empty(count * COLUMNS, x.dtype), aligned(count * length, x)
         for o in range(count):
-            _fill(biases, o * COLUMNS, COLUMNS, bias[first + o])
+            _fill(biases, o * COLUMNS, COLUMNS, start[first + o])
         places = np.arange(count)
         _multiply(
             weight, (first + places) * depth, np.arange(depth), spread, offsets * row_length, biases, places * COLUMNS,
             outputs, places * length, length,
         )  # fmt: skip
+        for o in range(count):
+            finish_channel(outputs, o * length, length, epilogue, first + o)
         _store(outputs, y, strides, image, images, first, count, out_h * out_w)
 
 

@@ -31,6 +31,7 @@ from ..relayout import channels_last, flat_and_strides, row_major
 from ..tile import VECTOR_BYTES, WIDEST
 from ..workspace import workspace
 from . import im2col_loops as loops
+from .epilogue import Epilogue
 
 PIXELS = 400  # to a task: many enough that packing its weights takes a twentieth of the time
 FEW_PIXELS = 64  # at least, if there are as many: rather cut the outputs
@@ -85,9 +86,9 @@ def _inside(x, taps_h, taps_w, step, rows, columns):
     )
 
 
-def _convolve(x, weight, strides, area, taps_h, taps_w, taps, bias, step, y, first, spacing):
-    """y[n, o, i, j] = bias[o] + sum of weight x[n, c, i step + taps_h, j step + taps_w] for the pixels of y (channels
-    last) from `first` on, `spacing` apart.
+def _convolve(x, weight, strides, area, taps_h, taps_w, taps, epilogue, step, y, first, spacing):
+    """y[n, o, i, j] = sum of weight x[n, c, i step + taps_h, j step + taps_w], and what follows it, for the pixels of y
+    (channels last) from `first` on, `spacing` apart.
 
     weight (groups, outputs, channels, taps) is flat, `strides` its strides along all but the last, of which `taps` are
     used.
@@ -104,7 +105,7 @@ def _convolve(x, weight, strides, area, taps_h, taps_w, taps, bias, step, y, fir
     stride_n, _, stride_h, stride_w = (stride // y.itemsize for stride in pixels.strides)
     base = (first[0] * y.shape[3] + first[1]) * y.shape[1]
     loops.forward(
-        *flat_and_strides(x), step, taps_h, taps_w, inside, weight, strides, area, taps, bias,
+        *flat_and_strides(x), step, taps_h, taps_w, inside, weight, strides, area, taps, epilogue,
         y.transpose(0, 2, 3, 1).reshape(y.size), base, pixels.shape, (stride_n, stride_h, stride_w), run, splits,
         blocks, vectors,
     )  # fmt: skip
@@ -132,16 +133,15 @@ def _taps_of_remainder(kernel, padding, dilation, stride, remainder):
     return rows, columns, taps
 
 
-def forward(x, weight, bias, y, stride, padding, dilation, groups):
-    """Write the convolution of x into y."""
+def forward(x, weight, epilogue, y, stride, padding, dilation, groups):
+    """Write the convolution of x, and what follows it, into y."""
     out_channels, channels, kernel_h, kernel_w = weight.shape
-    bias = np.zeros(out_channels, y.dtype) if bias is None else row_major(bias)
     area = kernel_h * kernel_w
     strides = out_channels // groups * channels * area, channels * area, area, groups
     flat = row_major(weight).reshape(weight.size)
     target = channels_last(y)
     taps = _taps((kernel_h, kernel_w), padding, dilation)
-    _convolve(x, flat, strides, area, *taps, bias, stride, target, (0, 0), (1, 1))
+    _convolve(x, flat, strides, area, *taps, epilogue, stride, target, (0, 0), (1, 1))
     if target is not y:
         y[...] = target
 
@@ -151,11 +151,11 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     out_channels, channels, kernel_h, kernel_w = weight.shape
     area = kernel_h * kernel_w
     strides = out_channels // groups * channels * area, area, channels * area, groups
-    flat, zeros = row_major(weight).reshape(weight.size), np.zeros(dx.shape[1], dx.dtype)
+    flat, epilogue = row_major(weight).reshape(weight.size), Epilogue.of(dx.shape[1], dx.dtype)
     target = channels_last(dx)
     for first in np.ndindex(*stride):
         taps = _taps_of_remainder((kernel_h, kernel_w), padding, dilation, stride, first)
-        _convolve(dy, flat, strides, area, *taps, zeros, (1, 1), target, first, stride)
+        _convolve(dy, flat, strides, area, *taps, epilogue, (1, 1), target, first, stride)
     if target is not dx:
         dx[...] = target
 

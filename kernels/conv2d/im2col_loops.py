@@ -11,6 +11,7 @@ from numba import prange
 from ..jit import jit
 from ..tile import VECTOR_BYTES, aligned, multiply
 from ..transpose import transpose
+from .epilogue import finish, initial
 
 RUN = 16  # channels that are turned together: a cache line of each kernel
 PIXELS = 96  # summed at a time in the weight gradient: with 64 outputs half of the first-level cache
@@ -146,9 +147,9 @@ def _pack(weight, start, strides, area, outputs, channels, panel, width):
 
 @jit
 def _forward_task(
-    source, places, windows, weight, strides, area, taps, channels, bias, y, targets, vectors, outputs, first, last
+    source, places, windows, weight, strides, area, taps, channels, epilogue, base, y, targets, vectors, outputs, blocks
 ):
-    """Blocks `first` to `last` of a group's outputs; weight, bias and y from the group's first output on."""
+    """The given blocks of a group's outputs; `base` is the first's number, from which on weight and y come."""
     lanes = VECTOR_BYTES // y.itemsize
     width, chunk = vectors * lanes, max(1, min(channels, DEPTH // area))
     in_chunk = np.arange(chunk).reshape(chunk, 1)
@@ -157,20 +158,23 @@ def _forward_task(
     panel, zeros = aligned((chunk * area + lanes) * width, y), np.zeros(len(places), np.int64)
     if outputs % width:
         panel[:] = 0  # columns without an output are multiplied too, and denormal numbers would take long
-    for block in range(first, last):
+    initial_sums = initial(epilogue)[base:]
+    for block in range(*blocks):
         valid = min(width, outputs - block * width)
         target = y[block * width :]
         for c in range(0, max(channels, 1), chunk):
             count = min(chunk, channels - c)
             _pack(weight, block * width * strides[0] + c * strides[1], strides, area, valid, count, panel, width)
             if c == 0:
-                start, starts = bias[block * width :], zeros
+                start, starts = initial_sums[block * width :], zeros
             else:
                 start, starts = target, targets
             used = count * len(taps)
             multiply(
                 source[c:], places, depths[:used], panel, lines[:used], start, starts, target, targets, vectors, valid
             )  # fmt: skip
+        for to in targets:
+            finish(target, to, valid, epilogue, base + block * width)
 
 
 @jit(parallel=True)
@@ -186,7 +190,7 @@ def forward(
     strides,
     area,
     taps,
-    bias,
+    epilogue,
     y,
     y_base,
     y_shape,
@@ -196,7 +200,7 @@ def forward(
     blocks,
     vectors,
 ):
-    """y[n, i, j, o] = bias[o] + sum over c, t of weight[o, c, taps[t]] x[n, i step + taps_h, j step + taps_w, c].
+    """y[n, i, j, o] = sum over c, t of weight[o, c, taps[t]] x[n, i step + taps_h, j step + taps_w, c], finished.
 
     All are flat; `strides` are those of the weights' groups, outputs and channels, of `area` taps each. A task takes
     run[0] images, run[1] rows and one of `splits` ranges of a group's blocks of outputs.
@@ -214,9 +218,9 @@ def forward(
         base = y_base + images[0] * y_strides[0] + rows[0] * y_strides[1]
         targets = _places(base, y_strides, images, rows, y_shape[3])
         _forward_task(
-            source, places, windows, weight[group * strides[0] :], strides[1:3], area, taps, channels,
-            bias[group * outputs :], y[group * outputs :], targets, vectors, outputs, blocks * split // splits,
-            blocks * (split + 1) // splits,
+            source, places, windows, weight[group * strides[0] :], strides[1:3], area, taps, channels, epilogue,
+            group * outputs, y[group * outputs :], targets, vectors, outputs,
+            (blocks * split // splits, blocks * (split + 1) // splits),
         )  # fmt: skip
 
 

@@ -83,8 +83,13 @@ def forward(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    scale: np.ndarray | None = None,
+    relu: bool = False,
 ) -> np.ndarray:
-    """y (N, O, OH, OW): every output pixel is a window's inner product with the weights, plus `bias` (O)."""
+    """y (N, O, OH, OW): every output pixel is a window's inner product with the weights, plus `bias` (O).
+
+    With a `scale` (O) the product is multiplied by it before, with `relu` max(y, 0) is returned.
+    """
     out_channels, group_in, kernel_h, kernel_w = weight.shape
     columns = im2col(x, (kernel_h, kernel_w), stride, padding, dilation, groups)  # (N, G, K, L)
     matrix = weight.reshape(groups, out_channels // groups, group_in * kernel_h * kernel_w)  # (G, O/G, K)
@@ -92,7 +97,11 @@ def forward(
     out_h = output_size(x.shape[2], kernel_h, stride[0], padding[0], dilation[0])
     out_w = output_size(x.shape[3], kernel_w, stride[1], padding[1], dilation[1])
     y = y.reshape(len(x), out_channels, out_h, out_w)
-    return y if bias is None else y + bias[:, None, None]
+    if scale is not None:
+        y = y * scale[:, None, None]
+    if bias is not None:
+        y = y + bias[:, None, None]
+    return np.maximum(y, 0) if relu else y
 
 
 def input_gradient(

@@ -19,20 +19,20 @@ from ..jit import jit, team
 from ..relayout import channels_last, row_major
 from ..tile import VECTOR_BYTES, aligned
 from ..transpose import transpose
+from .epilogue import finish, initial
 
 NANOSECONDS = 0.2  # a weight takes one thread
 
 
-def forward(x, weight, bias, y, stride, padding, dilation):
-    """Write the convolution of x into y, channels-last in memory."""
+def forward(x, weight, epilogue, y, stride, padding, dilation):
+    """Write the convolution of x, and what follows it, into y, channels-last in memory."""
     turned = weight.transpose(0, 2, 3, 1)
     is_turned = turned.flags.carray
     flat = (turned if is_turned else row_major(weight)).reshape(weight.size)
-    bias = np.zeros(len(weight), x.dtype) if bias is None else row_major(bias)
     kernel = team(_forward, NANOSECONDS * weight.size)
     tasks = get_num_threads() if kernel is _forward else 1
     kernel(
-        channels_last(x).transpose(0, 2, 3, 1), flat, is_turned, weight.shape[2:], bias, y.transpose(0, 2, 3, 1),
+        channels_last(x).transpose(0, 2, 3, 1), flat, is_turned, weight.shape[2:], epilogue, y.transpose(0, 2, 3, 1),
         stride, padding, dilation, tasks,
     )  # fmt: skip
 
@@ -63,12 +63,12 @@ def _turn(window, rows, start):
 
 
 @jit(parallel=True)
-def _forward(x, weight, is_turned, kernel, bias, y, stride, padding, dilation, tasks):
+def _forward(x, weight, is_turned, kernel, epilogue, y, stride, padding, dilation, tasks):
     """y (N, OH, OW, O) from x (N, H, W, C), in `tasks` ranges of outputs."""
     batch, out_h, out_w, outputs = y.shape
     channels, taps = x.shape[3], kernel[0] * kernel[1]
     depth, pixels = channels * taps, batch * out_h * out_w
-    flat = y.reshape(y.size)
+    flat, bias = y.reshape(y.size), initial(epilogue)
     for task in prange(tasks):
         first, last = outputs * task // tasks, outputs * (task + 1) // tasks
         rows = aligned(pixels * depth + (taps + 1) * VECTOR_BYTES // x.itemsize, x)
@@ -84,3 +84,5 @@ def _forward(x, weight, is_turned, kernel, bias, y, stride, padding, dilation, t
             for o in range(first, last):
                 flat[p * outputs + o] = bias[o]
         add_dots(weight, first * depth, last - first, rows, pixels, depth, flat, first, (1, outputs))
+        for p in range(pixels):
+            finish(flat, p * outputs + first, last - first, epilogue, first)

@@ -24,19 +24,21 @@ once, which Winograd's loops for few tiles do. float32.
 from __future__ import annotations
 
 from . import winograd
+from .epilogue import Epilogue
 
 SIZE = 2
 PADDING = 0, 0  # the tile is the whole image: the matrices know of the padding
 
 
-def forward(x, weight, bias, y):
-    """Write the convolution of x (N, C, 2, 2) with weight (O, C, 3, 3) into y (N, O, 2, 2)."""
-    winograd.convolve(x, winograd.kernels(weight), bias, y, PADDING, SIZE)
+def forward(x, weight, epilogue, y):
+    """Write the convolution of x (N, C, 2, 2) with weight (O, C, 3, 3), and what follows it, into y (N, O, 2, 2)."""
+    winograd.convolve(x, winograd.kernels(weight), epilogue, y, PADDING, SIZE)
 
 
 def input_gradient(dy, weight, dx):
     """Write the gradient of x into dx."""
-    winograd.convolve(dy, winograd.kernels(weight, turned=True), None, dx, PADDING, SIZE)
+    epilogue = Epilogue.of(dx.shape[1], dx.dtype)
+    winograd.convolve(dy, winograd.kernels(weight, turned=True), epilogue, dx, PADDING, SIZE)
 
 
 def weight_gradient(dy, x, dweight, dbias=None):

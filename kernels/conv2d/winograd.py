@@ -9,7 +9,7 @@ The three matrices evaluate and interpolate polynomials at 0, 1, -1, 2, -2 and i
 elementwise product becomes 36 small matrix products, tiles x channels times channels x outputs, and that is
 where the time goes:
 
-    forward           M[k] = V[k] U[k],    V = B^T d B,  U = G w G^T,    y = A^T M A
+    forward           M[k] = V[k] U[k],    V = B^T d B,  U = G w G^T,    y = A^T M A + bias
     input gradient    the same with dy for x, kernels turned by 180 degrees, input and output channels swapped
     weight gradient   the transpose of it all: dU[k] = Z[k]^T V[k],  Z = A dy A^T,  dweight = G^T dU G
 
@@ -32,6 +32,7 @@ from ..jit import get_num_threads
 from ..relayout import channels_last, row_major
 from ..workspace import workspace
 from . import winograd_loops
+from .epilogue import Epilogue
 from .winograd_loops import Cuts
 from .winograd_transforms import LANES
 
@@ -71,7 +72,7 @@ def kernels(weight, turned=False):
     return flat, out_channels, channels, 9 * channels, 9, 0
 
 
-def convolve(x, kernels, bias, y, padding, size=4):
+def convolve(x, kernels, epilogue, y, padding, size=4):
     """Write the convolution of x into y (channels last in memory), in tiles of size x size outputs."""
     channels, out_channels, points = x.shape[1], y.shape[1], POINTS[size]
     tiles, down, across = _tiles(y, size)
@@ -82,9 +83,6 @@ def convolve(x, kernels, bias, y, padding, size=4):
     outputs, columns = _split(out_channels, OUTPUTS if by_tiles else min(OUTPUTS, -(-out_channels // 2)), LANES)
     groups, group = _split(tiles, TILES)
     cuts = Cuts(size, tiles, down, across, groups, group, inputs, rows, outputs, columns, EVERYWHERE[size])
-    start = np.zeros((points, outputs * columns), np.float32)
-    if bias is not None:
-        start[cuts.everywhere, :out_channels] = bias
     workers = get_num_threads()
     held = group if by_tiles else tiles
     v, u, m = (points, held * rows + LANES), (points, rows * columns + LANES), (points, held * columns + LANES)
@@ -95,17 +93,18 @@ def convolve(x, kernels, bias, y, padding, size=4):
         (workers, *m),
     )
     run = winograd_loops.by_tiles if by_tiles else winograd_loops.by_outputs
-    run(_image(x), kernels, start, _image(y), padding, cuts, *arrays)
+    run(_image(x), kernels, epilogue, _image(y), padding, cuts, *arrays)
 
 
-def forward(x, weight, bias, y, padding):
-    """Write the convolution of x with weight (O, C, 3, 3) into y."""
-    convolve(x, kernels(weight), bias, y, padding)
+def forward(x, weight, epilogue, y, padding):
+    """Write the convolution of x with weight (O, C, 3, 3), and what follows it, into y."""
+    convolve(x, kernels(weight), epilogue, y, padding)
 
 
 def input_gradient(dy, weight, dx, padding):
     """Write the gradient of x into dx: the convolution of dy with the turned kernels."""
-    convolve(dy, kernels(weight, turned=True), None, dx, (2 - padding[0], 2 - padding[1]))
+    epilogue = Epilogue.of(dx.shape[1], dx.dtype)
+    convolve(dy, kernels(weight, turned=True), epilogue, dx, (2 - padding[0], 2 - padding[1]))
 
 
 def weight_gradient(dy, x, dweight, padding, dbias=None, size=4):
@@ -136,8 +135,8 @@ def weight_gradient(dy, x, dweight, padding, dbias=None, size=4):
         (workers, outputs, *z) if by_tiles else (outputs, *z),
         (parts, outputs, inputs, *du) if by_tiles else (workers, *du),
     )
-    sums, zeros = np.zeros((parts, outputs, columns)), np.zeros((points, rows), np.float32)
+    sums = np.zeros((parts, outputs, columns))
     run = winograd_loops.gradient_by_tiles if by_tiles else winograd_loops.gradient_by_outputs
-    run(_image(x), _image(dy), dweight.reshape(dweight.size), sums, dweight.shape[:2], padding, cuts, *arrays, zeros)
+    run(_image(x), _image(dy), dweight.reshape(dweight.size), sums, dweight.shape[:2], padding, cuts, *arrays)
     if dbias is not None:
         dbias[...] = sums.sum(axis=0).reshape(outputs * columns)[:out_channels]

@@ -101,8 +101,8 @@ def _transform_kernels(kernels, cuts, b, q, u):
 
 
 @jit
-def _finish(m, image, cuts, first, count, b):
-    """Write the pixels of tiles `first` to first + count in the channels of block b: y = A^T M A."""
+def _finish(m, image, epilogue, cuts, first, count, b):
+    """Write the pixels of tiles `first` to first + count in the channels of block b: y = A^T M A, and what follows."""
     pixels, channels, height, width = image
     pitch = m.shape[1]
     flat = m.reshape(m.size)
@@ -114,10 +114,11 @@ def _finish(m, image, cuts, first, count, b):
             channel = b * cuts.columns + o
             source = i * cuts.columns + o, pitch
             target = corner + channel, width * channels, channels, top, height, left, width, channels - channel
+            scale, shift = epilogue.scale[channel:], epilogue.shift[channel:]
             if cuts.size == 2:
-                transform_output_2(flat, source, pixels, target)
+                transform_output_2(flat, source, pixels, target, scale, shift, epilogue.floor)
             else:
-                transform_output_4(flat, source, pixels, target)
+                transform_output_4(flat, source, pixels, target, scale, shift, epilogue.floor)
 
 
 @jit
@@ -138,20 +139,20 @@ def _finish_kernels(du, dweight, shape, cuts, b, q):
 
 
 @jit
-def _multiply(a, rows, depths, b, lines, columns, start, fresh, c, targets):
-    """c[k] = start[k] (one row; if not `fresh`, c[k] itself) + a[k] b[k] for each of the products; b has `columns`.
+def _multiply(a, rows, depths, b, lines, columns, fresh, c, targets):
+    """c[k] = a[k] b[k], added to c[k] if that is not `fresh`, for each of the products; b has `columns`.
 
     Row i of a[k] begins at a[k, rows[i]] and its numbers lie at `depths` from there; those of b and c begin at `lines`
     and `targets`.
     """
-    zeros = np.zeros(len(rows), np.int64)
+    zero, zeros = np.zeros(WIDE, a.dtype), np.zeros(len(rows), np.int64)
     for k in range(len(a)):
         for j in range(0, columns, WIDE):
             valid = min(WIDE, columns - j)
             vectors = valid // (WIDE // WIDEST)
             to = c[k][j:]
             if fresh:
-                multiply(a[k], rows, depths, b[k][j:], lines, start[k][j:], zeros, to, targets, vectors, valid)
+                multiply(a[k], rows, depths, b[k][j:], lines, zero, zeros, to, targets, vectors, valid)
             else:
                 multiply(a[k], rows, depths, b[k][j:], lines, to, targets, to, targets, vectors, valid)
 
@@ -164,19 +165,19 @@ def _add(target, source):
 
 
 @jit
-def _forward(v, u, start, m, cuts, count, b, fresh):
-    """M (+)= V U for `count` tiles, one block of input channels and block b of output channels."""
+def _forward(v, u, m, cuts, count, fresh):
+    """M (+)= V U for `count` tiles, one block of input channels and one of output channels."""
     tiles, channels = np.arange(count), np.arange(cuts.rows)
     rows, lines, targets = tiles * cuts.rows, channels * cuts.columns, tiles * cuts.columns
-    _multiply(v, rows, channels, u, lines, cuts.columns, start[:, b * cuts.columns :], fresh, m, targets)
+    _multiply(v, rows, channels, u, lines, cuts.columns, fresh, m, targets)
 
 
 @jit
-def _gradient(z, v, zeros, du, cuts, row, count, fresh):
+def _gradient(z, v, du, cuts, row, count, fresh):
     """dU (+)= Z^T V over `count` tiles from `row` on, for one block of outputs and one of input channels."""
     tiles, outputs = np.arange(row, row + count), np.arange(cuts.columns)
     lines, targets = tiles * cuts.rows, outputs * cuts.rows
-    _multiply(z, outputs, tiles * cuts.columns, v, lines, cuts.rows, zeros, fresh, du, targets)
+    _multiply(z, outputs, tiles * cuts.columns, v, lines, cuts.rows, fresh, du, targets)
 
 
 @jit
@@ -188,7 +189,7 @@ def _add_pixels(z, columns, count, sums):
 
 
 @jit(parallel=True)
-def by_tiles(x, kernels, start, y, padding, cuts, v, u, m):
+def by_tiles(x, kernels, epilogue, y, padding, cuts, v, u, m):
     """Each worker keeps V of one group of tiles at a time and meets it with all of U."""
     for pair in prange(cuts.outputs * cuts.inputs):
         b, q = pair // cuts.inputs, pair % cuts.inputs
@@ -200,12 +201,12 @@ def by_tiles(x, kernels, start, y, padding, cuts, v, u, m):
             _transform_tiles(x, cuts, padding, False, first, count, 0, cuts.rows, v[worker])
             for b in range(cuts.outputs):
                 for q in range(cuts.inputs):
-                    _forward(v[worker, q], u[b, q], start, m[worker], cuts, count, b, q == 0)
-                _finish(m[worker], y, cuts, first, count, b)
+                    _forward(v[worker, q], u[b, q], m[worker], cuts, count, q == 0)
+                _finish(m[worker], y, epilogue, cuts, first, count, b)
 
 
 @jit(parallel=True)
-def by_outputs(x, kernels, start, y, padding, cuts, v, u, m):
+def by_outputs(x, kernels, epilogue, y, padding, cuts, v, u, m):
     """Each worker keeps U of one pair of blocks at a time and meets it with all of V."""
     for run in prange(-(-cuts.tiles // RUN)):
         first = run * RUN
@@ -214,12 +215,12 @@ def by_outputs(x, kernels, start, y, padding, cuts, v, u, m):
         for b in range(worker, cuts.outputs, len(u)):
             for q in range(cuts.inputs):
                 _transform_kernels(kernels, cuts, b, q, u[worker])
-                _forward(v[q], u[worker], start, m[worker], cuts, cuts.tiles, b, q == 0)
-            _finish(m[worker], y, cuts, 0, cuts.tiles, b)
+                _forward(v[q], u[worker], m[worker], cuts, cuts.tiles, q == 0)
+            _finish(m[worker], y, epilogue, cuts, 0, cuts.tiles, b)
 
 
 @jit(parallel=True)
-def gradient_by_tiles(x, dy, dweight, sums, shape, padding, cuts, v, z, du, zeros):
+def gradient_by_tiles(x, dy, dweight, sums, shape, padding, cuts, v, z, du):
     """Each worker meets V and Z of one group of tiles at a time; dU is summed in parts, the same in every run.
 
     So are the `sums` of dy over tiles and pixels, (parts, outputs, columns).
@@ -235,7 +236,7 @@ def gradient_by_tiles(x, dy, dweight, sums, shape, padding, cuts, v, z, du, zero
                 for b in range(cuts.outputs):
                     _add_pixels(z[worker, b, cuts.everywhere], cuts.columns, count, sums[part, b])
                     for q in range(cuts.inputs):
-                        _gradient(z[worker, b], v[worker, q], zeros, du[part, b, q], cuts, 0, count, g == part)
+                        _gradient(z[worker, b], v[worker, q], du[part, b, q], cuts, 0, count, g == part)
     for cell in prange(cuts.outputs * cuts.inputs):
         b, q = cell // cuts.inputs, cell % cuts.inputs
         for part in range(1, parts):
@@ -244,7 +245,7 @@ def gradient_by_tiles(x, dy, dweight, sums, shape, padding, cuts, v, z, du, zero
 
 
 @jit(parallel=True)
-def gradient_by_outputs(x, dy, dweight, sums, shape, padding, cuts, v, z, du, zeros):
+def gradient_by_outputs(x, dy, dweight, sums, shape, padding, cuts, v, z, du):
     """Each worker keeps dU of one pair of blocks at a time, over all tiles."""
     for run in prange(-(-cuts.tiles // RUN)):
         first = run * RUN
@@ -258,5 +259,5 @@ def gradient_by_outputs(x, dy, dweight, sums, shape, padding, cuts, v, z, du, ze
                 _add_pixels(z[b, cuts.everywhere], cuts.columns, cuts.tiles, sums[0, b])
             for row in range(0, cuts.tiles, DEPTH):
                 count = min(DEPTH, cuts.tiles - row)
-                _gradient(z[b], v[q], zeros, du[worker], cuts, row, count, row == 0)
+                _gradient(z[b], v[q], du[worker], cuts, row, count, row == 0)
             _finish_kernels(du[worker], dweight, shape, cuts, b, q)

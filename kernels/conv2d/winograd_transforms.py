@@ -202,11 +202,16 @@ def _store_taps(builder, square, array, place):
         _store(builder, row, array, *at)
 
 
+def _along_both_axes(builder, f, square):
+    """The square of LLVM's vectors that f makes of one."""
+    square = [[_Vector(builder, value) for value in row] for row in square]
+    for _ in range(2):  # either time the square comes out transposed
+        square = [f(*column) for column in zip(*square, strict=True)]
+    return [[vector.value for vector in row] for row in square]
+
+
 def _make_transform(f, load, size, store):
     """`load` a square of size x size vectors, apply f along both axes, and `store` the result, compiled."""
-
-    def along_columns(square):
-        return [f(*column) for column in zip(*square, strict=True)]
 
     @intrinsic
     def transform(typing, source, source_place, target, target_place):
@@ -216,9 +221,8 @@ def _make_transform(f, load, size, store):
                 for kind, value in zip(signature.args[::2], arguments[::2], strict=True)
             ]
             places = [cgutils.unpack_tuple(builder, value) for value in arguments[1::2]]
-            square = [[_Vector(builder, value) for value in row] for row in load(builder, arrays[0], places[0], size)]
-            square = along_columns(along_columns(square))  # either time the square comes out transposed
-            store(builder, [[vector.value for vector in row] for row in square], arrays[1], places[1])
+            square = _along_both_axes(builder, f, load(builder, arrays[0], places[0], size))
+            store(builder, square, arrays[1], places[1])
             return context.get_dummy_value()
 
         return types.void(source, source_place, target, target_place), generate
@@ -226,13 +230,42 @@ def _make_transform(f, load, size, store):
     return transform
 
 
+def _make_output_transform(f, size):
+    """The same from matrices to an image; each channel y becomes max(scale y + shift, floor), and NaN stays NaN."""
+
+    @intrinsic
+    def transform(typing, source, source_place, target, target_place, scale, shift, floor):
+        def generate(context, builder, signature, arguments):
+            source, target, scale, shift = (
+                context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (0, 2, 4, 5)
+            )
+            source_place, target_place = (cgutils.unpack_tuple(builder, arguments[k]) for k in (1, 3))
+            square = _along_both_axes(builder, f, _load_square(_points)(builder, source, source_place, size))
+            lanes = _first_bits(builder, target_place[-1])
+            scale, shift = (_load(builder, array, ir.Constant(_i64, 0), lanes) for array in (scale, shift))
+            one = builder.insert_element(_ZERO, arguments[6], ir.Constant(_i32, 0))
+            floor = builder.shuffle_vector(one, _ZERO, ir.Constant(ir.VectorType(_i32, LANES), [0] * LANES))
+
+            def finished(vector):
+                vector = builder.fadd(builder.fmul(vector, scale, flags=("contract",)), shift, flags=("contract",))
+                return builder.select(builder.fcmp_ordered("<=", vector, floor), floor, vector)
+
+            square = [[finished(vector) for vector in row] for row in square]
+            _store_square(_pixels)(builder, square, target, target_place)
+            return context.get_dummy_value()
+
+        return types.void(source, source_place, target, target_place, scale, shift, floor), generate
+
+    return transform
+
+
 transform_input_4 = _make_transform(_input_4, _load_square(_pixels), 6, _store_square(_points))
 transform_gradient_4 = _make_transform(_gradient_4, _load_square(_pixels), 4, _store_square(_points))
 transform_kernel_4 = _make_transform(_kernel_4, _load_taps, 3, _store_square(_points))
-transform_output_4 = _make_transform(_output_4, _load_square(_points), 6, _store_square(_pixels))
+transform_output_4 = _make_output_transform(_output_4, 6)
 transform_back_4 = _make_transform(_back_4, _load_square(_points), 6, _store_taps)
 transform_input_2 = _make_transform(_input_2, _load_square(_pixels), 2, _store_square(_points))
 transform_gradient_2 = _make_transform(_gradient_2, _load_square(_pixels), 2, _store_square(_points))
 transform_kernel_2 = _make_transform(_kernel_2, _load_taps, 3, _store_square(_points))
-transform_output_2 = _make_transform(_output_2, _load_square(_points), 3, _store_square(_pixels))
+transform_output_2 = _make_output_transform(_output_2, 3)
 transform_back_2 = _make_transform(_back_2, _load_square(_points), 3, _store_taps)

@@ -6,14 +6,15 @@ follows may take in the recipe instead of the array. To everybody else it is a t
 its array has it computed, and it is a plain `Tensor` from then on.
 
 A recipe reads arrays that a later write would change. So in the forward pass a result waits for the thread's next
-operation only, which takes it in or has it written down first.
+operation only, which takes it in or has it written down first. What was taken in and is looked at later is computed
+then; where an optimiser may come between, as with a convolution's weights, it is when the outermost module's call ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.autograd.grad_mode import state
+from minigrad.autograd.grad_mode import ignored_warnings, state
 from minigrad.device import device, device_of
 from minigrad.tensor import Tensor, Version
 
@@ -59,6 +60,22 @@ class Deferred(Tensor):
     def device(self) -> device:
         """Where the array lies."""
         return device_of(self._like)
+
+
+class module_call(ignored_warnings):
+    """The outermost call of a module: results of `short_lived` recipes may wait, and are written down when it ends."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        state.short_lived = []
+
+    def __exit__(self, *exc_info) -> None:
+        waiting, state.short_lived = state.short_lived, None
+        for reference in waiting:
+            tensor = reference()
+            if isinstance(tensor, Deferred):
+                tensor.array  # noqa: B018  # the look that computes it
+        super().__exit__(*exc_info)
 
 
 def like(tensor: Tensor):

@@ -18,6 +18,7 @@ class GradMode(threading.local):
     enabled: bool = True
     ignores_warnings: bool = False  # NumPy's: a module or a backward pass that is running switched them off
     deferred: Any = None  # the result that waits for the next operation, see minigrad.autograd.deferred
+    short_lived: Any = None  # weak references to results that wait while a module is called, if one is
 
 
 state = GradMode()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from minigrad.autograd import no_grad
-from minigrad.autograd.grad_mode import ignored_warnings, state
+from minigrad.autograd.deferred import module_call
+from minigrad.autograd.grad_mode import state
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.nn.display import module_html
 from minigrad.nn.hooks import Hook, call_with_hooks, register
@@ -83,7 +84,7 @@ class Module:
             return call_with_hooks(self, args, kwargs)
         if state.ignores_warnings:
             return self.forward(*args, **kwargs)
-        with ignored_warnings():  # once for all operations inside
+        with module_call():
             return self.forward(*args, **kwargs)
 
     # Attributes

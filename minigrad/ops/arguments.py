@@ -34,7 +34,7 @@ def check_number(operation: str, name: str, value: Any) -> Any:
 def check_floating(operation: str, name: str, value: Any) -> Tensor:
     """`value`, if it is a tensor of floating-point numbers."""
     check_tensor(operation, name, value)
-    if value.array.dtype.kind != "f":
+    if value.dtype.kind != "f":  # not by its array, which may not be there yet
         raise RuntimeError(f"{operation}: argument '{name}' must be a floating point tensor, got {value.dtype}")
     return value
 

@@ -15,6 +15,7 @@ from minigrad.autograd import Function
 from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_same_device, check_tensor, pair
+from minigrad.ops.fusion import Convolved
 from minigrad.ops.joining import pad
 from minigrad.ops.unfold import count_windows, unfold
 from minigrad.tensor import Tensor
@@ -34,6 +35,8 @@ class Conv2d(Function):
         ctx.input_shape, ctx.kernel_size = x.shape, weight.shape[2:]
         ctx.geometry = stride, padding, dilation, groups
         kernel = implementation("conv2d", x.array)
+        if not ctx._recorded and Convolved.is_worth_it(x.array):
+            return Convolved(kernel, x, weight, bias, ctx.geometry)
         y = Tensor(kernel.forward(x.array, weight.array, bias.array if bias is not None else None, *ctx.geometry))
         y._version.ours = True
         return y

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigrad.autograd import FusedFunction
+from minigrad.autograd.deferred import like
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions
 from minigrad.ops.fusion import Gated, Normalized
@@ -93,8 +94,12 @@ class BatchNorm(FusedFunction):
 class BatchNormInference(FusedFunction):
     """(x - mean) / sqrt(var + eps) * weight + bias with given statistics, which are constants"""
 
+    takes_deferred = True
+
     @staticmethod
     def forward(ctx, x, weight, bias, mean, var, eps):
+        if ctx._recorded:
+            x.array  # noqa: B018  # backward will need it
         ctx.save_for_backward(x, weight, mean, var)
         ctx.eps = eps
         scale = implementation("batch_norm", var.array).scale(var.array, eps, _array(weight))
@@ -177,7 +182,7 @@ def batch_norm(
     check_floating("batch_norm", "input", input)
     if input.ndim < 2:
         raise RuntimeError(f"batch_norm: expected input (N, C, ...), but got shape {list(input.shape)}")
-    array = input.array
+    array = like(input)
     channels = (array.shape[1],)
     vectors = ("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)
     for name, vector in vectors:

@@ -17,7 +17,7 @@ from minigrad.device import array_module
 from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.geometry import is_dense
 from minigrad.ops.arguments import check_number, check_tensor, floating
-from minigrad.ops.fusion import Gated, Normalized, Scattered, rectified
+from minigrad.ops.fusion import Forthcoming, Gated, Scattered, rectified
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -161,7 +161,7 @@ class ReLUInPlace(ReLU):
 
     @staticmethod
     def forward(ctx, x):
-        if isinstance(x, Normalized):
+        if isinstance(x, Forthcoming):
             x.array = rectified(x)
         else:
             implementation("elementwise", x.array).relu(x.array, out=x.array)
@@ -200,7 +200,7 @@ def relu_(input: Tensor) -> Tensor:
     """As `relu`, in place."""
     check_tensor("relu_", "input", input)
     check_writable(input)
-    if isinstance(input, Normalized) or (input._base is None and is_dense(input.array)):
+    if isinstance(input, Forthcoming) or (input._base is None and is_dense(input.array)):
         return ReLUInPlace.apply(input)
     return write(input, relu(input._alias()), computed=True)
 

@@ -209,6 +209,28 @@ def test_im2col_and_direct(case, last, algorithm):
     assert_algorithm(case, algorithm)
 
 
+@settings(max_examples=80, deadline=None)
+@given(cases(max_channels=40), st.sampled_from(["im2col", "direct", "skinny", "depthwise", "winograd", "two_by_two"]),
+       st.booleans(), st.booleans(), st.booleans())  # fmt: skip
+def test_what_follows(case, algorithm, has_bias, scales, relu):
+    """A scale and a ReLU on the way are those of the reference, and NaN stays NaN."""
+    stride, padding, dilation, groups = case.geometry
+    size = cpu.output_size(case.x.shape[2], case.kernel_size[0], stride[0], padding[0], dilation[0])
+    size = size, cpu.output_size(case.x.shape[3], case.kernel_size[1], stride[1], padding[1], dilation[1])
+    if algorithm in ("winograd", "two_by_two"):
+        case = make_case(2, case.x.shape[1], len(case.weight), (2, 2), (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
+    elif not cpu.fits(case.x.dtype, case.weight.shape, size, *case.geometry, False)[algorithm]:
+        algorithm = "im2col"
+    scale = np.random.default_rng(1).standard_normal(len(case.weight)).astype(case.x.dtype) if scales else None
+    arguments = case.x, case.weight, case.bias if has_bias else None, *case.geometry
+    y = cpu.forward(*arguments, algorithm, scale, relu)
+    exact = (a.astype(np.float64) if isinstance(a, np.ndarray) else a for a in arguments)
+    assert_close(y, reference.forward(*exact, scale, relu), TOLERANCE[case.x.dtype.type])
+    case.x[:] = np.nan
+    y, expected = cpu.forward(*arguments, algorithm, scale, relu), reference.forward(*arguments, scale, relu)
+    assert np.isnan(y[np.isnan(expected)]).all()
+
+
 @settings(max_examples=40, deadline=None)
 @given(cases(max_batch=3, max_channels=40), st.booleans(), st.sampled_from([np.ascontiguousarray, channels_last]))
 def test_skinny(case, last, lay):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import nn
 from minigrad.autograd.deferred import Deferred
 from minigrad.nn import functional as F
-from minigrad.ops.fusion import Gated, Normalized
+from minigrad.ops.fusion import Convolved, Gated, Normalized
 
 
 def relu(F, y, residual):
@@ -273,3 +274,135 @@ def test_pooling_behind_relu_has_higher_orders():
     mg.manual_seed(0)
     x = mg.randn(2, 1, 4, 4, dtype=mg.float64, requires_grad=True)
     assert mg.autograd.gradgradcheck(lambda x: F.max_pool2d(F.relu(x * x.sum()), 2), [x])
+
+
+# A convolution that nothing records waits while a module is called.
+
+
+class Called(nn.Module):
+    """A function of the module and its input as a module."""
+
+    def __init__(self, function, **modules):
+        super().__init__()
+        self.function = function
+        for name, module in modules.items():
+            self.add_module(name, module)
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def normalizing(channels, **options):
+    norm = nn.BatchNorm2d(channels, **options)
+    norm.running_mean.copy_(mg.randn(channels))
+    norm.running_var.copy_(mg.rand(channels) + 0.5)
+    return norm.requires_grad_(False).eval()
+
+
+LAYERS = {  # what computes them on the CPU: winograd, two_by_two, im2col, depthwise, direct, skinny
+    "3x3": ((2, 16, 16, 16), dict(out_channels=24, kernel_size=3, padding=1)),
+    "map of 2x2": ((20, 64, 2, 2), dict(out_channels=32, kernel_size=3, padding=1)),
+    "strided": ((2, 16, 13, 17), dict(out_channels=40, kernel_size=5, stride=2)),
+    "each channel": ((2, 32, 9, 9), dict(out_channels=32, kernel_size=3, groups=32)),
+    "groups": ((2, 18, 12, 12), dict(out_channels=9, kernel_size=3, dilation=2, groups=3)),
+    "few channels": ((2, 4, 32, 32), dict(out_channels=6, kernel_size=5)),
+    "one pixel": ((4, 1100, 1, 1), dict(out_channels=70, kernel_size=1)),
+}
+FOLLOWERS = {
+    "nothing": lambda self, x: self.conv(x),
+    "relu": lambda self, x: F.relu(self.conv(x)),
+    "relu in place": lambda self, x: F.relu(self.conv(x), inplace=True),
+    "norm": lambda self, x: self.norm(self.conv(x)),
+    "norm and relu": lambda self, x: F.relu(self.norm(self.conv(x))),
+    "plain norm": lambda self, x: F.relu(self.plain(self.conv(x)), inplace=True),
+    "residual": lambda self, x: F.relu(self.norm(self.conv(x)) + self.conv(x)),
+    "both": lambda self, x: (lambda y: F.relu(y) + F.relu(self.norm(y)))(self.conv(x)),
+    "in between": lambda self, x: (lambda y, z: F.relu(y) + z)(self.conv(x), x.mean()),
+}
+
+
+@pytest.mark.parametrize("follower", FOLLOWERS)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_convolution_and_what_follows_are_the_operations_one_by_one(layer, bias, follower):
+    shape, options = LAYERS[layer]
+    conv = nn.Conv2d(shape[1], bias=bias, **options)
+    channels = conv.out_channels
+    module = Called(
+        FOLLOWERS[follower], conv=conv, norm=normalizing(channels), plain=normalizing(channels, affine=False)
+    )
+    for dtype in (mg.float32, mg.float64):
+        module, x = module.to(dtype), mg.randn(shape, dtype=dtype)
+        recorded = module(x)
+        assert recorded.requires_grad
+        with mg.no_grad():
+            y = module(x)
+        assert type(y) is mg.Tensor or isinstance(y, Normalized)
+        tolerance = 1e-5 if dtype == mg.float32 else 1e-12
+        np.testing.assert_allclose(y.numpy(), recorded.detach().numpy(), rtol=0, atol=tolerance * abs(y.array).max())
+
+
+def test_a_convolution_waits_only_while_a_module_is_called():
+    conv, x, seen = nn.Conv2d(4, 4, 1), mg.randn(1, 4, 40, 40), []
+
+    def forward(self, x):
+        seen.append(conv(x))
+        waited = isinstance(seen[-1], Convolved)
+        seen.append(F.relu(seen[-1]))
+        return waited and isinstance(seen[0], Convolved)
+
+    with mg.no_grad():
+        assert Called(forward)(x), "ReLU took the recipe in"
+        assert type(seen[0]) is mg.Tensor
+        assert type(F.conv2d(x, conv.weight)) is mg.Tensor
+    seen.clear()
+    assert not Called(forward)(x), "recorded, it does not wait"
+
+
+def test_what_a_module_keeps_is_of_the_weights_it_was_called_with():
+    def forward(self, x):
+        self.kept = self.conv(x)
+        return F.relu(self.kept)
+
+    module, x = Called(forward, conv=nn.Conv2d(4, 4, 1)), mg.randn(1, 4, 40, 40)
+    with mg.no_grad():
+        y = module(x)
+        module.conv.weight.zero_()
+    np.testing.assert_array_equal(module.kept.relu().numpy(), y.numpy())
+
+
+def test_a_forward_hook_sees_the_convolution_itself():
+    module = nn.Sequential(nn.Conv2d(4, 4, 1), normalizing(4), nn.ReLU())
+    x, seen = mg.randn(1, 4, 40, 40), []
+    module[0].register_forward_hook(lambda module, args, output: seen.append(output))
+    with mg.no_grad():
+        y = module(x)
+    expected = F.conv2d(x, module[0].weight, module[0].bias)
+    np.testing.assert_array_equal(seen[0].numpy(), expected.detach().numpy())
+    np.testing.assert_allclose(y.numpy(), F.relu(module[1](expected)).detach().numpy(), rtol=0, atol=1e-5)
+
+
+def test_gradients_of_a_norm_behind_a_frozen_convolution():
+    conv, norm = nn.Conv2d(4, 4, 1).requires_grad_(False), normalizing(4).requires_grad_(True)
+    x = mg.randn(1, 4, 40, 40)
+    for module in (nn.Sequential(conv, norm, nn.ReLU()), lambda x: F.relu(norm(F.conv2d(x, conv.weight, conv.bias)))):
+        norm.zero_grad()
+        module(x).square().sum().backward()
+        gradients = norm.weight.grad.numpy().copy(), norm.bias.grad.numpy().copy()
+        if module.__class__ is nn.Sequential:
+            first = gradients
+    for ours, expected in zip(first, gradients, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
+def test_a_module_that_fails_leaves_nothing_waiting():
+    def forward(self, x):
+        self.kept = self.conv(x)
+        raise ValueError("on the way")
+
+    module, x = Called(forward, conv=nn.Conv2d(4, 4, 1)), mg.randn(1, 4, 40, 40)
+    with mg.no_grad():
+        with pytest.raises(ValueError, match="on the way"):
+            module(x)
+        assert type(module.kept) is mg.Tensor
+        assert type(F.conv2d(x, module.conv.weight)) is mg.Tensor

@@ -1,0 +1,70 @@
+"""What follows a convolution's sums: y = max(scale sum + shift, floor), channel by channel, while they are in cache.
+
+The shift is the bias. An evaluated batch norm is a scale and another shift, a ReLU is the floor 0; as operations of
+their own each goes over a whole layer in memory once more.
+
+Numba does not see a change of this file in the kernels that call it: delete their caches after editing it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from ..jit import jit
+from ..relayout import row_major
+
+
+class Epilogue(NamedTuple):
+    """Of a layer of O outputs."""
+
+    scale: np.ndarray  # (O,)
+    shift: np.ndarray  # (O,)
+    floor: np.floating  # -inf where there is none
+    scales: bool  # if it does not, sums start from the shift
+
+    @classmethod
+    def of(cls, outputs: int, dtype: np.dtype, bias=None, scale=None, relu: bool = False) -> Epilogue:
+        """From vectors that may be None."""
+        factors = _ones(outputs, dtype) if scale is None else row_major(scale)
+        shift = np.zeros(outputs, dtype) if bias is None else row_major(bias)
+        return cls(factors, shift, dtype.type(0 if relu else -np.inf), scale is not None)
+
+
+@lru_cache(maxsize=256)  # a network asks the same again and again
+def _ones(outputs: int, dtype: np.dtype) -> np.ndarray:
+    return np.ones(outputs, dtype)
+
+
+@jit
+def initial(epilogue):
+    """What the sums start from, (O,)."""
+    return np.zeros_like(epilogue.shift) if epilogue.scales else epilogue.shift
+
+
+@jit(fastmath={"contract"})
+def finish(y, start, count, epilogue, channel):
+    """Finish the sums y[start : start + count], of the channels from `channel` on; NaN stays NaN."""
+    sums, floor = y[start : start + count], epilogue.floor
+    if epilogue.scales:
+        scale, shift = epilogue.scale[channel : channel + count], epilogue.shift[channel : channel + count]
+        for j in range(count):
+            sums[j] = sums[j] * scale[j] + shift[j]
+    if floor > -np.inf:
+        for j in range(count):
+            sums[j] = floor if sums[j] <= floor else sums[j]
+
+
+@jit(fastmath={"contract"})
+def finish_channel(y, start, count, epilogue, channel):
+    """The same where y[start : start + count] are pixels of one channel."""
+    sums, floor = y[start : start + count], epilogue.floor
+    if epilogue.scales:
+        scale, shift = epilogue.scale[channel], epilogue.shift[channel]
+        for p in range(count):
+            sums[p] = sums[p] * scale + shift
+    if floor > -np.inf:
+        for p in range(count):
+            sums[p] = floor if sums[p] <= floor else sums[p]
