@@ -40,28 +40,23 @@ MANY_CHANNELS = 16  # a cache line of float32 at every pixel
 PARTS = 16  # of the weight gradient at least, if there is enough work: so two to four threads share it evenly
 
 
-def _blocks(outputs, dtype):
-    """Into how many blocks the outputs are cut, all of the same number of vectors, and that number."""
-    lanes = VECTOR_BYTES // dtype.itemsize
-    vectors = -(-outputs // lanes)
-    blocks = -(-vectors // WIDEST)
-    return blocks, -(-vectors // blocks)
+@lru_cache(maxsize=256)  # here and below: a network asks the same at every step
+def _cuts(y_shape, groups, step, channels, itemsize, tasks):
+    """Images and rows of outputs to a task, into how many ranges it cuts the blocks of outputs, the number of these in
+    a group, and that of the vectors in each.
 
-
-@lru_cache(maxsize=256)
-def _run(y_shape, step, channels, itemsize, blocks, tasks):
-    """Images and rows of outputs to a task, and into how many ranges it cuts the blocks of outputs.
-
-    There are `tasks` of them at least, if there is enough work.
+    There are `tasks` tasks at least, if there is enough work.
     """
-    batch, _, height, width = y_shape
+    batch, outputs, height, width = y_shape
+    vectors = -(-outputs // groups * itemsize // VECTOR_BYTES)
+    blocks = -(-vectors // WIDEST)
     pixels = min(PIXELS, CACHE // (itemsize * max(1, channels) * step[0] * step[1]))
     pixels = min(pixels, max(FEW_PIXELS, batch * height * width * blocks // tasks))
     images = max(1, min(batch, pixels // max(1, height * width)))
     rows = height if images > 1 else max(1, min(height, pixels // max(1, width)))
     images, rows = _even(batch, images), _even(height, rows)
     bands = -(-batch // images) * -(-height // rows)
-    return (images, rows), min(blocks, -(-tasks // max(1, bands)))
+    return (images, rows), min(blocks, -(-tasks // max(1, bands))), blocks, -(-vectors // blocks)
 
 
 def _even(total, run):
@@ -74,44 +69,27 @@ def _turned(x):
     return channels_last(x) if x.shape[1] >= MANY_CHANNELS else x
 
 
-def _inside(x, taps_h, taps_w, step, rows, columns):
-    """Whether all windows lie inside the image, and channels side by side: nothing need be copied."""
-    height, width = x.shape[2:]
-    return (
-        x.transpose(0, 2, 3, 1).flags.c_contiguous
-        and taps_h[0] >= 0
-        and taps_w[0] >= 0
-        and (rows - 1) * step[0] + taps_h[-1] < height
-        and (columns - 1) * step[1] + taps_w[-1] < width
-    )
-
-
-def _convolve(x, weight, strides, area, taps_h, taps_w, taps, epilogue, step, y, first, spacing):
-    """y[n, o, i, j] = sum of weight x[n, c, i step + taps_h, j step + taps_w], and what follows it, for the pixels of y
-    (channels last) from `first` on, `spacing` apart.
+def _convolve(x, weight, strides, area, taps_h, taps_w, taps, inside, epilogue, step, y, pixels, base):
+    """y[n, o, i, j] = sum of weight x[n, c, i step + taps_h, j step + taps_w], and what follows it, for `pixels`: a
+    view of y (channels last) that begins at its element `base`.
 
     weight (groups, outputs, channels, taps) is flat, `strides` its strides along all but the last, of which `taps` are
-    used.
+    used. `inside`: all windows lie inside the image, so that where its channels lie side by side nothing is copied.
     """
-    groups = strides[3]
-    outputs, channels = y.shape[1] // groups, x.shape[1] // groups
-    blocks, vectors = _blocks(outputs, y.dtype)
-    pixels = y[:, :, first[0] :: spacing[0], first[1] :: spacing[1]]
     if not pixels.size:
         return
     x = _turned(x)
-    inside = _inside(x, taps_h, taps_w, step, *pixels.shape[2:])
-    run, splits = _run(pixels.shape, step, channels, y.itemsize, blocks, 2 * get_num_threads())
-    stride_n, _, stride_h, stride_w = (stride // y.itemsize for stride in pixels.strides)
-    base = (first[0] * y.shape[3] + first[1]) * y.shape[1]
+    inside = inside and x.transpose(0, 2, 3, 1).flags.c_contiguous
+    groups, size = strides[3], y.itemsize
+    cuts = _cuts(pixels.shape, groups, step, x.shape[1] // groups, size, 2 * get_num_threads())
+    stride_n, _, stride_h, stride_w = pixels.strides
     loops.forward(
-        *flat_and_strides(x), step, taps_h, taps_w, inside, weight, strides, area, taps, epilogue,
-        y.transpose(0, 2, 3, 1).reshape(y.size), base, pixels.shape, (stride_n, stride_h, stride_w), run, splits,
-        blocks, vectors,
+        *flat_and_strides(x), step, taps_h, taps_w, inside, weight, strides, area, taps, epilogue, y.ravel("K"), base,
+        pixels.shape, (stride_n // size, stride_h // size, stride_w // size), *cuts,
     )  # fmt: skip
 
 
-@lru_cache(maxsize=256)  # a network asks the same at every step
+@lru_cache(maxsize=256)
 def _taps(kernel, padding, dilation):
     """Where a window's rows and its columns lie from the first pixel's first on, and which taps it has in the weights,
     by kh * width + kw.
@@ -141,7 +119,7 @@ def forward(x, weight, epilogue, y, stride, padding, dilation, groups):
     flat = row_major(weight).reshape(weight.size)
     target = channels_last(y)
     taps = _taps((kernel_h, kernel_w), padding, dilation)
-    _convolve(x, flat, strides, area, *taps, epilogue, stride, target, (0, 0), (1, 1))
+    _convolve(x, flat, strides, area, *taps, padding == (0, 0), epilogue, stride, target, target, 0)
     if target is not y:
         y[...] = target
 
@@ -155,7 +133,11 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     target = channels_last(dx)
     for first in np.ndindex(*stride):
         taps = _taps_of_remainder((kernel_h, kernel_w), padding, dilation, stride, first)
-        _convolve(dy, flat, strides, area, *taps, epilogue, (1, 1), target, first, stride)
+        pixels = target[:, :, first[0] :: stride[0], first[1] :: stride[1]]
+        base = (first[0] * dx.shape[3] + first[1]) * dx.shape[1]
+        room = [have - want for have, want in zip(dy.shape[2:], pixels.shape[2:], strict=True)]
+        inside = all([seen[0] >= 0 and seen[-1] <= free for seen, free in zip(taps[:2], room, strict=True)])
+        _convolve(dy, flat, strides, area, *taps, inside, epilogue, (1, 1), target, pixels, base)
     if target is not dx:
         dx[...] = target
 
@@ -163,15 +145,13 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
 def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     """Write the gradient of the weight into dweight (C-contiguous)."""
     out_channels, channels, kernel_h, kernel_w = dweight.shape
-    outputs = out_channels // groups
     taps_h, taps_w, _ = _taps((kernel_h, kernel_w), padding, dilation)
-    blocks, vectors = _blocks(outputs, dweight.dtype)
     depth = channels * kernel_h * kernel_w
     if not dy.size:
         dweight[...] = 0
         return
     x = _turned(x)
-    run, _ = _run(dy.shape, stride, channels, dy.itemsize, blocks, PARTS)
+    run, _, blocks, vectors = _cuts(dy.shape, groups, stride, channels, dy.itemsize, PARTS)
     bands = -(-dy.shape[0] // run[0]) * -(-dy.shape[2] // run[1])
     # Every part has its own sum in memory, and two or four threads share an even number evenly.
     parts = min(bands, max(2, min(PARTS, 4 * CACHE // dweight.nbytes) // 2 * 2))
@@ -182,4 +162,9 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
         *flat_and_strides(x), stride, taps_h, taps_w, dy_flat, dy.shape,
         (stride_n, stride_h, stride_w), run, splits, vectors, partial,
     )  # fmt: skip
-    loops.unpack(partial, outputs, kernel_h * kernel_w, dweight.reshape(out_channels, channels, kernel_h * kernel_w))
+    loops.unpack(
+        partial,
+        out_channels // groups,
+        kernel_h * kernel_w,
+        dweight.reshape(out_channels, channels, kernel_h * kernel_w),
+    )
