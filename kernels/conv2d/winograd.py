@@ -41,6 +41,9 @@ EVERYWHERE = {4: 7, 2: 0}  # the product whose A is ones along both axes: it add
 # A matrix of U, 128 x 64, stays in the first-level cache (48 KB) while the tiles pass; 36 of them fill half of the
 # second-level cache (2 MB), and those of 54 tiles, nine times the height of a tile product, the rest.
 TILES, INPUTS, OUTPUTS = 54, 128, 64
+# Up to so many tiles times channels, 1.2 MB of V, a worker makes V for itself: reading it in another one's cache would
+# take longer.
+OWN = 2**13
 # The weight gradient's sum over the tiles is cut into parts, one for each of so many threads, as long as all their dU
 # are an eighth of V and Z or less; but into two at least.
 PARTS = 16
@@ -85,10 +88,11 @@ def convolve(x, kernels, epilogue, y, padding, size=4):
     cuts = Cuts(size, tiles, down, across, groups, group, inputs, rows, outputs, columns, EVERYWHERE[size])
     workers = get_num_threads()
     held = group if by_tiles else tiles
+    shared = not by_tiles and tiles * channels > OWN
     v, u, m = (points, held * rows + LANES), (points, rows * columns + LANES), (points, held * columns + LANES)
     arrays = workspace(
         np.dtype(np.float32),
-        (workers, inputs, *v) if by_tiles else (inputs, *v),
+        (1 if shared else workers, inputs, *v),
         (outputs, inputs, *u) if by_tiles else (workers, *u),
         (workers, *m),
     )

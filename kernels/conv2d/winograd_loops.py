@@ -207,15 +207,19 @@ def by_tiles(x, kernels, epilogue, y, padding, cuts, v, u, m):
 
 @jit(parallel=True)
 def by_outputs(x, kernels, epilogue, y, padding, cuts, v, u, m):
-    """Each worker keeps U of one pair of blocks at a time and meets it with all of V."""
-    for run in prange(-(-cuts.tiles // RUN)):
+    """Each worker keeps U of one pair of blocks at a time and meets it with all of V, its own or one for all."""
+    shared = len(v) < len(u)
+    for run in prange(-(-cuts.tiles // RUN) if shared else 0):
         first = run * RUN
-        _transform_tiles(x, cuts, padding, False, first, min(RUN, cuts.tiles - first), first, cuts.rows, v)
+        _transform_tiles(x, cuts, padding, False, first, min(RUN, cuts.tiles - first), first, cuts.rows, v[0])
     for worker in prange(len(u)):
+        mine = v[int(worker) % len(v)]
+        if not shared:
+            _transform_tiles(x, cuts, padding, False, 0, cuts.tiles, 0, cuts.rows, mine)
         for b in range(worker, cuts.outputs, len(u)):
             for q in range(cuts.inputs):
                 _transform_kernels(kernels, cuts, b, q, u[worker])
-                _forward(v[q], u[worker], m[worker], cuts, cuts.tiles, q == 0)
+                _forward(mine[q], u[worker], m[worker], cuts, cuts.tiles, q == 0)
             _finish(m[worker], y, epilogue, cuts, 0, cuts.tiles, b)
 
 
