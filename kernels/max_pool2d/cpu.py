@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import prange
 
@@ -27,7 +29,7 @@ def forward(
     out_h = output_size(height, kernel_size[0], stride[0], padding[0], dilation[0], ceil_mode)
     out_w = output_size(width, kernel_size[1], stride[1], padding[1], dilation[1], ceil_mode)
     taps = kernel_size[0] * kernel_size[1]
-    index_type = np.min_scalar_type(taps - 1)
+    index_type = _smallest_type(taps - 1)
     if is_channels_last(x):
         y = np.empty((n, out_h, out_w, c), x.dtype)
         index = np.empty(y.shape, index_type)
@@ -85,6 +87,12 @@ def backward(
         kernel = team(_backward_planes, PLANES * dx.size)
         kernel(dy.reshape(planes), index.reshape(planes), dx_planes, rows, columns, *stride)
     return dx
+
+
+@lru_cache(maxsize=256)  # a network asks the same again and again
+def _smallest_type(number: int) -> np.dtype:
+    """The smallest unsigned type that holds `number`."""
+    return np.min_scalar_type(number)
 
 
 def _halves(input_shape, output_shape, kernel_size, stride, padding, dilation) -> bool:

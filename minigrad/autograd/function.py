@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.deferred import like, settle
-from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled, state
+from minigrad.autograd.grad_mode import enable_grad, ignored_warnings, is_grad_enabled, state
 from minigrad.device import array_module
 from minigrad.tensor import Tensor, Version
 
@@ -225,21 +225,17 @@ class Function(Node):
         if state.deferred is not None:
             settle(args if cls.takes_deferred else ())
         ctx = cls()
-        before = state.enabled
-        if before:
+        if state.enabled:
             ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
             ctx._recorded = True in ctx.needs_input_grad
+            state.enabled = False
+            try:
+                result = ctx._compute(args)
+            finally:
+                state.enabled = True
         else:
             ctx.needs_input_grad = (False,) * len(args)
-        state.enabled = False
-        try:
-            if state.ignores_warnings:
-                result = ctx._compute(args)
-            else:
-                with np.errstate(all="ignore"):  # inf and NaN are results like any other here
-                    result = ctx._compute(args)
-        finally:
-            state.enabled = before
+            result = ctx._compute(args)
         outputs = result if isinstance(result, tuple) else (result,)
         if _share_a_tensor(args, outputs):
             outputs = ctx._aliases(args, outputs)
@@ -251,6 +247,9 @@ class Function(Node):
 
     def _compute(self, args: tuple):
         """What forward returns."""
+        if not state.ignores_warnings:
+            with ignored_warnings():
+                return self._compute(args)
         cls = type(self)
         if cls.setup_context is Function.setup_context:
             return cls.forward(self, *args)
