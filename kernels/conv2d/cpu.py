@@ -9,7 +9,6 @@ stays channels-first, as its kernels run along the pixels. Results do not depend
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -21,9 +20,8 @@ from . import depthwise, direct, im2col, skinny, two_by_two, winograd
 from .epilogue import Epilogue
 
 CHANNELS_LAST = 32  # two vectors of 16 float32 (AVX-512) side by side in a pixel
-VERY_FEW_PIXELS = 16  # one image of 4 x 4: with fewer, reading the weights takes longer than multiplying by them
-FEW_PIXELS = 64  # one image of 8 x 8: fewer do not pay for transforming or packing the weights
-MANY_WEIGHTS = 2**16  # of fewer, that takes less than starting the threads
+FEW_PIXELS = 32  # of outputs: fewer do not pay for packing the weights,
+WINOGRAD_PIXELS = 64  # and up to so many, one image of 8 x 8, not for transforming them
 
 
 def fits(
@@ -61,9 +59,11 @@ def choose_algorithm(
     groups: int,
     *,
     gradient: bool = False,
+    turned: bool = False,
 ) -> str:
     """The fastest of those that fit, forward or for the two gradients. float32 alone is rounded as Winograd does;
-    float64 is asked for where exactness matters (gradient checks).
+    float64 is asked for where exactness matters (gradient checks). Weights that lie channels-last are `turned`: all
+    but "skinny" copy them first.
 
     Milliseconds forward, float32, two cores with AVX-512             direct   im2col   winograd   skinny
     256 images,   1 ->    6 channels, 28 x 28, 5 x 5 kernel (LeNet)     0.6      2.6
@@ -73,27 +73,25 @@ def choose_algorithm(
       1        2048 ->  512,           7 x 7,  1 x 1                    0.8      0.6                  0.5
       1         512 ->  512,           2 x 2,  3 x 3                    0.4      0.4        1.2       0.2
       1         512 ->  512,           4 x 4,  3 x 3                    0.4      0.6        1.2       0.4
-      1         512 ->  512,           7 x 7,  3 x 3                    1.1      1.1        1.2       1.2
+      1         512 ->  512,           7 x 7,  3 x 3                    1.1      1.1        1.3       1.2
+      1         128 ->  128,           8 x 8,  3 x 3                    0.12     0.10       0.12      0.22
       1         256 ->  256,          14 x 14, 3 x 3                    0.9      0.8        0.6
       1         512 ->  512,          28 x 28, 3 x 3                     15       12        5.4
     """
-    out_channels, group_in, *kernel = weight_shape
+    out_channels, group_in = weight_shape[:2]
     group_out = out_channels // groups
     fit = fits(dtype, weight_shape, out_size, stride, padding, dilation, groups, gradient)
     if fit["depthwise"] and groups >= 16:
         return "depthwise"  # no sums over channels: vectors along them, nothing to multiply as matrices
     wide = min(out_channels, group_in) >= 16  # the transforms run along the channels, a vector of 16 float32
     pixels = batch * out_size[0] * out_size[1]
-    if fit["skinny"] and pixels <= VERY_FEW_PIXELS:
-        return "skinny"  # reads the weights once, side by side
+    if fit["skinny"] and pixels <= (WINOGRAD_PIXELS if turned else FEW_PIXELS):
+        return "skinny"  # reads the weights once, as they lie
     if fit["two_by_two"] and wide:
         return "two_by_two"  # 9 products, where winograd takes 36 and im2col 36
-    few = pixels <= FEW_PIXELS and out_channels >= group_in and math.prod(weight_shape) >= MANY_WEIGHTS
-    if few and not gradient and math.prod(kernel) > 1 == max(stride):
-        return "direct"  # reads the weights once, one by one
     tiles = batch * -(-out_size[0] // 4) * -(-out_size[1] // 4)
     # A smaller output fills half a tile at most; fewer tiles do not pay for the kernels' transform.
-    if fit["winograd"] and wide and min(out_size) >= 3 and tiles >= 4:
+    if fit["winograd"] and wide and min(out_size) >= 3 and tiles >= 4 and (gradient or pixels > WINOGRAD_PIXELS):
         return "winograd"
     if group_out < 16 or (group_out < 32 and group_in < 16):
         return "direct"  # its vectors run along pixels and images
@@ -101,15 +99,17 @@ def choose_algorithm(
 
 
 @lru_cache(maxsize=256)
-def _forward_plan(asked: str | None, dtype: np.dtype, shape: tuple, weight_shape: tuple, *geometry) -> tuple[str, Pair]:
+def _forward_plan(
+    asked: str | None, turned: bool, dtype: np.dtype, shape: tuple, weight_shape: tuple, *geometry
+) -> tuple[str, Pair]:
     """The algorithm and the output's size."""
     out_size = tuple(map(output_size, shape[2:], weight_shape[2:], *geometry[:3]))
-    return _algorithm(asked, False, dtype, shape[0], weight_shape, out_size, *geometry), out_size
+    return _algorithm(asked, False, turned, dtype, shape[0], weight_shape, out_size, *geometry), out_size
 
 
-def _algorithm(asked: str | None, gradient: bool, dtype, batch, weight_shape, out_size, *geometry) -> str:
+def _algorithm(asked: str | None, gradient: bool, turned: bool, dtype, batch, weight_shape, out_size, *geometry) -> str:
     if asked is None:
-        return choose_algorithm(dtype, batch, weight_shape, out_size, *geometry, gradient=gradient)
+        return choose_algorithm(dtype, batch, weight_shape, out_size, *geometry, gradient=gradient, turned=turned)
     fit = fits(dtype, weight_shape, out_size, *geometry, gradient)
     if not fit.get(asked):
         fitting = ", ".join(repr(name) for name, can in fit.items() if can)
@@ -138,7 +138,7 @@ def forward(
     With a `scale` (O) and with `relu`, what follows the convolution is computed on the way: max(scale y + bias, 0).
     """
     geometry = stride, padding, dilation, groups
-    algorithm, out_size = _forward_plan(algorithm, x.dtype, x.shape, weight.shape, *geometry)
+    algorithm, out_size = _forward_plan(algorithm, is_channels_last(weight), x.dtype, x.shape, weight.shape, *geometry)
     y = _empty((len(x), len(weight), *out_size), x, algorithm)
     epilogue = Epilogue.of(len(weight), y.dtype, bias, scale, relu)
     if algorithm == "winograd":
@@ -168,7 +168,7 @@ def input_gradient(
 ) -> np.ndarray:
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
     geometry = stride, padding, dilation, groups
-    algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), weight.shape, dy.shape[2:], *geometry)
+    algorithm = _algorithm(algorithm, True, False, dy.dtype, len(dy), weight.shape, dy.shape[2:], *geometry)
     dx = _empty(input_shape, dy, algorithm)
     if algorithm == "winograd":
         winograd.input_gradient(dy, weight, dx, padding)
@@ -200,7 +200,7 @@ def weight_gradient(
     """
     geometry = stride, padding, dilation, groups
     dweight = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
-    algorithm = _algorithm(algorithm, True, dy.dtype, len(dy), dweight.shape, dy.shape[2:], *geometry)
+    algorithm = _algorithm(algorithm, True, False, dy.dtype, len(dy), dweight.shape, dy.shape[2:], *geometry)
     if algorithm == "winograd":
         winograd.weight_gradient(dy, x, dweight, padding, dbias)
     elif algorithm == "two_by_two":

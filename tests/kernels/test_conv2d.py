@@ -308,13 +308,13 @@ def test_algorithm(weight_shape, kind, padding, groups, expected):
 
 
 def test_algorithm_for_few_pixels():
-    def choose(*shape, gradient=False, size=7):
+    def choose(*shape, size=7, **options):
         geometry = (size, size), (1, 1), (1, 1), (1, 1), 1
-        return cpu.choose_algorithm(np.dtype(np.float32), 1, shape, *geometry, gradient=gradient)
+        return cpu.choose_algorithm(np.dtype(np.float32), 1, shape, *geometry, **options)
 
-    assert choose(512, 512, 3, 3) == "direct"
-    assert choose(512, 512, 3, 3, gradient=True) == "winograd"
-    assert choose(512, 512, 1, 1) == "im2col"
+    assert choose(512, 512, 3, 3) == choose(512, 512, 1, 1) == "im2col"
+    assert choose(512, 512, 3, 3, gradient=True) == choose(512, 512, 3, 3, size=9) == "winograd"
+    assert choose(512, 512, 3, 3, turned=True) == "skinny"
     assert choose(512, 512, 3, 3, size=4) == choose(512, 512, 1, 1, size=1) == "skinny"
     assert choose(512, 512, 3, 3, size=2, gradient=True) == "two_by_two"
 
