@@ -11,6 +11,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.device import array_module
+from minigrad.kernels.geometry import is_channels_last
 from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, sizes, takes_sizes
 from minigrad.ops.convert import contiguous_format
 from minigrad.ops.indexing import EVERYTHING, Index, Slice, SliceAdjoint, narrow, select
@@ -50,7 +51,7 @@ class Cat(Function):
 
 
 def _channels_last(array: np.ndarray) -> bool:
-    return array.ndim == 4 and array.dtype.char in "fd" and array.transpose(0, 2, 3, 1).flags.carray
+    return array.ndim == 4 and array.dtype.char in "fd" and array.flags.behaved and is_channels_last(array)
 
 
 class Flip(Function):

@@ -153,6 +153,18 @@ def test_view_is_refused_where_pytorch_refuses_it(data):
         assert ours.view(target).shape == target
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 4, 5), (2, 3, 4, 5), (2, 3, 1, 1)])
+def test_cat_of_channels_lies_in_memory_as_pytorchs(shape):
+    torch = pytest.importorskip("torch")
+    for library in (mg, torch):
+        image = library.ones(shape)
+        lays = image, image.contiguous(memory_format=library.channels_last)
+        strides = [library.cat([lay] * 3, dim=1).stride() for lay in lays]
+        if library is mg:
+            ours = strides
+    assert ours == strides
+
+
 def test_cat_promotes_and_splits_evenly():
     assert mg.cat([mg.ones(2).long(), mg.ones(1)]).dtype == mg.float32
     assert [part.shape[0] for part in mg.arange(7).split(3)] == [3, 3, 1]
