@@ -272,7 +272,7 @@ def test_export_to_onnx_is_compared_with_onnxruntime(run, tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_end_is_the_same(place, run, tmp_path):
-    line = "train lenet5 --data sample --epochs 2 --seed 5 --run-dir"
+    line = "train lenet5 --data sample --epochs 6 --seed 5 --run-dir"
     assert run(f"{line} {tmp_path / 'whole'}")[0] == 0
     parts = tmp_path / "parts"
     process = subprocess.Popen(
