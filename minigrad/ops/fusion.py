@@ -3,8 +3,11 @@
 All but convolution read and write a whole layer and compute next to nothing, so the memory is what they wait for.
 Batch-norm's result waits (`minigrad.autograd.deferred`) for an addition and a ReLU to be computed with it, and the
 gradient that ReLU sends back waits for batch-norm's backward, which reads the mask itself. What max-pooling sends back
-to a ReLU waits to be masked before it is spread over four times as many elements. Where nothing is recorded a
-convolution waits too, for an evaluated batch-norm and a ReLU: they are computed before its sums leave the cache.
+to a ReLU waits to be masked before it is spread over four times as many elements. A convolution in a module waits for
+a ReLU and, where nothing is recorded, an evaluated batch-norm: they are computed before its sums leave the cache.
+
+What that brings, 2026-11-22, as a ratio of times: to inference with VGG-11-BN on 4 pictures of 224x224 and GoogLeNet on
+8 0.9, to a training step of LeNet-5 on 256 pictures 0.96.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ class Forthcoming(Deferred):
 
 
 class Convolved(Forthcoming):
-    """A convolution, on the CPU and with nothing recorded, while a module is called."""
+    """A convolution on the CPU while a module is called."""
 
     operation = "conv2d"
 

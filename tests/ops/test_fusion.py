@@ -276,7 +276,7 @@ def test_pooling_behind_relu_has_higher_orders():
     assert mg.autograd.gradgradcheck(lambda x: F.max_pool2d(F.relu(x * x.sum()), 2), [x])
 
 
-# A convolution that nothing records waits while a module is called.
+# A convolution waits while a module is called.
 
 
 class Called(nn.Module):
@@ -332,14 +332,19 @@ def test_a_convolution_and_what_follows_are_the_operations_one_by_one(layer, bia
         FOLLOWERS[follower], conv=conv, norm=normalizing(channels), plain=normalizing(channels, affine=False)
     )
     for dtype in (mg.float32, mg.float64):
-        module, x = module.to(dtype), mg.randn(shape, dtype=dtype)
-        recorded = module(x)
-        assert recorded.requires_grad
-        with mg.no_grad():
-            y = module(x)
-        assert type(y) is mg.Tensor or isinstance(y, Normalized)
+        module, x = module.to(dtype), mg.randn(shape, dtype=dtype, requires_grad=True)
         tolerance = 1e-5 if dtype == mg.float32 else 1e-12
-        np.testing.assert_allclose(y.numpy(), recorded.detach().numpy(), rtol=0, atol=tolerance * abs(y.array).max())
+        single = module.forward(x)  # in which each layer is the outermost call
+        grad = mg.randn(single.shape, dtype=dtype)
+        leaves = x, *conv.parameters()
+        with mg.no_grad():
+            results = [[single, *mg.autograd.grad(single, leaves, grad)], [module(x)]]
+        recorded = module(x)
+        results.append([recorded, *mg.autograd.grad(recorded, leaves, grad)])
+        for result in results[1:]:
+            for ours, expected in zip(result, results[0], strict=False):
+                ours, expected = ours.detach().numpy(), expected.detach().numpy()
+                np.testing.assert_allclose(ours, expected, rtol=0, atol=tolerance * abs(expected).max())
 
 
 def test_a_convolution_waits_only_while_a_module_is_called():
@@ -356,19 +361,36 @@ def test_a_convolution_waits_only_while_a_module_is_called():
         assert type(seen[0]) is mg.Tensor
         assert type(F.conv2d(x, conv.weight)) is mg.Tensor
     seen.clear()
-    assert not Called(forward)(x), "recorded, it does not wait"
+    assert Called(forward)(x), "recorded, it waits too"
 
 
-def test_what_a_module_keeps_is_of_the_weights_it_was_called_with():
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_a_module_keeps_is_of_the_weights_it_was_called_with(recorded):
     def forward(self, x):
         self.kept = self.conv(x)
         return F.relu(self.kept)
 
     module, x = Called(forward, conv=nn.Conv2d(4, 4, 1)), mg.randn(1, 4, 40, 40)
-    with mg.no_grad():
+    with mg.set_grad_enabled(recorded):
         y = module(x)
+    with mg.no_grad():
         module.conv.weight.zero_()
-    np.testing.assert_array_equal(module.kept.relu().numpy(), y.numpy())
+    np.testing.assert_array_equal(module.kept.detach().relu().numpy(), y.detach().numpy())
+
+
+def test_what_is_asked_of_a_waiting_convolution_is_its_own():
+    def forward(self, x):
+        y = self.conv(x)
+        y.retain_grad()
+        y.register_hook(lambda grad: grad * 2)
+        self.kept = y
+        return F.relu(y)
+
+    module, x = Called(forward, conv=nn.Conv2d(4, 4, 1)), mg.randn(1, 4, 40, 40)
+    module(x).sum().backward()
+    np.testing.assert_array_equal(module.kept.grad.numpy(), 2.0 * (module.kept.detach().numpy() > 0))
+    bias = module.kept.grad.sum((0, 2, 3))
+    np.testing.assert_allclose(module.conv.bias.grad.numpy(), bias.numpy(), rtol=1e-5)
 
 
 def test_a_forward_hook_sees_the_convolution_itself():
