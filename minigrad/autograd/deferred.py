@@ -70,12 +70,25 @@ class module_call(ignored_warnings):
         state.short_lived = []
 
     def __exit__(self, *exc_info) -> None:
-        waiting, state.short_lived = state.short_lived, None
-        for reference in waiting:
-            tensor = reference()
-            if isinstance(tensor, Deferred):
+        try:
+            for tensor in _short_lived():
                 tensor.array  # noqa: B018  # the look that computes it
-        super().__exit__(*exc_info)
+        finally:
+            state.short_lived = None
+            super().__exit__(*exc_info)
+
+
+def _short_lived() -> list:
+    """The results that wait while a module is called."""
+    tensors = [reference() for reference in state.short_lived or ()]
+    return [tensor for tensor in tensors if isinstance(tensor, Deferred)]
+
+
+def settle_readers(target: Tensor) -> None:
+    """Have the results that wait and read `target` written down: it is about to be written into."""
+    for tensor in _short_lived():
+        if any([saved.counter is target._version for saved in tensor.inputs]):
+            tensor.array  # noqa: B018
 
 
 def like(tensor: Tensor):

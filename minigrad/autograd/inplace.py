@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.deferred import Deferred, settle
+from minigrad.autograd.deferred import Deferred, settle, settle_readers
 from minigrad.autograd.function import Function
 from minigrad.autograd.grad_mode import state
 from minigrad.tensor import Tensor
@@ -84,6 +84,7 @@ def check_writable(target: Tensor) -> None:
             which = "a leaf Variable" if base is target else "a view of a leaf Variable"
             raise RuntimeError(f"{which} that requires grad is being used in an in-place operation.")
     settle((target,))
+    settle_readers(target)
     if not target._writable:
         raise RuntimeError(
             "in-place write: the tensor is a view of a channels-last one and had to be copied, so the write would be "

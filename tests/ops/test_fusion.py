@@ -378,6 +378,20 @@ def test_what_a_module_keeps_is_of_the_weights_it_was_called_with(recorded):
     np.testing.assert_array_equal(module.kept.detach().relu().numpy(), y.detach().numpy())
 
 
+def test_what_a_module_keeps_is_of_the_input_before_it_is_written():
+    def forward(self, x):
+        h = x * 2
+        self.kept = self.conv(h)
+        y = F.relu(self.kept)
+        h.zero_()
+        return y
+
+    module, x = Called(forward, conv=nn.Conv2d(4, 4, 1)), mg.randn(1, 4, 40, 40)
+    with mg.no_grad():
+        y = module(x)
+    np.testing.assert_array_equal(module.kept.relu().numpy(), y.numpy())
+
+
 def test_what_is_asked_of_a_waiting_convolution_is_its_own():
     def forward(self, x):
         y = self.conv(x)
