@@ -26,10 +26,8 @@ def forward(
     See reference.py. Channels-last memory stays channels-last.
     """
     n, c, height, width = x.shape
-    out_h = output_size(height, kernel_size[0], stride[0], padding[0], dilation[0], ceil_mode)
-    out_w = output_size(width, kernel_size[1], stride[1], padding[1], dilation[1], ceil_mode)
+    out_h, out_w, index_type = _windows(height, width, kernel_size, stride, padding, dilation, ceil_mode)
     taps = kernel_size[0] * kernel_size[1]
-    index_type = _smallest_type(taps - 1)
     if is_channels_last(x):
         y = np.empty((n, out_h, out_w, c), x.dtype)
         index = np.empty(y.shape, index_type)
@@ -90,9 +88,11 @@ def backward(
 
 
 @lru_cache(maxsize=256)  # a network asks the same again and again
-def _smallest_type(number: int) -> np.dtype:
-    """The smallest unsigned type that holds `number`."""
-    return np.min_scalar_type(number)
+def _windows(height, width, kernel_size, stride, padding, dilation, ceil_mode) -> tuple[int, int, np.dtype]:
+    """How many windows there are down and across, and the smallest type that numbers the taps of one."""
+    axes = zip((height, width), kernel_size, stride, padding, dilation, strict=True)
+    down, across = [output_size(*axis, ceil_mode) for axis in axes]
+    return down, across, np.min_scalar_type(kernel_size[0] * kernel_size[1] - 1)
 
 
 def _halves(input_shape, output_shape, kernel_size, stride, padding, dilation) -> bool:
