@@ -39,9 +39,9 @@ def side_by_side(images: list[np.ndarray]) -> np.ndarray:
     """
     n, _, height, width = images[0].shape
     widths = [image.shape[1] for image in images]
-    if NANOSECONDS * n * height * width * sum(widths) < WORTH_SHARING:
-        return np.concatenate(images, 1)
     whole = np.empty((n, height, width, sum(widths)), images[0].dtype)
+    if NANOSECONDS * whole.size < WORTH_SHARING:
+        return np.concatenate(images, 1, out=whole.transpose(0, 3, 1, 2))
     flat, target = [image.transpose(0, 2, 3, 1).reshape(image.size) for image in images], whole.reshape(whole.size)
     first = 0
     for start in range(0, len(images), BRANCHES):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layouts import LAYOUTS, assert_same_on_one_thread
 
@@ -46,6 +46,7 @@ def test_threads_share_the_work(shape):
 
 
 @settings(max_examples=30, deadline=None)
+@example([0, 2], 1, 40)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=9), st.integers(0, 3), st.sampled_from([1, 40]))
 def test_images_side_by_side(channels, batch, size):
     """Of 40 x 40 pixels the kernel sets them, of few NumPy."""
