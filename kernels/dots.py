@@ -1,6 +1,6 @@
 """Dot products of the rows of one matrix with those of another: a product whose factors both lie along the sum.
 
-    c[i, j] += sum over k of a[i, k] * b[j, k]
+    c[j, i] += sum over k of a[i, k] * b[j, k]
 
 A tile of c, 6 rows of a by 4 of b, takes 24 of the processor's 32 vector registers: each step loads a vector of every
 row and does 24 fused multiply-adds, and at the end the numbers of each vector are added up. `tile.py` takes a's numbers
@@ -54,14 +54,13 @@ def _sums_of_four(builder, vectors: list):
 
 
 @intrinsic
-def _tile(typing, a, a_start, a_pitch, a_rows, b, b_start, b_pitch, b_rows, depth, c, c_start, c_pitches, soon):
+def _tile(typing, a, a_start, a_pitch, a_rows, b, b_start, b_pitch, b_rows, depth, c, c_start, c_pitch, soon):
     """Add to a tile of c, of up to A_ROWS by B_ROWS, for `a_rows` and `b_rows`; a[soon] and the row after come next."""
-    signature = types.void(a, a_start, a_pitch, a_rows, b, b_start, b_pitch, b_rows, depth, c, c_start, c_pitches, soon)
+    signature = types.void(a, a_start, a_pitch, a_rows, b, b_start, b_pitch, b_rows, depth, c, c_start, c_pitch, soon)
 
     def generate(context, builder, signature, arguments):
         a, b, c = (context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (0, 4, 9))
-        depth, c_start = arguments[8], arguments[10]
-        c_pitches = cgutils.unpack_tuple(builder, arguments[11], 2)
+        depth, c_start, c_pitch = arguments[8], *arguments[10:12]
         number = a.type.pointee
         size = 4 if isinstance(number, ir.FloatType) else 8
         lanes = max(4, VECTOR_BYTES // size)
@@ -124,10 +123,10 @@ def _tile(typing, a, a_start, a_pitch, a_rows, b, b_start, b_pitch, b_rows, dept
         for i, row in enumerate(sums):
             with builder.if_then(a_inside[i]):
                 totals = _sums_of_four(builder, [builder.load(sum_) for sum_ in row])
-                start = builder.add(c_start, builder.mul(c_pitches[0], ir.Constant(_i64, i)))
+                start = builder.add(c_start, ir.Constant(_i64, i))
                 for j in range(B_ROWS):
                     with builder.if_then(b_inside[j]):
-                        offset = builder.mul(c_pitches[1], ir.Constant(_i64, j))
+                        offset = builder.mul(c_pitch, ir.Constant(_i64, j))
                         place = builder.gep(c, [builder.add(start, offset)])
                         total = builder.extract_element(totals, ir.Constant(_i32, j))
                         builder.store(builder.fadd(builder.load(place), total), place)
@@ -137,12 +136,11 @@ def _tile(typing, a, a_start, a_pitch, a_rows, b, b_start, b_pitch, b_rows, dept
 
 
 @jit
-def add_dots(a, a_start, a_rows, b, b_rows, depth, c, c_start, c_pitches):
-    """c[i, j] += sum over k < depth of a[i, k] b[j, k], for a_rows rows i and b_rows rows j.
+def add_dots(a, a_start, a_rows, b, b_rows, depth, c, c_start, c_pitch):
+    """c[j, i] += sum over k < depth of a[i, k] b[j, k], for a_rows rows i and b_rows rows j.
 
-    All are flat; c[i, j] is c[c_start + i c_pitches[0] + j c_pitches[1]]. Rows of a, from a_start on, and of b are
-    `depth` apart. A block of A_ROWS of a comes from memory once, for all rows of b, which should fit into the
-    second-level cache.
+    All are flat; c[j, i] is c[c_start + j c_pitch + i]. Rows of a, from a_start on, and of b are `depth` apart. A block
+    of A_ROWS of a comes from memory once, for all rows of b, which should fit into the second-level cache.
     """
     run = depth if b_rows <= B_ROWS else DEPTH  # what is read once need not stay in cache
     for k in range(0, depth, run):
@@ -156,5 +154,5 @@ def add_dots(a, a_start, a_rows, b, b_rows, depth, c, c_start, c_pitches):
                 _tile(
                     a, begin, depth, min(A_ROWS, a_rows - i),
                     b, j * depth + k, depth, min(B_ROWS, b_rows - j),
-                    terms, c, c_start + i * c_pitches[0] + j * c_pitches[1], c_pitches, soon,
+                    terms, c, c_start + i + j * c_pitch, c_pitch, soon,
                 )  # fmt: skip

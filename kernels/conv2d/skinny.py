@@ -68,7 +68,7 @@ def _forward(x, weight, is_turned, kernel, epilogue, y, stride, padding, dilatio
     batch, out_h, out_w, outputs = y.shape
     channels, taps = x.shape[3], kernel[0] * kernel[1]
     depth, pixels = channels * taps, batch * out_h * out_w
-    flat, bias = y.reshape(y.size), initial(epilogue)
+    flat, start = y.reshape(y.size), initial(epilogue)
     for task in prange(tasks):
         first, last = outputs * task // tasks, outputs * (task + 1) // tasks
         rows = aligned(pixels * depth + (taps + 1) * VECTOR_BYTES // x.itemsize, x)
@@ -82,7 +82,7 @@ def _forward(x, weight, is_turned, kernel, epilogue, y, stride, padding, dilatio
             if not is_turned:
                 _turn(window, rows, p * depth)
             for o in range(first, last):
-                flat[p * outputs + o] = bias[o]
-        add_dots(weight, first * depth, last - first, rows, pixels, depth, flat, first, (1, outputs))
+                flat[p * outputs + o] = start[o]
+        add_dots(weight, first * depth, last - first, rows, pixels, depth, flat, first, outputs)
         for p in range(pixels):
             finish(flat, p * outputs + first, last - first, epilogue, first)

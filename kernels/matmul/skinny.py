@@ -63,7 +63,7 @@ def _times_transposed(x, w, y, tasks):
     for task in prange(tasks):
         first, last = columns * task // tasks, columns * (task + 1) // tasks
         y[:, first:last] = 0
-        add_dots(w, first * depth, last - first, x, rows, depth, flat, first, (1, columns))
+        add_dots(w, first * depth, last - first, x, rows, depth, flat, first, columns)
 
 
 @jit(fastmath=REASSOCIATE)

@@ -31,8 +31,8 @@ class Forthcoming(Deferred):
 
     operation: str
 
-    def __init__(self, like, *inputs: Tensor):
-        super().__init__(like)
+    def __init__(self, shaped, *inputs: Tensor):
+        super().__init__(shaped)
         self.inputs = [Saved(tensor) for tensor in inputs]
         state.deferred = self
 
