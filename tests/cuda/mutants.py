@@ -95,7 +95,7 @@ def run(name: str, start: int) -> Iterator[dict]:
             rng.bit_generator.state = np.random.default_rng(0).bit_generator.state
             for module in backend()._modules.values():  # type: ignore[attr-defined]
                 if module.file in planted:
-                    ctypes.c_int.in_dll(module.library, "planted").value = number
+                    ctypes.c_int.in_dll(module.compiled, "planted").value = number
             try:
                 case()
                 noticed = ""

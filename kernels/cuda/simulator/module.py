@@ -30,7 +30,7 @@ class Module:
         self.mode, self.file = mode, source.file
         self.runtime = compiler.runtime()
         self.path: Path = compiler.compile(source, defines, mode)
-        self.library = ctypes.CDLL(str(self.path))
+        self.compiled = ctypes.CDLL(str(self.path))
         self._functions: dict[str, Function] = {}
 
     def get_function(self, name: str) -> Function:
@@ -45,10 +45,10 @@ class Function:
 
     def __init__(self, module: Module, name: str):
         self.module, self.name = module, name
-        self.entry = ctypes.cast(getattr(module.library, f"{name}__call"), ctypes.c_void_p)
-        self.max_threads = getattr(module.library, f"{name}__bounds")()
+        self.entry = ctypes.cast(getattr(module.compiled, f"{name}__call"), ctypes.c_void_p)
+        self.max_threads = getattr(module.compiled, f"{name}__bounds")()
         kinds, sizes = ctypes.create_string_buffer(256), (ctypes.c_int * 256)()
-        count = getattr(module.library, f"{name}__signature")(kinds, sizes)
+        count = getattr(module.compiled, f"{name}__signature")(kinds, sizes)
         self.parameters = [(chr(kinds.raw[i]), sizes[i]) for i in range(count)]
 
     def __call__(
