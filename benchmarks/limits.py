@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from benchmarks.timing import typical_time
-from minigrad.kernels.jit import jit
+from minigrad.kernels.cpu.jit import jit
 
 
 @jit(parallel=True)

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.dispatch import implementation
-
 NO_EXCEPTION = -(2**63)  # a value that stands for nothing
 CHECKS = 1024  # words in the table, one for each different message; what is more shares the last
 
@@ -33,7 +31,9 @@ class _Table:
         found = self.errors.get((error, message))
         if found is None:
             if self.words is None:
-                self.words = implementation("check", like).words(like, CHECKS)
+                from minigrad.kernels.cuda import check  # here and below: nothing of CUDA is read where it is not used
+
+                self.words = check.words(like, CHECKS)
             place = min(len(self.errors), CHECKS - 1)
             found = self.errors[error, message] = self.words[place : place + 1]
         return found
@@ -46,13 +46,16 @@ def expect_range(
     values, low: int, high: int, error: type[Exception], message: str, exception: int = NO_EXCEPTION
 ) -> None:
     """Let every integer of an array on a GPU be in [low, high] or `exception`; `message` says "{value}" for another."""
-    kernels = implementation("check", values)
-    kernels.check_range(values, low, high, exception, _table.word(values, error, message))
+    from minigrad.kernels.cuda import check
+
+    check.check_range(values, low, high, exception, _table.word(values, error, message))
 
 
 def expect_none(wrong, error: type[Exception], message: str) -> None:
     """Let no boolean of an array on a GPU be True."""
-    implementation("check", wrong).check_none(wrong, _table.word(wrong, error, message))
+    from minigrad.kernels.cuda import check
+
+    check.check_none(wrong, _table.word(wrong, error, message))
 
 
 def watch(counter, error: type[Exception], message: str) -> None:
@@ -68,14 +71,16 @@ def raise_noted() -> None:
             raise error(message)
     if _table.words is None:
         return
+    from minigrad.kernels.cuda import check
+
     words = _table.words.get()
-    places = {check: place for place, check in enumerate(_table.errors)}
-    noted = [check for check in [*_table.asked, *places] if words[min(places[check], CHECKS - 1)]]
+    places = {key: place for place, key in enumerate(_table.errors)}
+    noted = [key for key in [*_table.asked, *places] if words[min(places[key], CHECKS - 1)]]
     _table.asked.clear()
     if not noted:
         return
     _table.words.fill(0)
     error, message = noted[0]
     word = words[min(places[noted[0]], CHECKS - 1)]
-    value = implementation("check", _table.words).noted_value(int(word))
+    value = check.noted_value(int(word))
     raise error(message.replace("{value}", str(value)))

@@ -21,7 +21,7 @@ class Capture:
     """The numbers of one captured step, and what its replays count."""
 
     def __init__(self) -> None:
-        from minigrad.kernels.numbers import cuda as kernel
+        from minigrad.kernels.cuda import numbers as kernel
 
         self._kernel = kernel
         self._words = kernel.words(kernel.WORDS)  # on the GPU

@@ -137,14 +137,14 @@ def _in_memory_order(array, copy):
 
 def get_num_threads() -> int:
     """The number of threads that computations on the CPU use."""
-    from minigrad.kernels.jit import get_num_threads  # here and below: it imports Numba
+    from minigrad.kernels.cpu.jit import get_num_threads  # here and below: it imports Numba
 
     return get_num_threads()
 
 
 def set_num_threads(count: int) -> None:
     """Let computations on the CPU use `count` threads; the results do not depend on it."""
-    from minigrad.kernels.jit import set_num_threads
+    from minigrad.kernels.cpu.jit import set_num_threads
 
     set_num_threads(count)
 

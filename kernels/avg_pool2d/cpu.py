@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..cpu.jit import jit, team
 from ..geometry import Pair, is_channels_last, output_size
-from ..jit import jit, team
 from .reference import window_edges
 
 # What an element of a window takes one thread, in nanoseconds.

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..cpu.jit import REASSOCIATE, jit, team
 from ..geometry import channels_to_end, planes
-from ..jit import REASSOCIATE, jit, team
 from .reference import track
 
 __all__ = ["backward", "backward_residual", "normalize", "scale", "statistics", "track"]

@@ -13,9 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..cpu.relayout import channels_last
 from ..geometry import Pair, channels_to_end, is_channels_last, output_size
 from ..reduction.cpu import sum_middle
-from ..relayout import channels_last
 from . import depthwise, direct, im2col, skinny, two_by_two, winograd
 from .epilogue import Epilogue
 

@@ -1,4 +1,4 @@
-"""2-D convolution and its two gradients on a GPU: which algorithm runs, how its work is cut, and what it needs turned.
+"""2-D convolution and its two gradients on a GPU: the algorithm, how its work is cut, and what must be transposed.
 
 All functions take and return plain device arrays of float32 or float64, of any strides, shaped as in `reference.py`.
 Results lie channels-last in memory, weights' gradients as weights do. Nothing is added by atomics: two runs are
@@ -25,7 +25,7 @@ from ..matmul.cuda import sum_parts
 from ..reduction.cuda import sum_middle
 from . import depthwise_cuda as depthwise
 from . import im2col_cuda as im2col
-from .turning import channels_last, turn, turned_weight
+from .transpose_cuda import channels_last, transpose, transposed_weight
 
 
 def choose_algorithm(dtype: np.dtype, depthwise: bool) -> str:
@@ -72,7 +72,7 @@ def forward(
     source = channels_last(x)
     chunk = _chunk(algorithm, (weight.shape[1],), source)
     geometry = (*weight.shape[2:], *stride, *padding, *dilation, groups)
-    weight = turned_weight(weight, None, chunk > 0)
+    weight = transposed_weight(weight, None, chunk > 0)
     target_shape = (len(x), out_h, out_w, len(weight))
     y = _convolve("conv2d_forward", chunk, source, weight, (bias,), target_shape, geometry, (1, 1))
     return y.transpose(0, 3, 1, 2)
@@ -98,7 +98,7 @@ def input_gradient(
     source = channels_last(dy)
     chunk = _chunk(algorithm, (len(weight) // groups,), source)
     geometry = (*weight.shape[2:], *stride, *padding, *dilation, groups)
-    weight = turned_weight(weight, groups, chunk > 0)
+    weight = transposed_weight(weight, groups, chunk > 0)
     target_shape = (batch, height, width, channels)
     dx = _convolve("conv2d_input_gradient", chunk, source, weight, (), target_shape, geometry, stride)
     return dx.transpose(0, 3, 1, 2)
@@ -140,7 +140,7 @@ def weight_gradient(
     numbers = (*tiles, splits, per_split, *layer)
     _launch("conv2d_weight_gradient", chunk, tile, math.prod(tiles) * splits * groups, (target, source, parts), numbers)
     dweight = xp.empty(weight_shape, dy.dtype)
-    turn(parts, dweight, dy.shape[1], taps, group_in, splits)
+    transpose(parts, dweight, dy.shape[1], taps, group_in, splits)
     return dweight
 
 

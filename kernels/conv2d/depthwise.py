@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ..jit import jit
+from ..cpu.jit import jit
 from .epilogue import finish, initial
 
 RUN = 512  # numbers to a loop, about: it takes 64 cycles, several times what starting it takes

@@ -9,7 +9,7 @@ import numpy as np
 from ..cuda import array_module, launch
 from ..cuda.shapes import GRID_Y, check_image, real
 from ..geometry import Pair, output_size
-from .turning import channels_last, turn
+from .transpose_cuda import channels_last, transpose
 
 # Output pixels that a block of 8 warps sums for the weights' gradient: a warp 128, enough to outweigh its start.
 PIXELS = 1024
@@ -52,7 +52,7 @@ def weight_gradient(dy, x, kernel_size: Pair, stride: Pair, padding: Pair, dilat
     blocks = (-(-channels // 32), taps, splits)
     _launch("depthwise_weight_gradient", blocks, (target, source, parts, np.int32(per_split)), layer)
     dweight = xp.empty((channels, 1, *kernel_size), dy.dtype)
-    turn(parts, dweight, 1, taps, channels, splits)
+    transpose(parts, dweight, 1, taps, channels, splits)
     return dweight
 
 
@@ -66,7 +66,7 @@ def _taps_first(weight):
     """Weights (C, 1, KH, KW) as (KH KW, C)."""
     xp = array_module(weight)
     out = xp.empty((weight[0].size, len(weight)), weight.dtype)
-    turn(xp.ascontiguousarray(weight), out, 1, len(weight), weight[0].size)
+    transpose(xp.ascontiguousarray(weight), out, 1, len(weight), weight[0].size)
     return out
 
 

@@ -26,8 +26,8 @@ from functools import lru_cache
 import numpy as np
 from numba import get_num_threads
 
-from ..jit import team
-from ..relayout import flat_and_strides, row_major
+from ..cpu.jit import team
+from ..cpu.relayout import flat_and_strides, row_major
 from . import direct_loops
 
 NANOSECONDS = 0.05  # a multiplication takes one thread

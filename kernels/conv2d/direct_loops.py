@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ..jit import REASSOCIATE, jit
-from ..tile import VECTOR_BYTES, WIDEST, aligned, multiply
+from ..cpu.jit import REASSOCIATE, jit
+from ..cpu.tile import VECTOR_BYTES, WIDEST, aligned, multiply
 from .epilogue import finish_channel, initial
 
 TILE = 1600  # pixels summed at a time in the weight gradient: 4 rows of them fit in the first-level cache

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..jit import jit
-from ..relayout import row_major
+from ..cpu.jit import jit
+from ..cpu.relayout import row_major
 
 
 class Epilogue(NamedTuple):

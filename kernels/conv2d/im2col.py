@@ -27,9 +27,9 @@ from functools import lru_cache
 import numpy as np
 from numba import get_num_threads
 
-from ..relayout import channels_last, flat_and_strides, row_major
-from ..tile import VECTOR_BYTES, WIDEST
-from ..workspace import workspace
+from ..cpu.relayout import channels_last, flat_and_strides, row_major
+from ..cpu.tile import VECTOR_BYTES, WIDEST
+from ..cpu.workspace import workspace
 from . import im2col_loops as loops
 from .epilogue import Epilogue
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ..jit import jit
-from ..tile import VECTOR_BYTES, aligned, multiply
-from ..transpose import transpose
+from ..cpu.jit import jit
+from ..cpu.tile import VECTOR_BYTES, aligned, multiply
+from ..cpu.transpose import transpose
 from .epilogue import finish, initial
 
 RUN = 16  # channels that are turned together: a cache line of each kernel

@@ -14,11 +14,11 @@ from __future__ import annotations
 import numpy as np
 from numba import get_num_threads, prange
 
-from ..dots import add_dots
-from ..jit import jit, team
-from ..relayout import channels_last, row_major
-from ..tile import VECTOR_BYTES, aligned
-from ..transpose import transpose
+from ..cpu.dots import add_dots
+from ..cpu.jit import jit, team
+from ..cpu.relayout import channels_last, row_major
+from ..cpu.tile import VECTOR_BYTES, aligned
+from ..cpu.transpose import transpose
 from .epilogue import finish, initial
 
 NANOSECONDS = 0.2  # a weight takes one thread

@@ -28,9 +28,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..jit import get_num_threads
-from ..relayout import channels_last, row_major
-from ..workspace import workspace
+from ..cpu.jit import get_num_threads
+from ..cpu.relayout import channels_last, row_major
+from ..cpu.workspace import workspace
 from . import winograd_loops
 from .epilogue import Epilogue
 from .winograd_loops import Cuts

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from ..jit import jit
-from ..tile import VECTOR_BYTES, WIDEST, multiply
+from ..cpu.jit import jit
+from ..cpu.tile import VECTOR_BYTES, WIDEST, multiply
 from .winograd_transforms import (
     LANES,
     transform_back_2,

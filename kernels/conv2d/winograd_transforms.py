@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..transpose import transposed
+from ..cpu.transpose import transposed
 
 LANES = 16  # channels transformed at once: one vector of float32 (AVX-512)
 

@@ -14,9 +14,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .errors import KernelError
-from .source import load, normalise
-
 
 class Backend(Protocol):
     """What minigrad asks of a GPU."""
@@ -144,10 +141,3 @@ def launch(
 
 def _is_struct(argument: Any) -> bool:
     return isinstance(argument, np.ndarray) and argument.ndim == 0 and argument.dtype.names is not None
-
-
-def check_variant(file: str, defines: tuple) -> None:
-    """KernelError if the file does not say that it is compiled with these defines."""
-    if normalise(defines) not in (variant for variant, _ in load(file).variants):
-        wanted = " ".join(f"{name}={value}" for name, value in defines)
-        raise KernelError(f"{file}: the variant {wanted!r} is not listed in it; add to its top:  // variants: {wanted}")

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .errors import KernelError
+
 KERNELS = Path(__file__).resolve().parent.parent
 Defines = tuple[tuple[str, str], ...]
 
@@ -77,6 +79,13 @@ def load(file: str) -> Source:
     if not path.is_file():
         raise FileNotFoundError(f"launch: there is no kernel file {file!r} below {KERNELS}")
     return Source(file, expand(path.read_text(), path.parent, file))
+
+
+def check_variant(file: str, defines: tuple) -> None:
+    """KernelError if the file does not say that it is compiled with these defines."""
+    if normalise(defines) not in (variant for variant, _ in load(file).variants):
+        wanted = " ".join(f"{name}={value}" for name, value in defines)
+        raise KernelError(f"{file}: the variant {wanted!r} is not listed in it; add to its top:  // variants: {wanted}")
 
 
 def expand(text: str, folder: Path, name: str, seen: set[str] | None = None) -> str:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import prange
 
-from ..jit import jit
+from ..cpu.jit import jit
 from ..philox.cpu import random_bits
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ..jit import jit, team
-from ..relayout import in_order_of
+from ..cpu.jit import jit, team
+from ..cpu.relayout import in_order_of
 
 NANOSECONDS = 0.3  # an element takes one thread
 SMALL = 1 << 14  # elements that NumPy is done with before a kernel has been called: 1 us for 2,000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..cpu.jit import REASSOCIATE, jit
 from ..geometry import planes
-from ..jit import REASSOCIATE, jit
 
 # Positions of a strip: vectors long enough, and 100 channels of it fit in the second-level cache.
 _STRIP = 256

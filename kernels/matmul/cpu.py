@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from ..jit import REASSOCIATE, get_num_threads, jit, single_threaded_numpy
+from ..cpu.jit import REASSOCIATE, get_num_threads, jit, single_threaded_numpy
 from . import skinny
 
 # Multiplications from which it pays to share a product: half a millisecond of work.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import get_num_threads, prange
 
-from ..dots import add_dots
-from ..jit import REASSOCIATE, jit
-from ..relayout import row_major
+from ..cpu.dots import add_dots
+from ..cpu.jit import REASSOCIATE, jit
+from ..cpu.relayout import row_major
 
 # Columns that a task of `_times` covers: enough tasks, and a page of each row.
 _BLOCK = 1024

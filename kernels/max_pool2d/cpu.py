@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numba import prange
 
+from ..cpu.jit import jit, team
+from ..cpu.relayout import channels_last
 from ..geometry import Pair, is_channels_last, output_size
-from ..jit import jit, team
-from ..relayout import channels_last
 from .reference import flat_index
 
 __all__ = ["backward", "flat_index", "forward"]

@@ -11,8 +11,8 @@ import numpy as np
 from numba import carray, prange, types
 from numba.extending import intrinsic
 
-from ..jit import jit, team
-from ..relayout import in_order_of
+from ..cpu.jit import jit, team
+from ..cpu.relayout import in_order_of
 from .reference import Arrays
 
 # Fewer elements are not worth handing to a thread; more tasks than threads balance any machine.

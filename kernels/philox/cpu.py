@@ -6,7 +6,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import DTypeLike
 
-from ..jit import jit
+from ..cpu.jit import jit
 from .reference import KEY_INCREMENTS, MULTIPLIERS, blocks, box_muller
 
 __all__ = ["blocks", "normal", "random_bits", "uniform"]

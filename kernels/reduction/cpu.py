@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ..jit import REASSOCIATE, jit, team
+from ..cpu.jit import REASSOCIATE, jit, team
 
 SMALL = 1 << 10  # elements that NumPy adds before a kernel has been called
 NANOSECONDS = 0.15  # an element takes one thread

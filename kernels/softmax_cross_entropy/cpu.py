@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import prange
 
-from ..jit import jit, team
+from ..cpu.jit import jit, team
 
 NANOSECONDS = 5  # a logit takes one thread: an exponential
 

@@ -40,7 +40,7 @@ class Cat(Function):
         arrays = [tensor.array for tensor in tensors]
         xp = array_module(arrays[0])
         if dim == 1 and xp is np and all([_channels_last(array) for array in arrays]):
-            from minigrad.kernels.relayout import side_by_side  # it imports Numba
+            from minigrad.kernels.cpu.relayout import side_by_side  # it imports Numba
 
             return Tensor(side_by_side(arrays))
         return Tensor(xp.concatenate(arrays, axis=dim))

@@ -91,7 +91,7 @@ def sum_rows() -> None:
 
 
 def check() -> None:
-    from minigrad.kernels.check import cuda
+    from minigrad.kernels.cuda import check as cuda
 
     values, marks = rng.integers(0, 10, 300), np.zeros(300, bool)
     for low, high, noted in ((0, 9, None), (0, 8, 9), (0, 5, 9)):
@@ -131,7 +131,7 @@ def cross_entropy() -> None:
 
 
 def numbers() -> None:
-    from minigrad.kernels.numbers import cuda
+    from minigrad.kernels.cuda import numbers as cuda
 
     for count in (1, 5, cuda.WORDS):
         words, values = cuda.words(count), rng.integers(1, 2**63, count).astype(np.uint64)
@@ -254,7 +254,7 @@ def elementwise() -> None:
 CASES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "tensor cores": (
         lambda: convolution("tensor_cores", 12, 33, 1),
-        ("conv2d/tensor_cores.cu", "conv2d/turn.cu"),
+        ("conv2d/tensor_cores.cu", "conv2d/transpose.cu"),
     ),
     "exact": (lambda: convolution("exact", 10, 66, 2), ("conv2d/exact.cu",)),
     "im2col": (lambda: convolution("im2col", 6, 6, 2), ("conv2d/im2col.cu",)),
@@ -263,8 +263,8 @@ CASES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "matmul on tensor cores": (lambda: matmul(True), ("matmul/tensor_cores.cu",)),
     "reduction": (reduction, ("reduction/reduction.cu",)),
     "sum_rows": (sum_rows, ("sum_rows/sum_rows.cu",)),
-    "check": (check, ("check/check.cu",)),
-    "numbers": (numbers, ("numbers/numbers.cu",)),
+    "check": (check, ("cuda/check.cu",)),
+    "numbers": (numbers, ("cuda/numbers.cu",)),
     "cross-entropy": (cross_entropy, ("softmax_cross_entropy/softmax_cross_entropy.cu",)),
     "optimizer": (optimizer, ("optimizer/optimizer.cu",)),
     "max_pool2d": (max_pool2d, ("max_pool2d/max_pool2d.cu",)),

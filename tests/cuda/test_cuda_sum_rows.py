@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad.kernels.check import cuda as check
+from minigrad.kernels.cuda import check
 from minigrad.kernels.cuda.simulator import simulate
 from minigrad.kernels.sum_rows import cpu, cuda, reference
 

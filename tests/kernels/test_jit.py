@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from minigrad.kernels.conv2d import cpu
+from minigrad.kernels.cpu.jit import get_num_threads, set_num_threads, single_threaded_numpy, team
 from minigrad.kernels.elementwise.cpu import _relu
-from minigrad.kernels.jit import get_num_threads, set_num_threads, single_threaded_numpy, team
 
 CONVOLVE = """
 import sys

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layouts import LAYOUTS, assert_same_on_one_thread
 
-from minigrad.kernels import relayout
+from minigrad.kernels.cpu import relayout
 
 
 @st.composite

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .graph import repeat
-from .ndarray import Function, allocate, cupy_names, ndarray
+from .ndarray import Function, allocate, cupy_names, from_host, implements, ndarray
 from .trace import record, tracing
 
 # The names of types and constants, the same as NumPy's.
@@ -50,6 +50,7 @@ def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
     return ndarray(shape, dtype, order)
 
 
+@implements(np.empty_like)
 def empty_like(
     prototype: ndarray, dtype: Any = None, order: str = "K", subok: Any = None, shape: Any = None
 ) -> ndarray:
@@ -77,11 +78,13 @@ def ones(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
     return _filled(empty(shape, dtype, order), 1, "ones")
 
 
+@implements(np.zeros_like)
 def zeros_like(a: ndarray, dtype: Any = None, order: str = "K", subok: Any = None, shape: Any = None) -> ndarray:
     """An array of zeros, like `a`."""
     return _filled(empty_like(a, dtype, order, subok, shape), 0, "zeros_like")
 
 
+@implements(np.ones_like)
 def ones_like(a: ndarray, dtype: Any = None, order: str = "K", subok: Any = None, shape: Any = None) -> ndarray:
     """An array of ones, like `a`."""
     return _filled(empty_like(a, dtype, order, subok, shape), 1, "ones_like")
@@ -98,9 +101,7 @@ def array(
         new = obj.astype(obj.dtype if dtype is None else dtype, order=order, copy=copy)
     else:
         host = np.asarray(_host(obj), dtype)
-        new = ndarray._of(allocate(host.shape, host.dtype, order="F" if host.flags.fnc and order in "AFK" else "C"))
-        new._array[...] = host
-        record("upload", "array", new.data.ptr, new.shape)
+        new = from_host(host, "F" if host.flags.fnc and order in "AFK" else "C")
     return new if new.ndim >= ndmin else new[(None,) * (ndmin - new.ndim)]
 
 
@@ -134,11 +135,13 @@ def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *, bl
     return np.asarray(a, order=order)  # type: ignore[call-overload]
 
 
+@implements(np.may_share_memory)
 def may_share_memory(a: ndarray, b: ndarray) -> bool:
     """Whether two arrays' ranges of memory overlap."""
     return np.may_share_memory(a._array, b._array)
 
 
+@implements(np.shares_memory)
 def shares_memory(a: ndarray, b: ndarray) -> bool:
     """Whether two arrays share an element."""
     return np.shares_memory(a._array, b._array)

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..device import check_variant
 from ..errors import CaptureError
-from ..source import load, normalise
+from ..source import check_variant, load, normalise
 from . import arrays, compiler
 from .graph import Graph, capturing, recording, unowned
 from .memory import block_of, pool

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .graph import repeat
 from .memory import block_of, pool
 from .trace import record, tracing
+
+Implementation = TypeVar("Implementation", bound=Callable[..., Any])
 
 # Their results' shapes depend on values, so that CuPy waits for the device.
 _WAITS = {
@@ -263,9 +265,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return format(self._read(), specification)
 
     def __reduce__(self) -> tuple:
-        from .arrays import array
-
-        return array, (self.get(),)
+        return from_host, (self.get(),)
 
     # ---- items
 
@@ -325,10 +325,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         name = function.__name__
         if function.__module__.endswith("linalg"):
             name = f"linalg.{name}"
-        from . import arrays  # it imports this file
-
-        if name in vars(arrays):
-            return vars(arrays)[name](*args, **keywords)
+        if function in _implemented:
+            return _implemented[function](*args, **keywords)
         if name not in cupy_names():
             return NotImplemented
         return Function(name, function)(*args, **keywords)
@@ -356,6 +354,28 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         np.add.at(*call)
         repeat(np.add.at, call, {}, [])
         record("call", "scatter_add", _pointer(self._array), tuple(w.data.ptr for w in wrappers))
+
+
+def from_host(host: np.ndarray, order: str = "C") -> ndarray:
+    """An array of the device with the values of one of the host."""
+    new = ndarray._of(allocate(host.shape, host.dtype, order=order))
+    new._array[...] = host
+    record("upload", "array", new.data.ptr, new.shape)
+    return new
+
+
+# Functions of NumPy that `arrays` computes in its own way.
+_implemented: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+def implements(function: Callable[..., Any]) -> Callable[[Implementation], Implementation]:
+    """`@implements(np.zeros_like)`: called with arrays of the device, NumPy's function calls the decorated one."""
+
+    def register(implementation: Implementation) -> Implementation:
+        _implemented[function] = implementation
+        return implementation
+
+    return register
 
 
 def _method(name: str) -> Any:

@@ -61,7 +61,7 @@ numba.get_num_threads()  # starts the threads
 # Sums may be reordered, so that they vectorise; NaN and infinities stay as IEEE has them.
 REASSOCIATE = {"contract", "reassoc", "nsz", "arcp"}
 
-_OUR_PACKAGE = __name__.rpartition(".")[0]
+_OUR_PACKAGE = __name__.rpartition(".cpu.")[0]
 
 
 def jit(function: Callable | None = None, **options: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from .geometry import is_dense
+from ..geometry import is_dense
 from .jit import WORTH_SHARING, jit, team
 
 SQUARE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cuda import array_module, launch
+from .device import array_module, launch
 
 THREADS = 256
 MOST_BLOCKS = 1024  # each thread then looks at several values, which costs less than more blocks do
@@ -38,4 +38,4 @@ def noted_value(word: int) -> int:
 def _launch(function: str, values, *arguments) -> None:
     if values.size:
         blocks = min(-(-values.size // THREADS), MOST_BLOCKS)
-        launch("check/check.cu", function, (blocks,), (THREADS,), (values, np.int64(values.size), *arguments))
+        launch("cuda/check.cu", function, (blocks,), (THREADS,), (values, np.int64(values.size), *arguments))

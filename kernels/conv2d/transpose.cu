@@ -1,9 +1,9 @@
-// Turn matrices, and add up the parts they come in:
+// Transpose matrices, and add up the parts they come in:
 //     out[b][c][r] = sum over p of parts[p][b][r][c],      r < rows, c < columns
 // which is what lies between a convolution and its layers: pictures (N, C, H W) to channels-last (N, H W, C), weights
 // (O, C, taps) to (O, taps, C) or (C, taps, O), and the parts of a weight's gradient (O, taps, C) to (O, C, taps).
 //
-// A block turns 32 x 32 numbers: 8 rows of threads read along columns, write into shared memory, and read that along
+// A block transposes 32 x 32 numbers: 8 rows of threads read along columns, write into shared memory, and read it along
 // rows, so that both sides see whole lines of 128 bytes. Lines of 33 numbers: a column of the tile lies in 32 different
 // banks. `round` rounds to TF32 (10 bits of mantissa, ties away from zero), so that no multiplication need round a
 // weight again.
@@ -16,7 +16,7 @@ __device__ inline REAL rounded_to_tf32(REAL value) {
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-    turn(const REAL* parts, REAL* out, int batch, int rows, int columns, int splits, int round) {
+    transpose(const REAL* parts, REAL* out, int batch, int rows, int columns, int splits, int round) {
   __shared__ REAL tile[32][33];
   const int across = (columns + 31) / 32, down = (rows + 31) / 32;
   const int c0 = blockIdx.x % across * 32, r0 = blockIdx.x / across % down * 32;

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cuda import array_module, launch
+from .device import array_module, launch
 
 WORDS = 256  # that one launch writes, as in numbers.cu
 NUMBERS = np.dtype([("word", np.uint64, WORDS)])
@@ -21,4 +21,4 @@ def write(values: np.ndarray, out: Any) -> None:
     """Set the first words of `out`, uint64 on the GPU, to `values`, at most 256 uint64; nothing waits."""
     numbers = np.zeros((), NUMBERS)
     numbers["word"][: len(values)] = values
-    launch("numbers/numbers.cu", "numbers_write", (1,), (WORDS,), (numbers, out, np.int32(len(values))))
+    launch("cuda/numbers.cu", "numbers_write", (1,), (WORDS,), (numbers, out, np.int32(len(values))))

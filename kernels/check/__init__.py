@@ -1,1 +1,0 @@
-"""Checks of values that lie on a GPU."""
