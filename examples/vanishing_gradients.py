@@ -13,7 +13,7 @@ from pathlib import Path
 import minigrad as mg
 from minigrad import nn
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
-from minigrad.study.slide import BLUE, ORANGE, Slide
+from minigrad.study.plots.figure import BLUE, ORANGE, Slide
 from minigrad.vision.datasets import FashionMNISTSample
 
 DEPTHS = (5, 10, 20, 30, 50)

@@ -13,8 +13,8 @@ import numpy as np
 from minigrad.autograd import no_grad
 from minigrad.autograd.function import Function
 from minigrad.nn.module import Module
-from minigrad.study.doors import start, stop
-from minigrad.study.recording import Recorder
+from minigrad.record.observer import start, stop
+from minigrad.record.recorder import Recorder
 from minigrad.tensor import Tensor
 
 OPEN = "batch"
@@ -43,7 +43,7 @@ class Call:
 
 
 class Tape(Recorder):
-    """Hears of every operation (see `minigrad.study.doors`) and keeps those that follow from `inputs`, in order."""
+    """Hears of every operation (see `minigrad.record.observer`) and keeps those that follow from `inputs`, in order."""
 
     def __init__(self, inputs: tuple[Tensor, ...]):
         super().__init__(keep_values=False)

@@ -17,7 +17,7 @@ PANELS = (  # what each panel shows: its title, the keys of training and validat
 
 def draw_curves(path: Path, history: Sequence[dict[str, Any]], title: str = "") -> None:
     """Write the curves of `history` (see `Trainer.fit`) to `path` (.png)."""
-    from minigrad.study.slide import BLUE, ORANGE, Slide
+    from minigrad.study.plots.figure import BLUE, ORANGE, Slide
 
     panels = [panel for panel in PANELS if panel[1][0] in history[0]]
     figure = Slide(title, 4.2 * len(panels), 3.4)

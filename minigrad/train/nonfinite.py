@@ -29,8 +29,8 @@ def first_nonfinite(model: Module, images: Tensor, forward: Callable[[], object]
 
     `forward` computes the step's loss once more; it is watched operation by operation.
     """
-    from minigrad.study.records import Operation
-    from minigrad.study.trace import trace
+    from minigrad.record.records import Operation
+    from minigrad.record.trace import trace
 
     if images.is_floating_point() and not isfinite(images).all().item():
         return "it is in the pictures of the batch"

@@ -9,14 +9,14 @@ import minigrad as mg
 from minigrad import nn, study
 from minigrad.autograd import Function, grad
 from minigrad.generator import default_generator
-from minigrad.study.differences import measure
-from minigrad.study.examples import CALLS, LAYERS
-from minigrad.study.explain import functions
-from minigrad.study.formulas import FORMULAS
-from minigrad.study.geometry import Geometry, record_geometry
-from minigrad.study.im2col import picture
-from minigrad.study.sources import references
-from minigrad.study.typeset import mathml, plain
+from minigrad.record.formulas import FORMULAS
+from minigrad.record.typeset import mathml, plain
+from minigrad.study.draw.im2col import picture
+from minigrad.study.draw.window import Geometry, record_geometry
+from minigrad.study.explain.differences import measure
+from minigrad.study.explain.examples import CALLS, LAYERS
+from minigrad.study.explain.operation import functions
+from minigrad.study.explain.sources import references
 
 CONSTANT = set(
     [

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn, study
-from minigrad.study.drawing import COLORS
-from minigrad.study.folding import fold
-from minigrad.study.layout import Edge, layered
-from minigrad.study.tape import Entry, read_tape
+from minigrad.study.draw.entries import Entry, read_tape
+from minigrad.study.draw.folding import fold
+from minigrad.study.draw.layout import Edge, layered
+from minigrad.study.draw.shapes import COLORS
 from minigrad.vision.models import LeNet5, resnet18, resnet50
 
 

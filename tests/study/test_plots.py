@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 import minigrad as mg
 from minigrad import nn, study
 from minigrad.nn import functional as F
-from minigrad.study.attribution import cam_maps, saliency_maps
+from minigrad.study.plots.attribution import cam_maps, saliency_maps
 from minigrad.vision import models
 
 

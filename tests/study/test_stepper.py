@@ -12,11 +12,11 @@ from study.browser import browse, needs_browser
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn, study
-from minigrad.study.highlight import highlight
-from minigrad.study.lesson import lesson_steps, lesson_story
-from minigrad.study.narration import Narrator
-from minigrad.study.pixels import FEW, number_text, picture_of
-from minigrad.study.story import story_of_trace
+from minigrad.study.draw.arrays import FEW, number_text, picture_of
+from minigrad.study.draw.highlight import highlight
+from minigrad.study.lessons.computation import story_of_trace
+from minigrad.study.lessons.first_lesson import lesson_steps, lesson_story
+from minigrad.study.lessons.narration import Narrator
 from minigrad.vision.models import LeNet5
 
 WALK = """

@@ -13,7 +13,7 @@ MOST_NUMBERS, MOST_NAMES = 20, 100  # classes up to which counts, and names, are
 
 def draw_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], title: str) -> None:
     """Write the picture of a confusion matrix, (C, C) counts of class i taken for class j."""
-    from minigrad.study.slide import GREY, Slide
+    from minigrad.study.plots.figure import GREY, Slide
 
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     few = len(classes) <= MOST_NUMBERS
@@ -45,7 +45,7 @@ def draw_predictions(
     title: str,
 ) -> None:
     """Write a picture with a row for each Pillow image: the image, and its classes with their probabilities."""
-    from minigrad.study.slide import BLUE, GREY, Slide, bare
+    from minigrad.study.plots.figure import BLUE, GREY, Slide, bare
 
     figure = Slide(title, 7.5, 2.4 * len(images) + 0.4)
     rows = figure.subplots(len(images), 2, squeeze=False, width_ratios=[1, 1.9])

@@ -1,0 +1,322 @@
+"""The recorder: turns what the engine does, told by `doors`, into the records of a trace."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import weakref
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from minigrad.autograd.backward import children_counts
+from minigrad.autograd.deferred import Deferred, like, peek
+from minigrad.autograd.function import AccumulateGrad, Function, Node, gradient_edge
+from minigrad.nn.module import Module
+from minigrad.record.formulas import formula_of
+from minigrad.record.records import Operation, Outgoing, Record, Source, Step, Value
+from minigrad.tensor import Tensor
+
+_PACKAGE = str(Path(__file__).parent.parent)
+
+scopes: weakref.WeakKeyDictionary[Node, tuple[tuple[str, str], ...]] = weakref.WeakKeyDictionary()
+"""For every node made under a trace, and as long as it lives: its record's `scope`."""
+
+
+class _Pass:
+    """A running backward pass: what each node still waits for, and what has reached it."""
+
+    def __init__(self, index: int, waiting: dict[Node, int], called: Source | None):
+        self.index, self.called = index, called
+        self.waiting, self.initial = waiting, dict(waiting)
+        self.arrived: dict[Node, list[tuple[int, Outgoing]]] = {}
+
+    def delivered(self, node: Node, gradient: tuple[int, Outgoing] | None) -> int:
+        """One of the edges into `node` has been seen to; how many are left."""
+        if gradient is not None:
+            self.arrived.setdefault(node, []).append(gradient)
+        self.waiting[node] -= 1
+        left = self.waiting[node]
+        if left == 0 and node not in self.arrived:  # it will not run, and those behind it hear so
+            for parent, _ in node.edges:
+                if parent in self.waiting:
+                    self.delivered(parent, None)
+        return left
+
+
+class Recorder:
+    """Writes the records of one trace."""
+
+    def __init__(self, keep_values: bool):
+        self.keep_values = keep_values
+        self.records: list[Record] = []
+        self.nodes: weakref.WeakKeyDictionary[Node, int] = weakref.WeakKeyDictionary()  # index of its forward record
+        self._stack: list[tuple[Module, tuple[str, str]]] = []
+        self._paths: weakref.WeakKeyDictionary[Module, str] = weakref.WeakKeyDictionary()
+        self._makers: dict[int, tuple[weakref.ref, int, int]] = {}  # id of an array -> itself, record, slot
+        self._names: dict[int, tuple[weakref.ref, str]] = {}  # id of a leaf -> itself, its name
+        self._passes: list[_Pass] = []
+        self._passes_begun = 0
+        self._steps: list[int] = []  # the backward steps that are running, one inside the other
+
+    # Modules
+
+    def enter(self, module: Module) -> None:
+        """A module is being called."""
+        if not self._stack and module not in self._paths:
+            for path, below in module.named_modules():
+                self._paths[below] = path
+            for name, leaf in [*module.named_parameters(), *module.named_buffers()]:
+                self._names[id(leaf)] = weakref.ref(leaf), name
+        self._stack.append((module, (self._paths.get(module, ""), type(module).__name__)))
+
+    def leave(self) -> None:
+        """The innermost module has returned."""
+        self._stack.pop()
+
+    # Forward
+
+    def operation(self, cls: type[Function], args: tuple, results: tuple, elapsed: float) -> None:
+        """Forward of `cls` has returned `results`."""
+        frame = _user_frame()
+        roles = argument_names(cls, len(args))
+        inputs, arguments = [], {}
+        for role, argument in zip(roles, args, strict=True):
+            if isinstance(argument, Tensor):
+                inputs.append(self._input(role, argument, frame))
+            else:
+                arguments[role] = _short(argument)
+        index = len(self.records)
+        outputs = [r for r in results if isinstance(r, Tensor)]
+        node = next((r._node for r in outputs if isinstance(r._node, cls)), None)
+        record = Operation(
+            index,
+            cls.__name__,
+            formula_of(cls),
+            tuple([scope for _, scope in self._stack]),
+            elapsed,
+            sum([like(r).nbytes for r in outputs]),
+            Source.of_frame(frame) if frame is not None else None,
+            self._steps[-1] if self._steps else None,
+            saved_values(node, roles, args, outputs) if node is not None else (),
+            inputs=tuple(inputs),
+            arguments=arguments,
+            recorded=node is not None,
+        )
+        values = []
+        for slot, result in enumerate(results):
+            if isinstance(result, Tensor):
+                value = Value.of("output", peek(result), self.keep_values)
+                value.maker, value.slot, value.requires_grad = index, slot, result.requires_grad
+                values.append(value)
+                self._remember_maker(_identity(result), index, slot)
+        record.outputs = tuple(values)
+        self.records.append(record)
+        if node is not None:
+            self.nodes[node] = index
+            scopes[node] = record.scope
+
+    def _input(self, role: str, tensor: Tensor, frame: Any) -> Value:
+        maker, slot = self._maker(tensor)
+        leaf = maker is None
+        return Value.of(
+            role,
+            peek(tensor),
+            self.keep_values,
+            statistics=leaf,
+            name=self._leaf_name(tensor, frame) if leaf else "",
+            maker=maker,
+            slot=slot,
+            requires_grad=tensor.requires_grad,
+        )
+
+    def _maker(self, tensor: Tensor) -> tuple[int | None, int]:
+        """The record that made a tensor, by its node, or where nothing is on the tape by its array."""
+        if tensor.grad_fn in self.nodes:
+            return self.nodes[tensor.grad_fn], tensor.output_nr
+        for thing in (_identity(tensor), tensor):  # it may have been deferred when it was remembered
+            known = self._makers.get(id(thing))
+            if known is not None and known[0]() is thing:
+                return known[1:]
+        return None, 0
+
+    def _remember_maker(self, thing: Any, index: int, slot: int) -> None:
+        key = id(thing)
+        self._makers[key] = weakref.ref(thing, lambda _: self._makers.pop(key, None)), index, slot
+
+    def _leaf_name(self, leaf: Tensor, frame: Any = None) -> str:
+        """A parameter's path, or the name of a variable of the user's that holds the leaf."""
+        known = self._names.get(id(leaf))
+        if known is not None and known[0]() is leaf:
+            return known[1]
+        if frame is None:
+            return ""
+        name = _variable(frame, leaf)
+        if name:
+            self._names[id(leaf)] = weakref.ref(leaf), name
+        return name
+
+    def name_outputs(self, frame: Any) -> None:
+        """Give the outputs that variables of `frame` hold the variables' names."""
+        for name, value in frame.f_locals.items():
+            if isinstance(value, Tensor) and not name.startswith("_"):
+                maker, slot = self._maker(value)
+                if maker is not None:
+                    record = self.records[maker]
+                    assert isinstance(record, Operation)
+                    for output in record.outputs:
+                        if output.slot == slot:
+                            output.name = name
+
+    # Backward
+
+    def begin_pass(self, roots: Any, targets: Any) -> None:
+        """A backward pass is about to start."""
+        frame = _user_frame()
+        waiting = children_counts(roots, targets)
+        self._passes.append(_Pass(self._passes_begun, waiting, Source.of_frame(frame) if frame is not None else None))
+        self._passes_begun += 1
+
+    def end_pass(self) -> None:
+        """The innermost backward pass has ended, well or not."""
+        self._passes.pop()
+
+    def begin_step(self, node: Node, gradients: list) -> Step:
+        """`node` is about to run, or to add up a leaf's gradient."""
+        index = len(self.records)
+        operation = self.nodes.get(node)
+        forward = self.records[operation] if operation is not None else None
+        current = self._passes[-1] if self._passes else None
+        arrived = current.arrived.get(node, ()) if current is not None else ()
+        for _, outgoing in arrived:
+            outgoing.step = index
+        step = Step(
+            index,
+            type(node).__name__,
+            formula_of(type(node)),
+            forward.scope if forward is not None else scopes.get(node, ()),
+            source=forward.source if forward is not None else None,
+            within=self._steps[-1] if self._steps else None,
+            saved=forward.saved if forward is not None else saved_values(node),
+            operation=operation,
+            pass_index=current.index if current is not None else max(self._passes_begun - 1, 0),
+            called=current.called if current is not None else None,
+            waited_for=current.initial.get(node, 0) if current is not None else 0,
+            contributions=[sender for sender, _ in arrived],
+            incoming=tuple([
+                None if gradient is None else Value.of("output", peek(gradient), self.keep_values, slot=slot)
+                for slot, gradient in enumerate(gradients)
+            ]),
+        )  # fmt: skip
+        if isinstance(node, AccumulateGrad):
+            step.leaf = self._leaf_name(node.variable)
+        if isinstance(forward, Operation):
+            forward.steps.append(index)
+        self.records.append(step)
+        self._steps.append(index)
+        return step
+
+    def end_step(self, node: Node, step: Step, results: tuple) -> None:
+        """`node` has run."""
+        self._steps.pop()
+        roles = argument_names(type(node), len(results))
+        current = self._passes[-1] if self._passes else None
+        sent = []
+        for role, gradient, (parent, slot) in zip(roles, results, node.edges, strict=True):
+            if parent is None or current is None or parent not in current.waiting:
+                continue
+            value = None
+            if gradient is not None:
+                value = Value.of(role, peek(gradient), self.keep_values)
+                step.bytes += like(gradient).nbytes
+            outgoing = Outgoing(value, slot, 0, to=self._node_label(parent))
+            outgoing.remaining = current.delivered(parent, None if value is None else (step.index, outgoing))
+            sent.append(outgoing)
+        step.outgoing = tuple(sent)
+
+    def end_leaf(self, node: AccumulateGrad, step: Step) -> None:
+        """A leaf's gradient has been added to."""
+        self._steps.pop()
+        total = node.variable.grad
+        if total is not None:
+            step.accumulated = Value.of("grad", total.array, self.keep_values, name=step.leaf)
+            step.bytes = total.nbytes
+
+    def _node_label(self, node: Node) -> str:
+        if isinstance(node, AccumulateGrad):
+            return self._leaf_name(node.variable) or "leaf"
+        return type(node).__name__
+
+
+def _identity(tensor: Tensor) -> Any:
+    """What tensors that are the same values share: the array, or the tensor itself as long as it has none."""
+    return tensor if isinstance(tensor, Deferred) else tensor.array
+
+
+def _user_frame() -> FrameType | None:
+    """The innermost frame that is not minigrad's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame
+
+
+def _variable(frame: Any, tensor: Tensor) -> str:
+    """The name by which a frame knows a tensor, or ""."""
+    for variables in (frame.f_locals, frame.f_globals):
+        for name, value in variables.items():
+            if value is tensor and not name.startswith("_"):
+                return name
+    return ""
+
+
+def argument_names(cls: type, count: int) -> tuple[str, ...]:
+    """The names of forward's `count` arguments, `ctx` aside; those of a starred one are numbered."""
+    parameters = list(inspect.signature(cls.forward).parameters.values()) if issubclass(cls, Function) else []
+    if parameters and getattr(cls, "setup_context", None) is Function.setup_context:
+        parameters = parameters[1:]
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    star = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "argument")
+    return tuple([*names, *[f"{star}[{i}]" for i in range(count - len(names))]][:count])
+
+
+def saved_values(node: Node, roles: tuple = (), args: tuple = (), outputs: list | tuple = ()) -> tuple[Value, ...]:
+    """What a node keeps for its backward: saved tensors, and arrays that forward left on it by name."""
+    if not isinstance(node, Function):
+        return ()
+    values = []
+    try:
+        tensors = node.saved_tensors
+    except RuntimeError:  # freed, or overwritten since: backward says so itself
+        tensors = ()
+    for position, tensor in enumerate(tensors):
+        if isinstance(tensor, Tensor):
+            role = next((r for r, a in zip(roles, args, strict=True) if a is tensor), None)
+            if role is None and any([_identity(tensor) is _identity(output) for output in outputs]):
+                role = "output"
+            if role is None and tensor.requires_grad:
+                role = _role_by_edge(node, tensor)
+            values.append(Value(role or f"saved[{position}]", tensor.shape, str(tensor.dtype)))
+    for name, value in vars(node).items():
+        array = value.array if isinstance(value, Tensor) else value
+        if not name.startswith("_") and hasattr(array, "shape") and hasattr(array, "dtype"):
+            values.append(Value(name, tuple(array.shape), str(array.dtype)))
+    return tuple(values)
+
+
+def _role_by_edge(node: Function, tensor: Tensor) -> str | None:
+    """The argument that a saved tensor was, told by where its gradient goes."""
+    edge = gradient_edge(tensor)
+    if edge[0] is node:
+        return "output"
+    roles = argument_names(type(node), len(node.edges))
+    return next((role for role, known in zip(roles, node.edges, strict=True) if known == edge), None)
+
+
+def _short(value: Any) -> str:
+    """A plain argument as a word or two; tensors in containers and functions by their type."""
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    text = type(value).__name__ if isinstance(value, list | tuple) and len(value) > 8 else repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:57]}..."  # what a cell of a table holds

@@ -1,0 +1,167 @@
+"""A trace: what forward and backward did, operation by operation."""
+
+from __future__ import annotations
+
+import html
+import json
+import sys
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+from typing import overload
+
+from minigrad.autograd.function import Node
+from minigrad.record.observer import start, stop
+from minigrad.record.recorder import Recorder
+from minigrad.record.records import Operation, Record, Step
+from minigrad.record.table import table
+from minigrad.tensor import Tensor
+
+
+class Trace:
+    """The records of a stretch of a program, in order; made by `trace()`, and a selection of one by slicing.
+
+    `t[3]` is a record, `t[3:7]`, `t.forward`, `t.backward` and `t.filter(...)` are traces of fewer records. A
+    record's `index`, and every link between records (`maker`, `steps`, `operation`, `contributions`), counts in
+    the whole trace: follow it with `t.whole[index]`.
+    """
+
+    def __init__(self, recorder: Recorder, records: list[Record] | None = None):
+        self._recorder = recorder
+        self._records = recorder.records if records is None else records
+        self._state = "new" if records is None else "over"
+
+    def __enter__(self) -> Trace:
+        if self._state != "new":
+            raise RuntimeError("trace: a trace records once; open another with study.trace()")
+        self._state = "open"
+        start(self._recorder)
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self._state = "over"
+        stop(self._recorder)
+        self._recorder.name_outputs(sys._getframe(1))
+
+    @property
+    def whole(self) -> Trace:
+        """The trace that this one is a selection of."""
+        return Trace(self._recorder, self._recorder.records)
+
+    @property
+    def forward(self) -> Trace:
+        """The operations of forward (`Operation`)."""
+        return self.filter(kind="forward")
+
+    @property
+    def backward(self) -> Trace:
+        """The steps of backward (`Step`)."""
+        return self.filter(kind="backward")
+
+    def filter(
+        self,
+        condition: Callable[[Record], bool] | None = None,
+        *,
+        name: str | None = None,
+        module: str | None = None,
+        kind: str | None = None,
+    ) -> Trace:
+        """The records that satisfy all of what is given.
+
+        `condition` is a function of a record, `name` an operation's ("Conv2d"; "conv*" matches several, capitals
+        do not matter), `module` the path of a module, with all below it ("features"), `kind` "forward" or
+        "backward".
+        """
+        if condition is not None and not callable(condition):
+            raise TypeError(
+                f"filter: the condition must be a function of a record, got {type(condition).__name__}; "
+                'an operation is chosen with name="Conv2d", a module with module="features"'
+            )
+        if kind not in (None, "forward", "backward"):
+            raise ValueError(f"filter: kind must be 'forward' or 'backward', got {kind!r}")
+        return Trace(
+            self._recorder,
+            [
+                record
+                for record in self._records
+                if (condition is None or condition(record))
+                and (name is None or fnmatch(record.name.lower(), name.lower()))
+                and (module is None or _below(record, module))
+                and (kind is None or record.kind == kind)
+            ],
+        )
+
+    def of(self, made: Tensor | Node) -> Operation:
+        """The forward record of the operation that made a tensor, or of a node of the tape."""
+        if not isinstance(made, Tensor | Node):
+            raise TypeError(f"of: expected a tensor or a node of the tape, got {type(made).__name__}")
+        node = made.grad_fn if isinstance(made, Tensor) else made
+        index = self._recorder.nodes.get(node) if node is not None else None
+        if index is None:
+            raise KeyError("of: this trace has no record of it: it is a leaf, or was made outside the trace")
+        record = self._recorder.records[index]
+        assert isinstance(record, Operation)
+        return record
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Trace: ...
+
+    def __getitem__(self, index: int | slice) -> Record | Trace:
+        if isinstance(index, slice):
+            return Trace(self._recorder, self._records[index])
+        if not isinstance(index, int):
+            raise TypeError(f"a trace is indexed by numbers and slices, got {type(index).__name__}; see filter")
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of a trace of {len(self)}")
+        return self._records[index]
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The records as a JSON list of objects; NaN and infinities are strings, as JSON has no such numbers."""
+        return json.dumps([record.as_dict() for record in self._records], indent=indent)
+
+    def _repr_html_(self) -> str:
+        return f'<pre style="line-height: 1.3">{html.escape(str(self))}</pre>'
+
+    def __repr__(self) -> str:
+        return f"<Trace of {len(self.forward)} forward operations and {len(self.backward)} backward steps>"
+
+    def __str__(self) -> str:
+        if self._state == "new":
+            return "Trace: nothing is recorded yet. Write `with study.trace() as t:` around what is to be traced."
+        if not self._records:
+            return "Trace: no operation ran, or none was selected."
+        return table(self._records)
+
+
+def trace(keep_values: bool = False) -> Trace:
+    """Record forward and backward, operation by operation, of what runs inside.
+
+        with study.trace() as t:
+            loss = F.cross_entropy(model(images), labels)
+            loss.backward()
+        print(t)
+
+    Of every operation: name and formula, module, shapes, what is saved for backward, statistics of outputs and
+    gradients, time, bytes, the line of the calling code, and the links between them (see `Operation` and `Step`).
+    With `keep_values` also copies of all inputs, outputs and gradients. Nothing is changed by being watched, and
+    nothing is watched outside; only the calling thread is.
+    """
+    if not isinstance(keep_values, bool):
+        raise TypeError(
+            f"trace: keep_values must be True or False, got {type(keep_values).__name__}; "
+            "what is to be traced runs inside `with study.trace() as t:`"
+        )
+    return Trace(Recorder(keep_values))
+
+
+def _below(record: Record, module: str) -> bool:
+    paths = [path for path, _ in record.scope] + ([record.leaf] if isinstance(record, Step) else [])
+    return any([path == module or path.startswith(f"{module}.") for path in paths])

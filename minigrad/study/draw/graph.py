@@ -1,0 +1,88 @@
+"""A drawing of the graph that backward walks: operations, parameters, and the modules around them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from minigrad.nn import Module
+from minigrad.record.trace import Trace
+from minigrad.study.draw.cards import draw
+from minigrad.study.draw.entries import Tape, read_tape
+from minigrad.study.draw.folding import Box, fold, is_chip
+from minigrad.study.draw.shapes import css
+
+MOST_SHOWN = 1000  # cards in one picture: more cannot be read, and take seconds to lay out
+
+
+def graph(loss: Any, model: Module | None = None, depth: int | None = None) -> Graph:
+    """The graph of `loss` as a picture: a notebook shows it, `save("graph.svg")` writes it.
+
+    Modules are boxes, opened down to `depth` levels (0: all folded; by default as far as about 20 cards remain).
+    Which module an operation is in is known exactly if forward ran inside `study.trace()`, and otherwise
+    inferred from where the parameters of `model` are used. Without `model`, it and the names of tensors are looked
+    up among the variables of the caller. Gradient norms are shown where there is a `.grad`: in the leaves after
+    backward, and in tensors with `retain_grad()`.
+    """
+    if isinstance(loss, Trace):
+        raise TypeError("graph: draw the loss itself, graph(loss); a trace is for study.step")
+    tape = read_tape("graph", loss, model, sys._getframe(1))
+    if depth is not None and (not isinstance(depth, int) or depth < 0):
+        raise ValueError(f"graph: depth must be an int from 0, or None, but got {depth!r}")
+    return Graph(tape, depth)
+
+
+class Graph:
+    """A picture of a tape; see `graph`."""
+
+    def __init__(self, tape: Tape, depth: int | None = None):
+        self._tape = tape
+        entries = tape.entries
+        shown = [entry.index for entry in entries if not is_chip(entries, entry)]
+        if not any([entry.path for entry in entries]) and len(shown) > MOST_SHOWN:
+            raise ValueError(_too_many(len(shown), "model=, so that its modules can be folded"))
+        self._root = fold(entries, shown, depth)
+        if self._root.cards() > MOST_SHOWN:
+            raise ValueError(_too_many(self._root.cards(), "a smaller depth"))
+
+    def _repr_svg_(self) -> str:
+        return draw(self._tape, self._root).svg()
+
+    def __repr__(self) -> str:
+        return f"<Graph of {self._root.cards()} cards>"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture, by the suffix of `path`: .svg, .png, .pdf, or .html, where folded modules open."""
+        path = Path(path)
+        if path.suffix == ".svg":
+            path.write_text(self._repr_svg_(), encoding="utf-8")
+        elif path.suffix == ".html":
+            path.write_text(self._page(), encoding="utf-8")
+        elif path.suffix in (".png", ".pdf"):
+            draw(self._tape, self._root).paint(path)
+        else:
+            raise ValueError(f"Graph.save: the path must end in .svg, .png, .pdf or .html, but got {path.name!r}")
+
+    def _page(self) -> str:
+        """A page of its own; every folded module has a second picture, which is shown when it is clicked."""
+        sections: list[str] = []
+        pending: list[Box] = [self._root]
+        while pending:
+            box = pending.pop(0)
+            for folded in [inner for inner in box.boxes() if inner.folded]:
+                level = len(folded.path.split("."))
+                pending.append(fold(self._tape.entries, folded.members, None, folded.path, level))
+            hidden = "" if box is self._root else " hidden"
+            picture = draw(self._tape, box).svg(colors=False)
+            sections.append(f'<section data-module="{box.path}"{hidden}>{picture}</section>')
+        template = Path(__file__).with_name("graph.html").read_text(encoding="utf-8")
+        return template.replace("/*colors*/", css(toggle=True)).replace("<!--pictures-->", "\n".join(sections))
+
+
+def _too_many(count: int, remedy: str) -> str:
+    return (
+        f"graph: {count:,} operations are too many for one picture (at most {MOST_SHOWN:,}): pass {remedy}, or draw "
+        "the result of a part of the computation"
+    )

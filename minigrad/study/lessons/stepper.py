@@ -1,0 +1,94 @@
+"""The stepper: a page in which a person walks forward and backward through a computation, one operation at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from minigrad.record.trace import Trace
+from minigrad.study.draw.cards import draw
+from minigrad.study.draw.entries import Tape
+from minigrad.study.draw.folding import fold, is_chip
+from minigrad.study.draw.shapes import css
+from minigrad.study.lessons.computation import story_of_tensor, story_of_trace
+from minigrad.study.lessons.first_lesson import lesson_steps, lesson_story
+from minigrad.study.lessons.narration import Narrator, Step
+
+_HERE = Path(__file__).parent
+
+
+def step(computation: Any = None, path: str | os.PathLike[str] = "stepper.html") -> Path:
+    """Write a page to walk through `computation`, forward and backward; returns the page's path.
+
+    The page is one file and needs no network. `computation` is one of
+    - nothing: a lesson of four operations, in which a value is used twice;
+    - a trace that kept its values, which shows everything that went in and came out:
+
+          with study.trace(keep_values=True) as t:
+              loss = F.cross_entropy(model(image), label)
+              loss.backward()
+          study.step(t, "lenet.html")
+
+    - a loss whose graph is whole. Its backward is run for the page, and no `.grad` changes. Of the values of forward
+      those are shown that something still holds, or that follow from them.
+
+    RuntimeError for a tensor without a graph or with a freed one, ValueError for more than 1,000 operations.
+    """
+    if isinstance(computation, str | os.PathLike):
+        path = os.fspath(computation)
+        raise TypeError(f"step: expected a trace or a loss before the path; the lesson is step(path={path!r})")
+    if computation is None:
+        title, narrator, steps = "Backpropagation, step by step", *lesson_steps(lesson_story())
+    else:
+        frame = sys._getframe(1)
+        story = story_of_trace(computation) if isinstance(computation, Trace) else story_of_tensor(computation, frame)
+        narrator = Narrator(story)
+        title = f"Forward and backward of {narrator.names[story.runs[0].entry]}"
+        steps = [_start(narrator), *narrator.tell()]
+    path = Path(path)
+    path.write_text(_page(title, narrator, steps), encoding="utf-8")
+    return path
+
+
+def _start(narrator: Narrator) -> Step:
+    operations = sum([bool(entry.operation) for entry in narrator.entries])
+    leaves = sum([not entry.operation and entry.requires_grad for entry in narrator.entries])
+    name = escape(narrator.names[narrator.story.runs[0].entry])
+    words = [
+        f"This is the graph of <b>{name}</b>: {operations} operations, and {leaves} leaves whose gradient is wanted. "
+        "A card is an operation; an arrow is a value that one made and another uses.",
+        "First each operation computes its output. Then the gradients come back the other way: each operation turns "
+        "the gradient of its output into those of its inputs.",
+        "Step with the buttons or with → and ←; Home and End lead to the ends, space plays. A click on a card leads to "
+        "its step.",
+    ]
+    return Step("start", f"What leads to {narrator.names[narrator.story.runs[0].entry]}", words)
+
+
+def _page(title: str, narrator: Narrator, steps: list[Step]) -> str:
+    entries = narrator.entries
+    shown = [entry.index for entry in entries if not is_chip(entries, entry)]
+    depth = max([len(entry.path) for entry in entries])
+    picture = draw(Tape(entries, narrator.story.modules), fold(entries, shown, depth), legend=False)
+    data = {
+        "steps": [one.as_dict() for one in steps],
+        "values": narrator.values,
+        "codes": narrator.codes,
+        "leaves": [entry.index for entry in entries if not entry.operation],
+    }
+    page = (_HERE / "stepper.html").read_text(encoding="utf-8")
+    for place, text in (
+        ("/*css*/", (_HERE / "stepper.css").read_text(encoding="utf-8")),
+        ("/*colors*/", css(toggle=True)),
+        ("/*script*/", (_HERE / "stepper.js").read_text(encoding="utf-8")),
+        ("/*title*/", escape(title)),
+        ("/*svg*/", picture.svg(colors=False)),
+        # Inside <script> only "<" could end the data early.
+        ("/*data*/", json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")),
+    ):
+        page = page.replace(place, text)
+    return page
