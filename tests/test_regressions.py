@@ -37,6 +37,11 @@ def test_same_tensor_divided_by_itself():
     assert x.grad.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("divide", [lambda n: n / 2, lambda n: 2 / n, lambda n: n / True, lambda n: n / n])
+def test_integers_divide_as_the_default_dtype(divide):
+    assert divide(mg.tensor([-7, 7])).dtype == mg.float32
+
+
 def test_same_tensor_times_itself():
     x = leaf(3.0, -2.0)
     (x * x).sum().backward()

@@ -289,7 +289,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
             _expect_none(array_of(y) == 0, "div: integer division by zero")
         return DivRounded.apply(x, y, rounding_mode, tensor.dtype)
     if tensor.dtype.kind != "f":
-        x, y = [o.to(dtypes.get_default_dtype()) if isinstance(o, Tensor) else o for o in (x, y)]
+        # A number as a Python float: NumPy's integers would make the quotient a float64.
+        x, y = [o.to(dtypes.get_default_dtype()) if isinstance(o, Tensor) else float(o) for o in (x, y)]
     return Div.apply(x, y)
 
 
