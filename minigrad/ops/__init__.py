@@ -1,4 +1,8 @@
-"""What can be differentiated: a family of operations a file, each operation's forward and backward side by side."""
+"""Differentiable operations: a family a file, each operation's forward and backward side by side.
+
+A function checks its arguments before it computes anything. An argument of the wrong Python type raises a
+TypeError that names the function and the argument; the docstrings list the other errors.
+"""
 
 from minigrad.ops.methods import bind
 

@@ -34,23 +34,68 @@ __all__ = [
 
 
 def tensor(data: Any, *, dtype=None, device: Device | str | None = None, requires_grad: bool = False) -> Tensor:
-    """A new tensor with a copy of `data`: a number, nested sequences, a NumPy array, or tensors.
+    """Make a new tensor with a copy of `data`.
 
-    Python floats become the default dtype, Python integers int64; arrays keep theirs.
+    Args:
+        data: a number, nested sequences of numbers or tensors, an array or a tensor.
+        dtype: the elements' type; None keeps an array's, and takes the default dtype for Python floats, int64 for
+            integers, bool for booleans.
+        device: where the tensor lies, "cpu" or "cuda"; None means the CPU.
+        requires_grad: whether operations on the tensor are recorded for `backward`.
+
+    Raises:
+        ValueError: nested sequences have unequal lengths.
+        RuntimeError: the device is not there, or `requires_grad` is asked of integers.
+
+    Examples:
+        >>> mg.tensor([[1, 2], [3, 4]])
+        tensor([[1, 2],
+                [3, 4]])
+        >>> mg.tensor([1.0, 2.5], dtype=mg.float64, requires_grad=True)
+        tensor([1.0000, 2.5000], dtype=float64, requires_grad=True)
     """
     result = Tensor(to_device(_as_array("tensor", data, dtype, copy=True), device))
     return result.requires_grad_(requires_grad) if requires_grad else result
 
 
 def as_tensor(data: Any, dtype=None, device: Device | str | None = None) -> Tensor:
-    """`data` as a tensor, sharing memory (and history) where dtype and device allow it."""
+    """Make a tensor of `data` that shares its memory, and its history, where dtype and device allow it.
+
+    Args:
+        data: as for `tensor`.
+        dtype: the elements' type, or None to keep it.
+        device: where the tensor lies, or None to leave it there.
+
+    Raises:
+        ValueError: nested sequences have unequal lengths.
+
+    Examples:
+        >>> import numpy as np
+        >>> array = np.zeros(2, np.float32)
+        >>> x = mg.as_tensor(array)
+        >>> array[0] = 1
+        >>> x
+        tensor([1., 0.])
+    """
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)
     return Tensor(to_device(_as_array("as_tensor", data, dtype, copy=False), device))
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
-    """A tensor that shares the memory of a NumPy array."""
+    """Make a tensor that shares the memory of a NumPy array.
+
+    Args:
+        ndarray: the array, of a dtype that minigrad has.
+
+    Raises:
+        TypeError: `ndarray` is not a NumPy array, or its dtype is not supported.
+
+    Examples:
+        >>> import numpy as np
+        >>> mg.from_numpy(np.arange(3))
+        tensor([0, 1, 2])
+    """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: expected np.ndarray (got {type(ndarray).__name__})")
     dtypes.check_dtype("from_numpy", ndarray.dtype)
@@ -58,7 +103,19 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
-    """A tensor that shares the memory of any array that speaks DLPack."""
+    """Make a tensor that shares the memory of another library's array.
+
+    Args:
+        ext_tensor: any object with `__dlpack__`: an array of NumPy, CuPy, PyTorch or JAX.
+
+    Raises:
+        TypeError: `ext_tensor` has no `__dlpack__`, or its dtype is not supported.
+
+    Examples:
+        >>> import numpy as np
+        >>> mg.from_dlpack(np.ones(2, np.float32))
+        tensor([1., 1.])
+    """
     if not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(f"from_dlpack: expected an array with __dlpack__, got {type(ext_tensor).__name__}")
     kind, _ = ext_tensor.__dlpack_device__()
@@ -114,22 +171,74 @@ def _made(operation: str, make, shape: Sequence, dtype, device, requires_grad: b
 
 
 def zeros(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros."""
+    """Make a tensor of zeros.
+
+    Args:
+        size: the shape, as integers or one sequence.
+        dtype, device, requires_grad: as for `tensor`; the dtype is the default one.
+
+    Raises:
+        RuntimeError: a size is negative.
+
+    Examples:
+        >>> mg.zeros(2, 3)
+        tensor([[0., 0., 0.],
+                [0., 0., 0.]])
+    """
     return _made("zeros", lambda xp, shape, d: xp.zeros(shape, d), size, dtype, device, requires_grad)
 
 
 def ones(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones."""
+    """Make a tensor of ones.
+
+    Args:
+        size: the shape, as integers or one sequence.
+        dtype, device, requires_grad: as for `tensor`; the dtype is the default one.
+
+    Raises:
+        RuntimeError: a size is negative.
+
+    Examples:
+        >>> mg.ones((2, 2), dtype=mg.int64)
+        tensor([[1, 1],
+                [1, 1]])
+    """
     return _made("ones", lambda xp, shape, d: xp.ones(shape, d), size, dtype, device, requires_grad)
 
 
 def empty(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """A tensor whose values are whatever the memory held."""
+    """Make a tensor without initialising its values: they are what the memory held.
+
+    Args:
+        size: the shape, as integers or one sequence.
+        dtype, device, requires_grad: as for `tensor`; the dtype is the default one.
+
+    Raises:
+        RuntimeError: a size is negative.
+
+    Examples:
+        >>> mg.empty(2, 3).shape
+        (2, 3)
+    """
     return _made("empty", lambda xp, shape, d: xp.empty(shape, d), size, dtype, device, requires_grad)
 
 
 def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """A tensor of one value, whose dtype follows the value unless given."""
+    """Make a tensor of one value.
+
+    Args:
+        size: the shape.
+        fill_value: the value; its type decides the dtype unless one is given.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Raises:
+        RuntimeError: a size is negative, or the dtype cannot hold the value.
+
+    Examples:
+        >>> mg.full((2, 2), 7)
+        tensor([[7, 7],
+                [7, 7]])
+    """
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     if dtype is None:
@@ -139,7 +248,21 @@ def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, req
 
 
 def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """The n x m matrix with ones on the diagonal."""
+    """Make the (n, m) matrix with ones on the diagonal and zeros elsewhere.
+
+    Args:
+        n: the rows.
+        m: the columns; None means n.
+        dtype, device, requires_grad: as for `tensor`; the dtype is the default one.
+
+    Raises:
+        RuntimeError: a size is negative.
+
+    Examples:
+        >>> mg.eye(2, 3)
+        tensor([[1., 0., 0.],
+                [0., 1., 0.]])
+    """
     return _made(
         "eye", lambda xp, shape, d: xp.eye(*shape, dtype=d), (n, n if m is None else m), dtype, device, requires_grad
     )
@@ -148,7 +271,23 @@ def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad:
 def arange(
     start: float, end: float | None = None, step: float = 1, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
-    """start, start + step, ... up to but without `end`; ``arange(end)`` starts at 0."""
+    """Make the vector start, start + step, start + 2 step, ... as far as it stays before `end`.
+
+    Args:
+        start: the first value; ``arange(end)`` starts at 0.
+        end: the bound, not included.
+        step: the distance between neighbours, positive or negative.
+        dtype, device, requires_grad: as for `tensor`; the dtype is int64 if all three are integers.
+
+    Raises:
+        RuntimeError: a value is not finite, `step` is 0, or its sign leads away from `end`.
+
+    Examples:
+        >>> mg.arange(4)
+        tensor([0, 1, 2, 3])
+        >>> mg.arange(1, 2, 0.25)
+        tensor([1.0000, 1.2500, 1.5000, 1.7500])
+    """
     if end is None:
         start, end = 0, start
     start, end, step = [value.item() if isinstance(value, Tensor) else value for value in (start, end, step)]
@@ -169,7 +308,20 @@ def arange(
 
 
 def linspace(start: Any, end: Any, steps: int, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """`steps` values from `start` to `end`, both included, equally far apart."""
+    """Make a vector of values at equal distances, both ends included.
+
+    Args:
+        start, end: the first and the last value.
+        steps: how many values.
+        dtype, device, requires_grad: as for `tensor`; the dtype is the default one.
+
+    Raises:
+        RuntimeError: `steps` is negative.
+
+    Examples:
+        >>> mg.linspace(0, 1, 5)
+        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}")
     start, end = [
@@ -193,22 +345,62 @@ def _like(operation: str, make, input: Tensor, dtype, device, requires_grad: boo
 
 
 def zeros_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """Zeros in the shape of `input`."""
+    """Make zeros in the shape of another tensor.
+
+    Args:
+        input: gives the shape, and dtype and device unless they are given.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Examples:
+        >>> mg.zeros_like(mg.tensor([[1, 2]]))
+        tensor([[0, 0]])
+    """
     return _like("zeros_like", lambda xp, array, d: xp.zeros_like(array, d), input, dtype, device, requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """Ones in the shape of `input`."""
+    """Make ones in the shape of another tensor.
+
+    Args:
+        input: gives the shape, and dtype and device unless they are given.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Examples:
+        >>> mg.ones_like(mg.tensor([[1, 2]]), dtype=mg.float32)
+        tensor([[1., 1.]])
+    """
     return _like("ones_like", lambda xp, array, d: xp.ones_like(array, d), input, dtype, device, requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """Unspecified values in the shape of `input`."""
+    """Make a tensor of uninitialised values in the shape of another.
+
+    Args:
+        input: gives the shape, and dtype and device unless they are given.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Examples:
+        >>> mg.empty_like(mg.tensor([[1, 2]])).shape
+        (1, 2)
+    """
     return _like("empty_like", lambda xp, array, d: xp.empty_like(array, d), input, dtype, device, requires_grad)
 
 
 def full_like(input: Tensor, fill_value: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """One value in the shape of `input`."""
+    """Make a tensor of one value in the shape of another.
+
+    Args:
+        input: gives the shape, and dtype and device unless they are given.
+        fill_value: the value.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Raises:
+        RuntimeError: the dtype cannot hold the value.
+
+    Examples:
+        >>> mg.full_like(mg.tensor([1.0, 2.0]), 0.5)
+        tensor([0.5000, 0.5000])
+    """
 
     def make(xp, array, dtype):
         return xp.full_like(array, number("full_like", fill_value, dtype).array[()], dtype)
@@ -217,29 +409,96 @@ def full_like(input: Tensor, fill_value: float, *, dtype=None, device=None, requ
 
 
 def new_zeros(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """Zeros of another shape, with the dtype of `input`."""
+    """Make zeros of another shape with this tensor's dtype and device.
+
+    Args:
+        input: gives dtype and device unless they are given.
+        size: the shape, as integers or one sequence.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Raises:
+        RuntimeError: a size is negative.
+
+    Examples:
+        >>> mg.tensor([1, 2]).new_zeros(3)
+        tensor([0, 0, 0])
+    """
     return zeros(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 def new_ones(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """Ones of another shape, with the dtype of `input`."""
+    """Make ones of another shape with this tensor's dtype and device.
+
+    Args:
+        input: gives dtype and device unless they are given.
+        size: the shape, as integers or one sequence.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Raises:
+        RuntimeError: a size is negative.
+
+    Examples:
+        >>> mg.tensor([1, 2]).new_ones(2, 2)
+        tensor([[1, 1],
+                [1, 1]])
+    """
     return ones(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 def new_empty(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """Unspecified values of another shape, with the dtype of `input`."""
+    """Make a tensor of uninitialised values, of another shape with this tensor's dtype and device.
+
+    Args:
+        input: gives dtype and device unless they are given.
+        size: the shape, as integers or one sequence.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Raises:
+        RuntimeError: a size is negative.
+
+    Examples:
+        >>> mg.tensor([1.0]).new_empty(2, 3).shape
+        (2, 3)
+    """
     return empty(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 def new_full(
     input: Tensor, size: Sequence[int], fill_value: float, *, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
-    """One value in another shape, with the dtype of `input`."""
+    """Make a tensor of one value, of another shape with this tensor's dtype and device.
+
+    Args:
+        input: gives dtype and device unless they are given.
+        size: the shape.
+        fill_value: the value.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Raises:
+        RuntimeError: a size is negative, or the dtype cannot hold the value.
+
+    Examples:
+        >>> mg.tensor([1.0]).new_full((2,), 3)
+        tensor([3., 3.])
+    """
     return full(
         size, fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad
     )
 
 
 def new_tensor(input: Tensor, data: Any, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
-    """`data` as a new tensor with the dtype of `input`."""
+    """Make a tensor with a copy of `data`, and this tensor's dtype and device.
+
+    Args:
+        input: gives dtype and device unless they are given.
+        data: as for `tensor`.
+        dtype, device, requires_grad: as for `tensor`.
+
+    Raises:
+        ValueError: nested sequences have unequal lengths.
+
+    Examples:
+        >>> mg.tensor([0.5]).new_tensor([1, 2])
+        tensor([1., 2.])
+    """
     return tensor(data, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)

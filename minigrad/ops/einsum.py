@@ -64,11 +64,28 @@ def _operand_gradient(term: str, operand: Tensor, others: list[tuple[str, Tensor
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:
-    """The sum of products of the operands' elements over all indices that are not in the result.
+    """Sum products over indices, in Einstein's notation.
 
-    "ij,jk->ik" is the matrix product, "ii->i" the diagonal, "bi,bj->bij" a batch of outer products; "..."
-    stands for any further dimensions. Without "->" the result has the indices that occur once, sorted.
-    A dimension of size 1 is broadcast.
+    "ij,jk->ik" is the matrix product, "ii->i" the diagonal, "bi,bj->bij" a batch of outer products. Indices that
+    are missing in the result are summed over.
+
+    Args:
+        equation: one letter per dimension of each operand, separated by commas; "..." stands for any further
+            dimensions. Without "->" the result has the indices that occur once, in alphabetical order.
+        operands: the tensors. A dimension of size 1 is broadcast.
+
+    Raises:
+        ValueError: there is no operand.
+        TypeError: the equation is not a string.
+        RuntimeError: the equation cannot be parsed, or does not fit the operands' dimensions and sizes.
+
+    Examples:
+        >>> a, b = mg.tensor([[1.0, 2.0], [3.0, 4.0]]), mg.tensor([[1.0, 0.0], [0.0, 10.0]])
+        >>> mg.einsum("ij,jk->ik", a, b)
+        tensor([[ 1., 20.],
+                [ 3., 40.]])
+        >>> mg.einsum("ii", a)  # the trace
+        tensor(5.)
     """
     if not isinstance(equation, str):
         raise TypeError(f"einsum: the equation must be a string, got {type(equation).__name__}")

@@ -243,7 +243,20 @@ class Clamp(Function):
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
-    """input + alpha * other, broadcast."""
+    """Add two operands element by element: ``input + alpha * other``.
+
+    Args:
+        input, other: tensors, or a tensor and a number; their shapes broadcast, their dtypes are promoted.
+        alpha: a factor for `other`.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast, or the tensors are on different devices.
+
+    Examples:
+        >>> mg.add(mg.tensor([1.0, 2.0]), mg.tensor([[10.0], [20.0]]), alpha=2)
+        tensor([[21., 22.],
+                [41., 42.]])
+    """
     if alpha != 1:
         check_number("add", "alpha", alpha)
     elif takes_residual(input, other) or takes_residual(other, input):
@@ -264,7 +277,19 @@ def adds_in_place(input: Tensor, other: Any) -> bool:
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
-    """input - alpha * other, broadcast; booleans have no difference."""
+    """Subtract element by element: ``input - alpha * other``.
+
+    Args:
+        input, other: tensors, or a tensor and a number; their shapes broadcast, their dtypes are promoted.
+        alpha: a factor for `other`.
+
+    Raises:
+        RuntimeError: an operand is boolean, the shapes do not broadcast, or the devices differ.
+
+    Examples:
+        >>> mg.sub(mg.tensor([5, 7]), 2)
+        tensor([3, 5])
+    """
     if alpha != 1:
         check_number("sub", "alpha", alpha)
     x, y = operands("sub", input, other if alpha == 1 else mul(other, alpha))
@@ -274,12 +299,42 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 def mul(input: Any, other: Any) -> Tensor:
-    """input * other, broadcast."""
+    """Multiply element by element: ``input * other``.
+
+    Args:
+        input, other: tensors, or a tensor and a number; their shapes broadcast, their dtypes are promoted.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast, or the tensors are on different devices.
+
+    Examples:
+        A column times a row is an outer product.
+
+        >>> mg.mul(mg.tensor([[1.0], [2.0]]), mg.tensor([3.0, 4.0]))
+        tensor([[3., 4.],
+                [6., 8.]])
+    """
     return Mul.apply(*operands("mul", input, other))
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-    """input / other, broadcast; integers divide as floats unless `rounding_mode` is "trunc" or "floor"."""
+    """Divide element by element: ``input / other``.
+
+    Args:
+        input, other: tensors, or a tensor and a number; their shapes broadcast. Integers are divided as floats
+            unless a `rounding_mode` is given.
+        rounding_mode: None, "trunc" (towards zero) or "floor" (downwards).
+
+    Raises:
+        RuntimeError: `rounding_mode` is another one, integers are rounded after a division by 0, the shapes do not
+            broadcast, or the devices differ.
+
+    Examples:
+        >>> mg.div(mg.tensor([-7, 7]), 2)
+        tensor([-3.5000,  3.5000])
+        >>> mg.div(mg.tensor([-7, 7]), 2, rounding_mode="floor")
+        tensor([-4,  3])
+    """
     x, y = operands("div", input, other)
     if rounding_mode not in (None, "trunc", "floor"):
         raise RuntimeError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
@@ -295,7 +350,21 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
-    """input ** exponent, broadcast; RuntimeError for integers to a negative integer power."""
+    """Raise to a power element by element: ``input ** exponent``.
+
+    Args:
+        input, exponent: tensors, or a tensor and a number; their shapes broadcast, their dtypes are promoted.
+
+    Raises:
+        RuntimeError: integers are raised to a negative integer power, the shapes do not broadcast, or the devices
+            differ.
+
+    Examples:
+        >>> mg.pow(mg.tensor([1.0, 2.0, 3.0]), 2)
+        tensor([1., 4., 9.])
+        >>> mg.pow(2, mg.tensor([1, 2, 3]))
+        tensor([2, 4, 8])
+    """
     x, y = operands("pow", input, exponent)
     dtype = (x if isinstance(x, Tensor) else y).dtype
     if dtype.kind in "iu":
@@ -312,21 +381,59 @@ def _expect_none(wrong: Any, message: str) -> None:
 
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
-    """The larger of each pair of elements."""
+    """Take the larger of each pair of elements; NaN if either is NaN.
+
+    Equal elements share the gradient equally.
+
+    Args:
+        input, other: tensors whose shapes broadcast.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast, or the devices differ.
+
+    Examples:
+        >>> mg.maximum(mg.tensor([1.0, 5.0]), mg.tensor([3.0, 2.0]))
+        tensor([3., 5.])
+    """
     return Maximum.apply(
         *operands("maximum", check_tensor("maximum", "input", input), check_tensor("maximum", "other", other))
     )
 
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
-    """The smaller of each pair of elements."""
+    """Take the smaller of each pair of elements; NaN if either is NaN.
+
+    Equal elements share the gradient equally.
+
+    Args:
+        input, other: tensors whose shapes broadcast.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast, or the devices differ.
+
+    Examples:
+        >>> mg.minimum(mg.tensor([1.0, 5.0]), mg.tensor([3.0, 2.0]))
+        tensor([1., 2.])
+    """
     return Minimum.apply(
         *operands("minimum", check_tensor("minimum", "input", input), check_tensor("minimum", "other", other))
     )
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """`input` limited to [min, max], numbers or tensors, either of which may be left out."""
+    """Limit every element to the interval [min, max]; the gradient is 0 outside it.
+
+    Args:
+        input: a tensor of any shape.
+        min, max: numbers, or tensors that broadcast with `input`; either may be None.
+
+    Raises:
+        RuntimeError: both bounds are None, the shapes do not broadcast, or the devices differ.
+
+    Examples:
+        >>> mg.clamp(mg.tensor([-2.0, 0.5, 3.0]), min=0, max=1)
+        tensor([0.0000, 0.5000, 1.0000])
+    """
     check_tensor("clamp", "input", input)
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of 'min' or 'max' must not be None")
@@ -348,7 +455,23 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None):
-    """`input` where the condition holds, `other` elsewhere; with the condition alone, the indices where it holds."""
+    """Choose element by element: `input` where `condition` is true, `other` elsewhere.
+
+    Args:
+        condition: a boolean tensor.
+        input, other: tensors or numbers. All three shapes broadcast. Without both, the result is the tuple of
+            index vectors at which `condition` is true.
+
+    Raises:
+        RuntimeError: `condition` is not boolean, the shapes do not broadcast, or the devices differ.
+
+    Examples:
+        >>> x = mg.tensor([-1.0, 2.0, -3.0])
+        >>> mg.where(x > 0, x, 0.0)
+        tensor([0., 2., 0.])
+        >>> mg.where(x < 0)
+        (tensor([0, 2]),)
+    """
     check_tensor("where", "condition", condition)
     if condition.dtype != bool:
         raise RuntimeError(f"where: expected condition to be a boolean tensor, got {condition.dtype}")

@@ -91,10 +91,21 @@ def check_factors(operation: str, first: Tensor, second: Tensor, shapes: tuple[t
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
-    """The matrix product of the last two dimensions, those before them broadcast.
+    """Multiply matrices: the product over the last two dimensions, with the dimensions before them broadcast.
 
-    A 1-d `input` is a row and a 1-d `other` a column, whose dimension of size 1 is taken away in the end: two
-    vectors give a number, a matrix (n, k) and a vector (k,) give (n,).
+    Args:
+        input: (..., n, k), or (k,) for a row whose dimension is dropped from the result.
+        other: (..., k, m), or (k,) for a column whose dimension is dropped from the result.
+
+    Raises:
+        RuntimeError: an operand is 0-d, the sizes do not fit, or dtypes or devices differ.
+
+    Examples:
+        >>> a = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> mg.matmul(a, mg.tensor([1.0, 10.0]))
+        tensor([21., 43.])
+        >>> (mg.ones(5, 1, 2, 3) @ mg.ones(4, 3, 6)).shape
+        (5, 4, 2, 6)
     """
     check_tensor("matmul", "input", input)
     check_tensor("matmul", "other", other)
@@ -121,14 +132,39 @@ def _check_dims(operation: str, **tensors: tuple[Tensor, int]) -> None:
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """The product of two matrices: (n, k) and (k, m) give (n, m)."""
+    """Multiply two matrices, without broadcasting.
+
+    Args:
+        input: (n, k).
+        mat2: (k, m); the result is (n, m).
+
+    Raises:
+        RuntimeError: an operand is not a matrix, the sizes do not fit, or dtypes or devices differ.
+
+    Examples:
+        >>> mg.mm(mg.eye(2), mg.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        tensor([[1., 2.],
+                [3., 4.]])
+    """
     _check_dims("mm", input=(input, 2), mat2=(mat2, 2))
     check_factors("mm", input, mat2)
     return MatMul.apply(input, mat2)
 
 
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
-    """The products of two batches of matrices: (b, n, k) and (b, k, m) give (b, n, m)."""
+    """Multiply two batches of matrices, pair by pair.
+
+    Args:
+        input: (b, n, k).
+        mat2: (b, k, m); the result is (b, n, m).
+
+    Raises:
+        RuntimeError: an operand is not 3-d, the sizes do not fit, or dtypes or devices differ.
+
+    Examples:
+        >>> mg.bmm(mg.ones(2, 1, 3), mg.ones(2, 3, 4)).shape
+        (2, 1, 4)
+    """
     _check_dims("bmm", input=(input, 3), mat2=(mat2, 3))
     if input.shape[0] != mat2.shape[0]:
         raise RuntimeError(f"bmm: expected batches of the same size, got {list(input.shape)} and {list(mat2.shape)}")
@@ -137,7 +173,19 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
-    """The product of a matrix (n, k) and a vector (k,): (n,)."""
+    """Multiply a matrix and a vector.
+
+    Args:
+        input: (n, k).
+        vec: (k,); the result is (n,).
+
+    Raises:
+        RuntimeError: the dimensions or sizes do not fit, or dtypes or devices differ.
+
+    Examples:
+        >>> mg.mv(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), mg.tensor([1.0, 1.0]))
+        tensor([3., 7.])
+    """
     _check_dims("mv", input=(input, 2), vec=(vec, 1))
     if input.shape[1] != vec.shape[0]:
         rows, columns = input.shape
@@ -146,7 +194,18 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 
 
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
-    """The sum of the products of two vectors' elements."""
+    """Sum the products of the elements of two vectors.
+
+    Args:
+        input, tensor: vectors (n,); the result is 0-d.
+
+    Raises:
+        RuntimeError: an operand is not a vector, the lengths differ, or dtypes or devices differ.
+
+    Examples:
+        >>> mg.dot(mg.tensor([1.0, 2.0, 3.0]), mg.tensor([4.0, 5.0, 6.0]))
+        tensor(32.)
+    """
     _check_dims("dot", input=(input, 1), tensor=(tensor, 1))
     if input.shape != tensor.shape:
         raise RuntimeError(
@@ -159,6 +218,19 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """All products of an element of one vector with one of the other: (n,) and (m,) give (n, m)."""
+    """Multiply each element of one vector by each element of another.
+
+    Args:
+        input: (n,).
+        vec2: (m,); the result is (n, m).
+
+    Raises:
+        RuntimeError: an operand is not a vector, or the devices differ.
+
+    Examples:
+        >>> mg.outer(mg.tensor([1, 2]), mg.tensor([10, 20, 30]))
+        tensor([[10, 20, 30],
+                [20, 40, 60]])
+    """
     _check_dims("outer", input=(input, 1), vec2=(vec2, 1))
     return input.unsqueeze(1) * vec2

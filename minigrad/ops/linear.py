@@ -46,7 +46,21 @@ class Linear(FusedFunction):
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """input W^T + bias: (..., in) with a weight (out, in) and a bias (out,) gives (..., out)."""
+    """Apply an affine map to the last dimension: ``input @ weight.T + bias``.
+
+    Args:
+        input: (..., in).
+        weight: (out, in).
+        bias: (out,), or None. The result is (..., out).
+
+    Raises:
+        RuntimeError: the shapes do not fit, or dtypes or devices differ.
+
+    Examples:
+        >>> x, weight = mg.tensor([[1.0, 2.0]]), mg.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        >>> F.linear(x, weight, mg.tensor([0.0, 0.0, 10.0]))
+        tensor([[ 1.,  2., 13.]])
+    """
     check_tensor("linear", "input", input)
     check_tensor("linear", "weight", weight)
     if input.ndim == 0 or weight.ndim not in (1, 2):

@@ -98,7 +98,21 @@ def rand(
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Numbers evenly distributed over [0, 1)."""
+    """Draw numbers uniformly from [0, 1).
+
+    Args:
+        size: the shape, as integers or one sequence.
+        generator: where the random numbers come from; None means minigrad's default generator (see `manual_seed`).
+        dtype, device, requires_grad: as for `tensor`; the dtype must be of floating-point numbers.
+
+    Raises:
+        RuntimeError: a size is negative, or the dtype is not floating-point.
+
+    Examples:
+        >>> x = mg.rand(1000)
+        >>> bool((x >= 0).all() & (x < 1).all()), round(x.mean().item(), 1)
+        (True, 0.5)
+    """
     return _filled("rand", "uniform", size, generator, dtype, device, requires_grad)
 
 
@@ -109,14 +123,42 @@ def randn(
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Numbers of the normal distribution with mean 0 and variance 1."""
+    """Draw numbers from the normal distribution with mean 0 and variance 1.
+
+    Args:
+        size: the shape, as integers or one sequence.
+        generator: where the random numbers come from; None means minigrad's default generator (see `manual_seed`).
+        dtype, device, requires_grad: as for `tensor`; the dtype must be of floating-point numbers.
+
+    Raises:
+        RuntimeError: a size is negative, or the dtype is not floating-point.
+
+    Examples:
+        The same seed gives the same numbers, on every device.
+
+        >>> x = mg.randn(2, 3, generator=mg.Generator().manual_seed(1))
+        >>> mg.equal(x, mg.randn(2, 3, generator=mg.Generator().manual_seed(1)))
+        True
+    """
     return _filled("randn", "normal", size, generator, dtype, device, requires_grad)
 
 
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
-    """`rand` in the shape of `input`, and in its dtype and on its device unless others are given."""
+    """Draw uniformly from [0, 1), in the shape of another tensor.
+
+    Args:
+        input: gives the shape, and dtype and device unless they are given.
+        generator, dtype, device, requires_grad: as for `rand`.
+
+    Raises:
+        RuntimeError: the dtype is not floating-point.
+
+    Examples:
+        >>> mg.rand_like(mg.zeros(2, 3)).shape
+        (2, 3)
+    """
     check_tensor("rand_like", "input", input)
     where = input.device if device is None else device
     return _filled("rand_like", "uniform", input.shape, generator, dtype or input.dtype, where, requires_grad)
@@ -125,7 +167,19 @@ def rand_like(
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype=None, device=None, requires_grad: bool = False
 ) -> Tensor:
-    """`randn` in the shape of `input`, and in its dtype and on its device unless others are given."""
+    """Draw from the standard normal distribution, in the shape of another tensor.
+
+    Args:
+        input: gives the shape, and dtype and device unless they are given.
+        generator, dtype, device, requires_grad: as for `rand`.
+
+    Raises:
+        RuntimeError: the dtype is not floating-point.
+
+    Examples:
+        >>> mg.randn_like(mg.zeros(2, 3)).shape
+        (2, 3)
+    """
     check_tensor("randn_like", "input", input)
     where = input.device if device is None else device
     return _filled("randn_like", "normal", input.shape, generator, dtype or input.dtype, where, requires_grad)
@@ -141,7 +195,24 @@ def randint(
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Integers from `low` up to but without `high`, each as likely: ``randint(high, size)`` starts at 0."""
+    """Draw integers uniformly from low, ..., high - 1.
+
+    Args:
+        low: the smallest value; ``randint(high, size)`` starts at 0.
+        high: the bound, not included.
+        size: the shape.
+        generator: as for `rand`.
+        dtype, device, requires_grad: as for `tensor`; the dtype is int64.
+
+    Raises:
+        TypeError: `high` or `size` is missing or of the wrong type.
+        RuntimeError: `low` is not below `high`, a size is negative, or the dtype cannot hold the range.
+
+    Examples:
+        >>> x = mg.randint(5, 8, (100,))
+        >>> x.min(), x.max()
+        (tensor(5), tensor(7))
+    """
     if size is None and isinstance(high, Sequence):
         high, size = None, high
     if high is None:
@@ -177,7 +248,21 @@ def randperm(
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """The integers from 0 to n - 1 in random order: that of n random 64-bit keys."""
+    """Draw a random order of the integers 0, ..., n - 1, all orders being equally likely.
+
+    Args:
+        n: how many.
+        generator: as for `rand`.
+        dtype, device, requires_grad: as for `tensor`; the dtype is int64.
+
+    Raises:
+        TypeError: `n` is not an int.
+        RuntimeError: `n` is negative.
+
+    Examples:
+        >>> mg.randperm(5).sort().values
+        tensor([0, 1, 2, 3, 4])
+    """
     if isinstance(n, bool) or not isinstance(n, int | np.integer):
         raise TypeError(f"randperm: n must be an int, got {type(n).__name__}")
     if n < 0:
@@ -201,7 +286,20 @@ def _trials(operation: str, p: Any, shape: tuple[int, ...], dtype, generator, de
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that the element of `input` says (or with probability `p`), else 0."""
+    """Draw 1 with a given probability, else 0.
+
+    Args:
+        input: the probability of each element; with `p`, it gives shape and dtype only.
+        p: one probability for all elements.
+        generator: as for `rand`.
+
+    Raises:
+        RuntimeError: a probability is outside [0, 1], or `input` is not floating-point and there is no `p`.
+
+    Examples:
+        >>> mg.bernoulli(mg.tensor([0.0, 1.0, 1.0]))
+        tensor([0., 1., 1.])
+    """
     check_tensor("bernoulli", "input", input)
     if p is None:
         p = check_floating("bernoulli", "input", input).array
@@ -220,7 +318,23 @@ def normal(
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normal numbers whose mean and standard deviation are given for each element, or for all of a `size`."""
+    """Draw from normal distributions of given means and standard deviations.
+
+    Args:
+        mean, std: numbers for all elements, or tensors whose shapes broadcast.
+        size: the shape, if both are numbers.
+        generator: as for `rand`.
+        dtype, device, requires_grad: as for `tensor`; a tensor's dtype and device come first.
+
+    Raises:
+        TypeError: `size` is missing, or given beside tensors.
+        RuntimeError: a standard deviation or a size is negative, or the shapes do not broadcast.
+
+    Examples:
+        >>> x = mg.normal(5.0, 2.0, (10000,))
+        >>> round(x.mean().item()), round(x.std().item())
+        (5, 2)
+    """
     given = [value.detach() for value in (mean, std) if isinstance(value, Tensor)]
     mean, std = (value.detach() if isinstance(value, Tensor) else value for value in (mean, std))
     if given and size is not None:
@@ -245,10 +359,24 @@ def normal(
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
-    """Indices drawn with probabilities proportional to the weights in `input`, a vector or a vector a row.
+    """Draw indices with probabilities proportional to weights.
 
-    Each weight races with an exponentially distributed time: the order of arrival is that of drawing without
-    replacement, and the first of a race a draw with it.
+    Each weight gets an exponentially distributed arrival time; the order of arrival is that of drawing without
+    replacement, and the first arrival is a draw with replacement.
+
+    Args:
+        input: the weights (n,) or (rows, n), finite and not negative; they need not sum to 1.
+        num_samples: how many draws; the result is (num_samples,) or (rows, num_samples).
+        replacement: whether an index can be drawn twice.
+        generator: as for `rand`.
+
+    Raises:
+        RuntimeError: a weight is negative or not finite, all are 0, more distinct draws are asked than there are
+            nonzero weights, or the dimensions do not fit.
+
+    Examples:
+        >>> mg.multinomial(mg.tensor([0.0, 1.0, 0.0, 3.0]), 2).sort().values
+        tensor([1, 3])
     """
     check_floating("multinomial", "input", input)
     weights = input.cpu().array
@@ -269,7 +397,21 @@ def multinomial(
 
 
 def uniform_(input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill with numbers evenly distributed over [from_, to), in place."""
+    """Fill the tensor with numbers drawn uniformly from an interval, in place.
+
+    Args:
+        input: the tensor.
+        from_, to: the interval's ends.
+        generator: as for `rand`.
+
+    Raises:
+        RuntimeError: the ends are in the wrong order, or `input` is not floating-point or cannot be written in place.
+
+    Examples:
+        >>> x = mg.empty(1000).uniform_(-1, 1)
+        >>> x.min().round(), x.max().round()
+        (tensor(-1.), tensor(1.))
+    """
     check_floating("uniform_", "input", input)
     check_writable(input)
     if not from_ <= to:
@@ -278,7 +420,20 @@ def uniform_(input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: G
 
 
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill with normal numbers, in place."""
+    """Fill the tensor with normally distributed numbers, in place.
+
+    Args:
+        input: the tensor.
+        mean, std: mean and standard deviation.
+        generator: as for `rand`.
+
+    Raises:
+        RuntimeError: `std` is negative, or `input` is not floating-point or cannot be written in place.
+
+    Examples:
+        >>> mg.empty(10000).normal_(std=3).std().round()
+        tensor(3.)
+    """
     check_floating("normal_", "input", input)
     check_writable(input)
     if not std >= 0:
@@ -287,7 +442,20 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Ge
 
 
 def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator | None = None) -> Tensor:
-    """Fill with ones of probability `p` and zeros, in place."""
+    """Fill the tensor with 1 (with probability `p`) and 0, in place.
+
+    Args:
+        input: the tensor.
+        p: the probability, or a tensor of them that broadcasts to `input`.
+        generator: as for `rand`.
+
+    Raises:
+        RuntimeError: a probability is outside [0, 1], or `input` cannot be written in place.
+
+    Examples:
+        >>> mg.empty(3).bernoulli_(1.0)
+        tensor([1., 1., 1.])
+    """
     check_tensor("bernoulli_", "input", input)
     check_writable(input)
     probability: Any = p
