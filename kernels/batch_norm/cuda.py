@@ -63,9 +63,10 @@ def normalize(x, weight, bias, mean, invstd, residual=None, relu: bool = False):
     A residual that lies otherwise is copied first.
     """
     rows = _Rows.of(x)
-    y = rows.empty()
+    y, residual = rows.empty(), rows.like(residual)
     vectors = [_contiguous(values) for values in (mean, invstd, weight, bias)]
-    rows.launch_each("normalize", (rows.x, *vectors, rows.like(residual), np.int32(relu), y))
+    rows = rows.together_with(residual, *vectors)
+    rows.launch_each("normalize", (rows.x, *vectors, residual, np.int32(relu), y))
     return rows.shaped(y)
 
 
@@ -103,6 +104,10 @@ class _Rows(NamedTuple):
         x = ended if last else array_module(x).ascontiguousarray(x)
         count, length = (n * plane, channels) if last else (n * channels, plane)
         return cls(x, last, count, length, channels, vector(length, x))
+
+    def together_with(self, *arrays) -> _Rows:
+        """The same rows, moved in packs only if each of these arrays (None: absent) begins at a whole pack too."""
+        return self._replace(packed=vector(self.length, self.x, *arrays))
 
     @property
     def images(self) -> int:
@@ -160,7 +165,8 @@ def _backward(rows: _Rows, dy, weight, mean, invstd, bias, relu: bool, y, gated)
     xp = array_module(rows.x)
     dbias, average, slope = (xp.empty(rows.channels, rows.x.dtype) for _ in range(3))
     dweight = None if weight is None else xp.empty(rows.channels, rows.x.dtype)
-    scale, shift = _contiguous(weight), _contiguous(bias)
+    mean, invstd, scale, shift = (_contiguous(values) for values in (mean, invstd, weight, bias))
+    rows = rows.together_with(dy, y, mean, invstd, scale, shift)
     if rows.channels:
         grid, block, _ = rows.sums()
         partial = xp.empty((2, grid[1], rows.channels), np.float64)

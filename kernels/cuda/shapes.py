@@ -23,6 +23,7 @@ def vector(length: int, *arrays) -> int:
     """How many elements a thread moves at once: 16 bytes' worth, or 1.
 
     The first if runs of `length` elements divide into such pieces, and each array begins at a multiple of 16 bytes.
+    Name every array that the caller gave and the kernel moves in packs; new arrays begin at such a multiple.
     """
     width = 16 // arrays[0].itemsize
     fits = length % width == 0 and all([array.data.ptr % 16 == 0 for array in arrays if array is not None])

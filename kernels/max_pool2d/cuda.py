@@ -59,7 +59,7 @@ def backward(
     dx = xp.empty((n, height, width, c) if last else input_shape, dy.dtype)
     if dx.size:
         images, channels = (n, c) if last else (n * c, 1)
-        packed = vector(channels, dy)
+        packed = vector(channels, dy, index)
         if _tile(input_shape, dy.size, kernel_size, stride, padding, dilation):
             grid, block = tiles(out_h * out_w * channels // packed, images)
             arguments = dy, index, dx, *integers(images, channels, out_h, out_w, kernel_size)
