@@ -3,8 +3,9 @@
 The names are PyTorch's: ``import minigrad as torch`` runs a program for a small network.
 """
 
-from minigrad import autograd, backends, cuda
+from minigrad import autograd, cuda
 from minigrad.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from minigrad.cuda import backends
 from minigrad.device import device, get_num_threads, set_num_threads
 from minigrad.dtypes import (
     bool_,

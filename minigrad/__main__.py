@@ -2,7 +2,7 @@
 
 import sys
 
-from minigrad.train.command.main import main
+from minigrad.command.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
-from minigrad import assertions
+from minigrad.kernels.cuda import assertions
 
 
 class device:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.capture import capturing
 from minigrad.device import device as as_device
+from minigrad.kernels.cuda.capture import capturing
 from minigrad.tensor import Tensor
 
 

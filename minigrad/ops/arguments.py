@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import assertions, dtypes
+from minigrad import dtypes
+from minigrad.kernels.cuda import assertions
 from minigrad.tensor import Tensor
 
 Pair = tuple[int, int]  # along height and width

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import assertions, dtypes
+from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.kernels.cuda import assertions
 from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.geometry import is_dense
 from minigrad.ops.arguments import (

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import assertions, dtypes
+from minigrad import dtypes
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import arrays_on, to_device
 from minigrad.device import device as Device
 from minigrad.generator import Generator, default_generator
+from minigrad.kernels.cuda import assertions
 from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.philox import reference
 from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor, sizes

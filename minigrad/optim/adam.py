@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.capture import Capture, capturing
+from minigrad.kernels.cuda.capture import Capture, capturing
 from minigrad.kernels.dispatch import implementation
 from minigrad.optim.optimizer import Optimizer, alike, check_betas, check_not_negative, gradient
 from minigrad.tensor import Tensor

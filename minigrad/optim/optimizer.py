@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import enable_grad
-from minigrad.capture import Capture, capturing
 from minigrad.device import device_of, on_host, to_device
+from minigrad.kernels.cuda.capture import Capture, capturing
 from minigrad.tensor import Tensor
 
 

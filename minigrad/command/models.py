@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import minigrad as mg
-from minigrad.train.command import arguments
-from minigrad.train.command.console import console, say, short, show, table
-from minigrad.train.command.zoo import ZOO
+from minigrad.command import arguments
+from minigrad.command.console import console, say, short, show, table
+from minigrad.command.zoo import ZOO
 from minigrad.vision.models import get_model
 
 

@@ -20,11 +20,11 @@ from typing import Any
 
 from minigrad.autograd.deferred import settle
 from minigrad.autograd.grad_mode import state
-from minigrad.capture import Capture, capturing, into
 from minigrad.device import cuda_backend
+from minigrad.kernels.cuda.capture import Capture, capturing, into
 from minigrad.tensor import Tensor
 
-HERE = Path(__file__).resolve().parent
+MINIGRAD = Path(__file__).resolve().parents[1]
 
 
 class CUDAGraph:
@@ -96,7 +96,7 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
 
 def _place(error: Exception) -> str:
     """Where in the user's program an error came about, and the line there."""
-    ours = f"{HERE}{os.sep}", f"{HERE.parent / 'kernels'}{os.sep}"
+    ours = f"{MINIGRAD}{os.sep}", f"{MINIGRAD.parent / 'kernels'}{os.sep}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not f.filename.startswith(ours) and "site-packages" not in f.filename]
     return f", at {own[-1].filename}:{own[-1].lineno}: {own[-1].line}" if own else ""

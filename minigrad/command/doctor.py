@@ -11,9 +11,9 @@ from typing import Any
 
 import minigrad as mg
 from minigrad import cuda
+from minigrad.command.console import pairs, say, show
+from minigrad.command.data import NAMED, cores
 from minigrad.device import cuda_backend
-from minigrad.train.command.console import pairs, say, show
-from minigrad.train.command.data import NAMED, cores
 from minigrad.vision.datasets.files import cache_folder
 
 REQUIRED = ("numpy", "numba", "scipy", "safetensors", "rich", "matplotlib", "pillow")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minigrad.command.arguments import UsageError
 from minigrad.data import Dataset, Subset
-from minigrad.train.command.arguments import UsageError
 from minigrad.train.recipes import PICTURES, Pictures
 from minigrad.vision.datasets import CIFAR10, MNIST, FashionMNIST, FashionMNISTSample, ImageFolder
 

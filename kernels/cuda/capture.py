@@ -16,16 +16,16 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from . import numbers
+from .errors import cannot_hold
+
 
 class Capture:
     """The numbers of one captured step, and what its replays count."""
 
     def __init__(self) -> None:
-        from minigrad.kernels.cuda import numbers as kernel
-
-        self._kernel = kernel
-        self._words = kernel.words(kernel.WORDS)  # on the GPU
-        self._values = np.zeros(kernel.WORDS, np.uint64)  # what they are to be
+        self._words = numbers.words(numbers.WORDS)  # on the GPU
+        self._values = np.zeros(numbers.WORDS, np.uint64)  # what they are to be
         self._written = b""
         self._used = 0
         self._read: list[Callable[[], None]] = []
@@ -55,8 +55,6 @@ class Capture:
 
     def refuse(self, what: str) -> NoReturn:
         """Say that `what` cannot be captured."""
-        from minigrad.kernels.cuda.errors import cannot_hold
-
         raise cannot_hold(what)
 
     def expect(self, holds: Callable[[], bool]) -> None:
@@ -87,7 +85,7 @@ class Capture:
             update()
         values = self._values[: self._used]
         if values.tobytes() != self._written:
-            self._kernel.write(values, self._words)
+            numbers.write(values, self._words)
             self._written = values.tobytes()
 
     def count(self) -> None:

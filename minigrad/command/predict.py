@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import minigrad as mg
-from minigrad.train.command import arguments
-from minigrad.train.command.arguments import UsageError
-from minigrad.train.command.console import say, show, table
-from minigrad.train.command.picture import draw_predictions
-from minigrad.train.command.run import newest_run
-from minigrad.train.command.trained import open_trained
+from minigrad.command import arguments
+from minigrad.command.arguments import UsageError
+from minigrad.command.console import say, show, table
+from minigrad.command.picture import draw_predictions
+from minigrad.command.runs import newest_run
+from minigrad.command.trained import open_trained
 
 TOP = 5
 

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import minigrad as mg
+from minigrad.command import arguments
+from minigrad.command import data as datasets
+from minigrad.command.arguments import UsageError
+from minigrad.command.console import pairs, say, show, table
+from minigrad.command.data import through
+from minigrad.command.picture import draw_confusion
+from minigrad.command.train import TEST_BATCH
+from minigrad.command.trained import Trained, open_trained
 from minigrad.data import DataLoader
 from minigrad.nn.functional import cross_entropy
 from minigrad.train import Metrics, recipes
-from minigrad.train.command import arguments
-from minigrad.train.command import data as datasets
-from minigrad.train.command.arguments import UsageError
-from minigrad.train.command.console import pairs, say, show, table
-from minigrad.train.command.data import through
-from minigrad.train.command.picture import draw_confusion
-from minigrad.train.command.train import TEST_BATCH
-from minigrad.train.command.trained import Trained, open_trained
 from minigrad.train.evaluation import evaluate_views
 
 MOST_CLASSES = 40  # of which each has a row; of more, the worst are shown

@@ -8,10 +8,10 @@ from typing import Any
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.command.arguments import UsageError
+from minigrad.command.runs import BEST, CHECKPOINT, CONFIG, Config, find_run
+from minigrad.command.zoo import ZOO
 from minigrad.train import recipes
-from minigrad.train.command.arguments import UsageError
-from minigrad.train.command.run import BEST, CHECKPOINT, CONFIG, Config, find_run
-from minigrad.train.command.zoo import ZOO
 from minigrad.vision import models
 from minigrad.vision import transforms as T
 

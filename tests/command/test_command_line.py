@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 import minigrad as mg
+from minigrad.command.main import main
+from minigrad.command.zoo import ZOO
 from minigrad.nn import init
-from minigrad.train.command.main import main
-from minigrad.train.command.zoo import ZOO
 from minigrad.vision.datasets import FashionMNISTSample
 from minigrad.vision.models import get_model, lenet5, list_models, resnet18
 
@@ -67,7 +67,7 @@ def folder_of_pictures(root, classes=("blue", "red"), count=5, side=40):
 def test_help_names_every_command_and_loads_nothing_heavy():
     code = """
 import sys
-from minigrad.train.command.main import main
+from minigrad.command.main import main
 try:
     main(["--help"])
 except SystemExit:

@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from minigrad.train.command import doctor, evaluate, export, models, predict, train
-from minigrad.train.command.arguments import Parser, UsageError
+from minigrad.command import doctor, evaluate, export, models, predict, train
+from minigrad.command.arguments import Parser, UsageError
 
 EPILOG = """\
 a first run, on the data that minigrad brings:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import check
+
 NO_EXCEPTION = -(2**63)  # a value that stands for nothing
 CHECKS = 1024  # words in the table, one for each different message; what is more shares the last
 
@@ -31,8 +33,6 @@ class _Table:
         found = self.errors.get((error, message))
         if found is None:
             if self.words is None:
-                from minigrad.kernels.cuda import check  # here and below: nothing of CUDA is read where it is not used
-
                 self.words = check.words(like, CHECKS)
             place = min(len(self.errors), CHECKS - 1)
             found = self.errors[error, message] = self.words[place : place + 1]
@@ -46,14 +46,12 @@ def expect_range(
     values, low: int, high: int, error: type[Exception], message: str, exception: int = NO_EXCEPTION
 ) -> None:
     """Let every integer of an array on a GPU be in [low, high] or `exception`; `message` says "{value}" for another."""
-    from minigrad.kernels.cuda import check
 
     check.check_range(values, low, high, exception, _table.word(values, error, message))
 
 
 def expect_none(wrong, error: type[Exception], message: str) -> None:
     """Let no boolean of an array on a GPU be True."""
-    from minigrad.kernels.cuda import check
 
     check.check_none(wrong, _table.word(wrong, error, message))
 
@@ -71,7 +69,6 @@ def raise_noted() -> None:
             raise error(message)
     if _table.words is None:
         return
-    from minigrad.kernels.cuda import check
 
     words = _table.words.get()
     places = {key: place for place, key in enumerate(_table.errors)}

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
+from minigrad.command import arguments
+from minigrad.command.console import say
+from minigrad.command.trained import open_trained
 from minigrad.onnx import export as export_onnx
-from minigrad.train.command import arguments
-from minigrad.train.command.console import say
-from minigrad.train.command.trained import open_trained
 
 FORMATS = (".safetensors", ".pt", ".pth", ".onnx")
 

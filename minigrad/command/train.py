@@ -9,14 +9,13 @@ from typing import Any
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.command import arguments
+from minigrad.command.arguments import UsageError
+from minigrad.command.console import say
+from minigrad.command.data import Data, through, workers
+from minigrad.command.runs import BEST, TRAINER, Config, new_run, resumed_run
 from minigrad.data import DataLoader
 from minigrad.train import NonFiniteLoss, Trainer, TrainingInterrupted, recipes
-from minigrad.train.command import arguments
-from minigrad.train.command.arguments import UsageError
-from minigrad.train.command.console import say
-from minigrad.train.command.data import Data, through, workers
-from minigrad.train.command.run import BEST, Config
-from minigrad.train.command.start import TRAINER, new_run, resumed_run
 from minigrad.train.history import best_row
 
 TEST_BATCH = 250  # pictures at a time where no gradients are kept

@@ -1,0 +1,43 @@
+"""NVIDIA GPUs: whether there is one, waiting for it, and its memory; with PyTorch's names.
+
+Operations on a GPU are queued: Python goes on while the GPU computes, and waits where it asks for a value (`item`,
+`cpu`, `print`) or calls `synchronize`. What a value must be (a label a class, an index in range) is checked on the GPU,
+and a mistake is raised there too, since looking at every value at once would make every step wait.
+
+With the environment variable MINIGRAD_CUDA_SIMULATOR=1 the kernels run on the CPU, slowly, as one device called
+"simulator": to test programs where there is no GPU.
+"""
+
+from minigrad.cuda.devices import (
+    Event,
+    current_device,
+    device_count,
+    empty_cache,
+    get_device_capability,
+    get_device_name,
+    is_available,
+    max_memory_allocated,
+    memory_allocated,
+    memory_reserved,
+    reset_peak_memory_stats,
+    synchronize,
+)
+from minigrad.cuda.graphs import CUDAGraph, graph, make_graphed_step
+
+__all__ = [
+    "CUDAGraph",
+    "Event",
+    "current_device",
+    "device_count",
+    "empty_cache",
+    "get_device_capability",
+    "get_device_name",
+    "graph",
+    "is_available",
+    "make_graphed_step",
+    "max_memory_allocated",
+    "memory_allocated",
+    "memory_reserved",
+    "reset_peak_memory_stats",
+    "synchronize",
+]
