@@ -95,3 +95,11 @@ def test_shapes_and_types_after_another_tensor():
     assert x.reshape_as(like).tolist() == [[0, 1, 2], [3, 4, 5]]
     assert x[:3].expand_as(like).tolist() == [[0, 1, 2], [0, 1, 2]]
     assert x.type_as(like).dtype == mg.float64
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_one_element_becomes_a_number(shape):
+    assert mg.full(shape, 2.5).item() == 2.5 and type(mg.full(shape, 2).item()) is int
+    assert type(mg.full(shape, True).item()) is bool
+    with pytest.raises(RuntimeError, match="a Tensor with 2 elements cannot be converted to Scalar"):
+        mg.ones(2).item()

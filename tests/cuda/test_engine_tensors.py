@@ -97,6 +97,15 @@ def test_memory_format_survives_the_journey():
     assert mg.ones(1).expand(4, 3).cuda().sum().item() == 12
 
 
+def test_pinned_memory():
+    x = mg.arange(6.0).reshape(2, 3)
+    pinned = x.pin_memory()  # in the simulator, ordinary memory
+    assert not x.is_pinned() and not x.cuda().is_pinned() and mg.equal(pinned, x)
+    assert mg.equal(pinned.to("cuda", non_blocking=True).cpu(), x)
+    with pytest.raises(RuntimeError, match="pin_memory: only tensors of the CPU can be pinned, got one on cuda:0"):
+        x.cuda().pin_memory()
+
+
 def test_gradients_travel():
     x = mg.rand(3, requires_grad=True)
     (x.cuda() * 2).sum().backward()

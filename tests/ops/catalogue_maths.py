@@ -84,6 +84,13 @@ COMPARISONS = [
     comparison("gt", np.greater),
     comparison("ge", np.greater_equal),
     comparison("isclose", np.isclose),
+    Case("allclose", (SPECIAL_VALUES, SPECIAL_VALUES), lambda x, y: np.array(False), differentiable=False,
+         function=lambda x, y: mg.tensor(mg.allclose(x, y), device=x.device)),
+    Case("allclose within a tolerance", (normal(2, 3), 0.05), lambda x, d: np.array(True), differentiable=False,
+         function=lambda x, d: mg.tensor(mg.allclose(x, x + d, rtol=0, atol=0.06), device=x.device)),
+    Case("equal", (integers(9, 2, 3),), lambda x: np.array([True, False, False]), differentiable=False,
+         function=lambda x: mg.tensor([mg.equal(x, x.clone()), mg.equal(x, x + 1), mg.equal(x, x[:1])],
+                                      device=x.device)),
     Case("isnan", (SPECIAL_VALUES,), np.isnan, differentiable=False),
     Case("isinf", (SPECIAL_VALUES,), np.isinf, differentiable=False),
     Case("isfinite", (SPECIAL_VALUES,), np.isfinite, differentiable=False),
@@ -94,7 +101,7 @@ COMPARISONS = [
     Case("bitwise_or", (integers(9, 4), integers(9, 4)), np.bitwise_or, differentiable=False),
     Case("bitwise_xor", (integers(9, 4), integers(9, 4)), np.bitwise_xor, differentiable=False),
     Case("bitwise_not", (integers(9, 4),), np.invert, differentiable=False),
-]
+]  # fmt: skip
 
 
 def reduction(name, reference, *, x=None, dim=None, keepdim=False, differentiable=True):
@@ -225,6 +232,26 @@ SHAPES = [
     shape("tril", normal(3, 4), np.tril),
     shape("triu", normal(3, 4), lambda x: np.triu(x, 1), 1),
     Case("clone", (normal(2, 3),), np.copy),
+    Case("Tensor.contiguous", (normal(2, 3),), np.copy, function=lambda x: x.t().contiguous().t()),
+    Case("Tensor.expand_as", (normal(1, 3), normal(4, 2, 3)), lambda x, y: np.broadcast_to(x, y.shape),
+         function=lambda x, y: x.expand_as(y.detach())),
+    Case("Tensor.view_as", (normal(2, 6), normal(3, 4)), lambda x, y: x.reshape(y.shape),
+         function=lambda x, y: x.contiguous().view_as(y.detach())),
+    Case("Tensor.reshape_as", (normal(2, 6), normal(3, 4)), lambda x, y: x.reshape(y.shape),
+         function=lambda x, y: x.reshape_as(y.detach())),
+    Case("Tensor.sum_to_size", (normal(2, 3, 4), (3, 1)), lambda x, size: x.sum((0, 2)).reshape(size)),
+    Case("Tensor.T", (normal(2, 3),), np.transpose, function=lambda x: x.T),
+    Case("Tensor.mT", (normal(2, 3, 4),), lambda x: x.swapaxes(1, 2), function=lambda x: x.mT),
+]  # fmt: skip
+
+CASTS = [
+    Case("Tensor.to", (integers(9, 2, 3), "float32"), lambda x, dtype: x.astype(dtype), differentiable=False),
+    Case("Tensor.type_as", (integers(9, 2, 3), positive(2)), lambda x, y: x.astype("f8"), differentiable=False),
+    Case("Tensor.cpu", (normal(2, 3),), np.copy, function=lambda x: (x * 1).cpu().to(x.device)),
+    *[
+        Case(f"Tensor.{name}", (integers(3, 2, 3),), lambda x, d=dtype: x.astype(d), differentiable=False)
+        for name, dtype in {"half": "f2", "float": "f4", "double": "f8", "int": "i4", "long": "i8", "bool": "?"}.items()
+    ],
 ]
 
 
@@ -275,4 +302,4 @@ INDEXING = [
     Case("masked_select", (normal(2, 3), booleans(2, 3)), lambda x, m: x[m]),
 ]
 
-MATHS = [*ELEMENTWISE, *COMPARISONS, *REDUCTIONS, *LINEAR_ALGEBRA, *SHAPES, *INDEXING]
+MATHS = [*ELEMENTWISE, *COMPARISONS, *REDUCTIONS, *LINEAR_ALGEBRA, *SHAPES, *CASTS, *INDEXING]

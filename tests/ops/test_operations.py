@@ -141,3 +141,30 @@ def test_reference_kernels_agree(case):
             results[-1] += [t.grad.numpy() for t in leaves(tensors) if t.grad is not None]
     for reference, fast in zip(*results, strict=True):
         np.testing.assert_allclose(fast, reference, rtol=1e-9, atol=1e-10)
+
+
+def in_place_form(case: Case):
+    """The method that does in place what a catalogue's entry does; None if there is none."""
+    method = getattr(mg.Tensor, case.name.split()[0] + "_", None)
+    return method if case.function is None and isinstance(case.inputs[0], np.ndarray) else None
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if in_place_form(case)], ids=lambda case: case.name)
+def test_in_place_form(case):
+    plain, written = case.tensors(requires_grad=True), case.tensors(requires_grad=True)
+    expected, x = case.call(*plain), written[0].clone()
+    if expected.shape != x.shape or expected.dtype.kind != x.dtype.kind:
+        before = x.tolist()
+        with pytest.raises(RuntimeError, match="shape|can't be cast"):
+            in_place_form(case)(x, *written[1:], **case.options)
+        assert x.tolist() == before
+        return
+    assert in_place_form(case)(x, *written[1:], **case.options) is x
+    np.testing.assert_array_equal(x.detach().numpy(), expected.detach().numpy())
+    if expected.requires_grad:
+        for result in (expected, x):
+            backward_with_random_weights(result)
+        for a, b in zip(leaves(plain), leaves(written), strict=True):
+            assert (a.grad is None) == (b.grad is None)
+            if a.grad is not None:
+                np.testing.assert_allclose(b.grad.numpy(), a.grad.numpy(), rtol=1e-12, atol=1e-14)
