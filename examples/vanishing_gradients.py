@@ -13,7 +13,7 @@ from pathlib import Path
 import minigrad as mg
 from minigrad import nn
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
-from minigrad.study.plots.figure import BLUE, ORANGE, Slide
+from minigrad.study.plots.figure import BLUE, ORANGE, NotebookFigure
 from minigrad.vision.datasets import FashionMNISTSample
 
 DEPTHS = (5, 10, 20, 30, 50)
@@ -100,7 +100,7 @@ def main():
 
 def draw(above, below):
     """A panel for each way to build a network, a line for each depth, from its first layer to its last."""
-    figure = Slide("The gradient that reaches each layer of networks 5 to 50 deep", 13, 8)
+    figure = NotebookFigure("The gradient that reaches each layer of networks 5 to 50 deep", 13, 8)
     upper, lower = figure.subplots(2, 3, sharex=True, sharey="row")
     for axes, panels in ((upper, above), (lower, below)):
         for axis, (title, lines) in zip(axes, panels.items(), strict=True):

@@ -13,12 +13,12 @@ MOST_NUMBERS, MOST_NAMES = 20, 100  # classes up to which counts, and names, are
 
 def draw_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], title: str) -> None:
     """Write the picture of a confusion matrix, (C, C) counts of class i taken for class j."""
-    from minigrad.study.plots.figure import GREY, Slide
+    from minigrad.study.plots.figure import GREY, NotebookFigure
 
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     few = len(classes) <= MOST_NUMBERS
     side = 2.6 + 0.45 * len(classes) if few else 11.0
-    figure = Slide(title, side + 0.8, side)
+    figure = NotebookFigure(title, side + 0.8, side)
     axis = figure.subplots()
     axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     if few:
@@ -45,14 +45,14 @@ def draw_predictions(
     title: str,
 ) -> None:
     """Write a picture with a row for each Pillow image: the image, and its classes with their probabilities."""
-    from minigrad.study.plots.figure import BLUE, GREY, Slide, bare
+    from minigrad.study.plots.figure import BLUE, GREY, NotebookFigure, hide_axis
 
-    figure = Slide(title, 7.5, 2.4 * len(images) + 0.4)
+    figure = NotebookFigure(title, 7.5, 2.4 * len(images) + 0.4)
     rows = figure.subplots(len(images), 2, squeeze=False, width_ratios=[1, 1.9])
     for (shown, bars), image, guess, name in zip(rows, images, guesses, names, strict=True):
         shown.imshow(np.asarray(image), cmap="gray" if image.mode == "L" else None)
         shown.set_title(name, fontsize=9, color=GREY)
-        bare(shown)
+        hide_axis(shown)
         classes, shares = zip(*guess, strict=True)
         places = np.arange(len(guess))
         bars.barh(places, shares, color=BLUE, height=0.62)

@@ -1,4 +1,4 @@
-"""A model is lent to a tool, which runs and watches it, and comes back bit for bit as it was."""
+"""Running a model for a tool and restoring it afterwards: buffers, modes and the random generator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minigrad.tensor import Tensor
 
 
 @contextmanager
-def borrowed(model: Module, training: bool | None = None) -> Iterator[None]:
+def restored(model: Module, training: bool | None = None) -> Iterator[None]:
     """Within the block the model runs on copies of its buffers, in `training` mode if that is given, and records.
 
     At its end, or at an error, the buffers themselves, the modes and the default generator are put back. A tool
@@ -40,8 +40,8 @@ def borrowed(model: Module, training: bool | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def watched(layers: dict[str, Module], see: Callable[[str, Module, tuple, Any], Any]) -> Iterator[None]:
-    """Within the block each call of one of `layers` ends with ``see(name, layer, args, output)``.
+def forward_hooks(layers: dict[str, Module], see: Callable[[str, Module, tuple, Any], Any]) -> Iterator[None]:
+    """Forward hooks on `layers` within the block: each call of one ends with ``see(name, layer, args, output)``.
 
     What it returns, if not None, is the output that the model goes on with.
     """

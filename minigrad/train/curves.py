@@ -17,10 +17,10 @@ PANELS = (  # what each panel shows: its title, the keys of training and validat
 
 def draw_curves(path: Path, history: Sequence[dict[str, Any]], title: str = "") -> None:
     """Write the curves of `history` (see `Trainer.fit`) to `path` (.png)."""
-    from minigrad.study.plots.figure import BLUE, ORANGE, Slide
+    from minigrad.study.plots.figure import BLUE, ORANGE, NotebookFigure
 
     panels = [panel for panel in PANELS if panel[1][0] in history[0]]
-    figure = Slide(title, 4.2 * len(panels), 3.4)
+    figure = NotebookFigure(title, 4.2 * len(panels), 3.4)
     for axis, (label, keys, factor) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for key, color, name in zip(keys, (BLUE, ORANGE), ("training", "validation"), strict=False):
             rows = [row for row in history if key in row]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn, study
-from minigrad.study.draw.entries import Entry, read_tape
+from minigrad.study.draw.autograd_graph import Entry, read_graph
 from minigrad.study.draw.folding import fold
 from minigrad.study.draw.layout import Edge, layered
 from minigrad.study.draw.shapes import COLORS
@@ -29,7 +29,7 @@ def lenet_loss(model):
 
 
 def paths(loss, model):
-    return [entry.path[-1:] for entry in read_tape("graph", loss, model, None).entries if entry.operation]
+    return [entry.path[-1:] for entry in read_graph("graph", loss, model, None).entries if entry.operation]
 
 
 def test_a_small_expression_is_drawn_with_the_names_of_its_variables():
@@ -109,7 +109,7 @@ def test_a_module_called_twice_makes_two_boxes_where_one_would_close_a_loop():
     model = Net()
     with study.trace():
         loss = model(mg.ones(1, 2))
-    entries = read_tape("graph", loss, model, None).entries
+    entries = read_graph("graph", loss, model, None).entries
     box = fold(entries, [entry.index for entry in entries if not entry.is_parameter], 0)
     assert [item.path for item in box.items if not isinstance(item, int)] == ["inner", "inner"]
     assert words(study.graph(loss, depth=0)._repr_svg_()).count("inner") == 2

@@ -14,8 +14,8 @@ import minigrad.nn.functional as F
 from minigrad import nn, study
 from minigrad.study.draw.arrays import FEW, number_text, picture_of
 from minigrad.study.draw.highlight import highlight
-from minigrad.study.lessons.computation import story_of_trace
-from minigrad.study.lessons.first_lesson import lesson_steps, lesson_story
+from minigrad.study.lessons.computation import computation_of_trace
+from minigrad.study.lessons.first_lesson import lesson_computation, lesson_steps
 from minigrad.study.lessons.narration import Narrator
 from minigrad.vision.models import LeNet5
 
@@ -67,7 +67,7 @@ def test_the_lesson_tells_the_numbers_of_the_engine():
     loss = (c + c.square()) * a
     loss.backward()
     assert (loss.item(), a.grad.item(), b.grad.item()) == (84, 120, 52)
-    _, steps = lesson_steps(lesson_story())
+    _, steps = lesson_steps(lesson_computation())
     assert [step.title for step in steps if step.phase == "forward"] == [
         "c = a × b",
         "d = c²",
@@ -88,11 +88,11 @@ def test_the_lesson_tells_the_numbers_of_the_engine():
 
 def test_waiting_counts_are_those_of_the_engine():
     _, t = lenet_trace()
-    story = story_of_trace(t)
-    turn = next(step for step in Narrator(story).tell() if step.phase == "turn")
+    computation = computation_of_trace(t)
+    turn = next(step for step in Narrator(computation).tell() if step.phase == "turn")
     backward = [record for record in t.backward if record.within is None]
-    assert len(story.runs) == len(backward) == 23  # 13 operations and 10 parameters
-    for run, record in zip(story.runs, backward, strict=True):
+    assert len(computation.runs) == len(backward) == 23  # 13 operations and 10 parameters
+    for run, record in zip(computation.runs, backward, strict=True):
         assert turn.changes[run.entry]["waiting"] == record.waited_for
 
 
@@ -149,9 +149,9 @@ def test_a_leaf_without_a_name_is_one_leaf_however_often_it_is_used(tmp_path):
     with study.trace(keep_values=True) as t:
         result = leaves[0] * leaves[0] * leaves[0]
         result.backward()
-    story = story_of_trace(t)
-    assert [entry.operation for entry in story.entries] == ["", "Mul", "Mul"]
-    assert story.runs[-1].accumulated == 27
+    computation = computation_of_trace(t)
+    assert [entry.operation for entry in computation.entries] == ["", "Mul", "Mul"]
+    assert computation.runs[-1].accumulated == 27
 
 
 def test_names_and_source_cannot_break_the_page(tmp_path):

@@ -1,4 +1,4 @@
-"""Find the mistake: one training step is rehearsed, and what looks wrong is told with a sentence of advice."""
+"""`study.check`: run one training step and report what looks wrong, each with a sentence of advice."""
 
 from __future__ import annotations
 

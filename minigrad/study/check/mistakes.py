@@ -1,4 +1,4 @@
-"""The mistakes that `check` knows, a function each: it looks at a rehearsed step and tells what it finds."""
+"""The mistakes that `check` looks for: a function each, from a `Rehearsal` to its findings."""
 
 from __future__ import annotations
 

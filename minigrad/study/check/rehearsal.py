@@ -1,4 +1,4 @@
-"""One training step, watched and not taken: what `check` looks at."""
+"""One training step without an update, and the observations that `check` judges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minigrad.autograd.function import AccumulateGrad, Node
 from minigrad.nn import Module
 from minigrad.nn import functional as F
 from minigrad.nn.parameter import Parameter
-from minigrad.study.model_state import borrowed
+from minigrad.study.model_state import restored
 from minigrad.tensor import Tensor
 from minigrad.vision.models.googlenet import GoogLeNetOutputs, auxiliary_loss
 
@@ -72,7 +72,7 @@ def rehearse(
     """Forward, loss and gradients in the model's own mode, with nothing changed."""
     owner = _Owner()
     parameters = dict(model.named_parameters())
-    with borrowed(model), owner.watching(model), warnings.catch_warnings():
+    with restored(model), owner.watching(model), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of shapes that broadcast, which is a finding
         outputs = model(*inputs)
         step = Rehearsal(model, inputs, targets, outputs, None, optimizer, parameters, broken=owner.broken)
@@ -108,7 +108,7 @@ def _usual_loss(outputs: Any, targets: Any) -> Tensor:
 
 
 class _Owner:
-    """Notes for each node of the tape the path of the innermost module that made it."""
+    """The path of the innermost module that made each node."""
 
     def __init__(self) -> None:
         self.paths: dict[Node, str] = {}

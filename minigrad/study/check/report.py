@@ -1,4 +1,4 @@
-"""What a check of a model has found."""
+"""The findings of `study.check`, as text and as HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An array as a page shows it: numbers if they are few, a heat map if they are many, statistics in any case."""
+"""An array as data for a page: its numbers if they are few, otherwise a heat map and statistics."""
 
 from __future__ import annotations
 

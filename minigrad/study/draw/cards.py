@@ -1,4 +1,4 @@
-"""From boxes and entries to shapes: cards for operations, chips for parameters, frames for modules."""
+"""Draws an autograd graph: a card for each operation, a chip for each parameter, a frame for each module."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import hypot, prod
 
-from minigrad.study.draw.entries import FAMILIES, Entry, Tape
+from minigrad.study.draw.autograd_graph import FAMILIES, AutogradGraph, Entry
 from minigrad.study.draw.folding import Box, is_chip
 from minigrad.study.draw.layout import Edge, Layout, layered
 from minigrad.study.draw.shapes import Drawing, text_width
@@ -33,11 +33,11 @@ class _Piece:
     departures: dict[Output, float] = field(default_factory=dict)
 
 
-def draw(tape: Tape, box: Box, legend: bool = True) -> Drawing:
+def draw(graph: AutogradGraph, box: Box, legend: bool = True) -> Drawing:
     """The picture of `box`, with a key of the colours below."""
-    artist = _Artist(tape)
+    artist = _Artist(graph)
     layout, paint, _, _ = artist.inside(box)
-    key = _legend(tape, box) if legend else []
+    key = _legend(graph, box) if legend else []
     width = max(layout.width, min(560.0, sum([entry_width for _, _, entry_width in key]))) + 2 * MARGIN
     drawing = Drawing(width)
     rows, x, y = [], MARGIN, layout.height + MARGIN + 30
@@ -63,19 +63,19 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) if shape else "scalar"
 
 
-def _legend(tape: Tape, box: Box) -> list[tuple[str, str, float]]:
-    families = {tape.entries[index].family for index in box.members if tape.entries[index].operation}
+def _legend(graph: AutogradGraph, box: Box) -> list[tuple[str, str, float]]:
+    families = {graph.entries[index].family for index in box.members if graph.entries[index].operation}
     key = [(name, words) for name, words in FAMILIES.items() if name in families]
     widths = [(name, words, text_width(words, SMALL) + 30) for name, words in key]
-    if any([entry.gradient for entry in tape.entries]):
+    if any([entry.gradient for entry in graph.entries]):
         words = "∇ gradient (of a tensor: its norm)"
         widths.append(("gradient", words, text_width(words, SMALL) + 16))
     return widths
 
 
 class _Artist:
-    def __init__(self, tape: Tape):
-        self.tape, self.entries = tape, tape.entries
+    def __init__(self, graph: AutogradGraph):
+        self.graph, self.entries = graph, graph.entries
 
     def inside(self, box: Box) -> tuple[Layout, Callable, dict[Output, float], dict[Output, float]]:
         """The layout of what is in `box`, how to paint it, and where tensors enter and leave."""
@@ -221,7 +221,7 @@ class _Artist:
         count = sum([prod(self.entries[source].shapes[0]) for source in parameters])
         known = [self.entries[source].gradient_norm for source in parameters]
         norms = [norm for norm in known if norm is not None]
-        kind = self.tape.modules.get(box.path, "")
+        kind = self.graph.modules.get(box.path, "")
         facts = f"{len(operations)} operations" + (f", {count:,} parameters" if count else "")
         gradient = f"∇ {hypot(*norms):.3g}" if norms else ""
         first = text_width(box.path, TITLE, bold=True) + (text_width(kind, SMALL) + 10)
@@ -246,7 +246,7 @@ class _Artist:
     def frame(self, box: Box) -> _Piece:
         """A module that is opened: a frame around its inside."""
         layout, paint_inside, arrivals, departures = self.inside(box)
-        kind = self.tape.modules.get(box.path, "")
+        kind = self.graph.modules.get(box.path, "")
         title = text_width(box.path, TITLE, bold=True) + text_width(kind, SMALL) + 2 * PADDING
         # Lines come in through the upper edge, to the right of the title.
         left = max(PADDING, title - min(arrivals.values())) if arrivals else PADDING

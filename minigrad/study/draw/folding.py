@@ -1,11 +1,11 @@
-"""The operations of a tape grouped by the modules that they are in, opened as far as they fit a picture."""
+"""The operations of a graph grouped by module, and which modules are folded so that the picture stays small."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from minigrad.study.draw.entries import Entry
+from minigrad.study.draw.autograd_graph import Entry
 
 GLANCE = 20  # cards that a person takes in at once; modules are folded until no more are left
 

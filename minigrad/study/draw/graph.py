@@ -1,4 +1,4 @@
-"""A drawing of the graph that backward walks: operations, parameters, and the modules around them."""
+"""`study.graph`: a drawing of the autograd graph, with operations, parameters and the modules around them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from minigrad.nn import Module
 from minigrad.record.trace import Trace
+from minigrad.study.draw.autograd_graph import AutogradGraph, read_graph
 from minigrad.study.draw.cards import draw
-from minigrad.study.draw.entries import Tape, read_tape
 from minigrad.study.draw.folding import Box, fold, is_chip
 from minigrad.study.draw.shapes import css
 
@@ -28,18 +28,18 @@ def graph(loss: Any, model: Module | None = None, depth: int | None = None) -> G
     """
     if isinstance(loss, Trace):
         raise TypeError("graph: draw the loss itself, graph(loss); a trace is for study.step")
-    tape = read_tape("graph", loss, model, sys._getframe(1))
+    graph = read_graph("graph", loss, model, sys._getframe(1))
     if depth is not None and (not isinstance(depth, int) or depth < 0):
         raise ValueError(f"graph: depth must be an int from 0, or None, but got {depth!r}")
-    return Graph(tape, depth)
+    return Graph(graph, depth)
 
 
 class Graph:
-    """A picture of a tape; see `graph`."""
+    """A picture of an autograd graph; see `graph`."""
 
-    def __init__(self, tape: Tape, depth: int | None = None):
-        self._tape = tape
-        entries = tape.entries
+    def __init__(self, graph: AutogradGraph, depth: int | None = None):
+        self._graph = graph
+        entries = graph.entries
         shown = [entry.index for entry in entries if not is_chip(entries, entry)]
         if not any([entry.path for entry in entries]) and len(shown) > MOST_SHOWN:
             raise ValueError(_too_many(len(shown), "model=, so that its modules can be folded"))
@@ -48,7 +48,7 @@ class Graph:
             raise ValueError(_too_many(self._root.cards(), "a smaller depth"))
 
     def _repr_svg_(self) -> str:
-        return draw(self._tape, self._root).svg()
+        return draw(self._graph, self._root).svg()
 
     def __repr__(self) -> str:
         return f"<Graph of {self._root.cards()} cards>"
@@ -61,7 +61,7 @@ class Graph:
         elif path.suffix == ".html":
             path.write_text(self._page(), encoding="utf-8")
         elif path.suffix in (".png", ".pdf"):
-            draw(self._tape, self._root).paint(path)
+            draw(self._graph, self._root).paint(path)
         else:
             raise ValueError(f"Graph.save: the path must end in .svg, .png, .pdf or .html, but got {path.name!r}")
 
@@ -73,9 +73,9 @@ class Graph:
             box = pending.pop(0)
             for folded in [inner for inner in box.boxes() if inner.folded]:
                 level = len(folded.path.split("."))
-                pending.append(fold(self._tape.entries, folded.members, None, folded.path, level))
+                pending.append(fold(self._graph.entries, folded.members, None, folded.path, level))
             hidden = "" if box is self._root else " hidden"
-            picture = draw(self._tape, box).svg(colors=False)
+            picture = draw(self._graph, box).svg(colors=False)
             sections.append(f'<section data-module="{box.path}"{hidden}>{picture}</section>')
         template = Path(__file__).with_name("graph.html").read_text(encoding="utf-8")
         return template.replace("/*colors*/", css(toggle=True)).replace("<!--pictures-->", "\n".join(sections))

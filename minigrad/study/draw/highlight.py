@@ -1,4 +1,7 @@
-"""Python source as HTML, its words marked: k a keyword, s a string, c a comment, n a number, d a name defined."""
+"""Syntax highlighting: Python source as HTML, with a class for each kind of token.
+
+The classes are k for a keyword, s a string, c a comment, n a number, d a name being defined.
+"""
 
 from __future__ import annotations
 

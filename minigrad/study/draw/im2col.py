@@ -1,4 +1,4 @@
-"""The picture of a sliding window: the image, its windows as columns, and how one column becomes one pixel."""
+"""The drawing of im2col: the image, its windows as columns, and the product that gives one output pixel."""
 
 from __future__ import annotations
 

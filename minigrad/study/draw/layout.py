@@ -1,4 +1,4 @@
-"""Where the nodes of a directed graph go on paper: in layers, with few crossings and straight lines.
+"""The layout of a directed graph: a layer and a coordinate for each node, with few crossings and straight edges.
 
 Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system structures" (1981), in four
 steps: a layer for each node, an order within each layer, a coordinate for each node, and the lines between them.

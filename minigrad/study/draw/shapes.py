@@ -1,4 +1,4 @@
-"""A picture as a list of shapes, written as SVG that follows light and dark, or painted by Matplotlib."""
+"""A drawing as a list of shapes, written as SVG with a light and a dark theme, or drawn by Matplotlib."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The geometry of a sliding window: what slides over what, read from a record of a trace or a node of the tape."""
+"""The geometry of a convolution's or pooling's window, read from a record of a trace or from a node."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Geometry:
-    """What slides over what: an operation's name and sizes, and its numbers where they are known."""
+    """A window over an input: the operation, its sizes, and the values where they are known."""
 
     operation: str  # "Conv2d", "MaxPool2d", "AvgPool2d" or "Unfold"
     input_shape: tuple[int, ...]  # (N, C, H, W)

@@ -1,4 +1,4 @@
-"""A gradient measured: what backward gives beside what finite differences give, for one call."""
+"""Gradients of one call: backward compared with finite differences."""
 
 from __future__ import annotations
 

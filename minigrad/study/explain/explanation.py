@@ -1,4 +1,4 @@
-"""What `explain` returns: an explanation as text, as a piece of a notebook, as a page."""
+"""What `study.explain` returns: an explanation that prints as text, shows in a notebook and saves as a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explain an operation: its formula, shapes, picture, source and papers, and its gradient checked on the spot."""
+"""`study.explain`: an operation's formula, shapes, picture, source and papers, and a check of its gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The source code of operations, as it stands in their files."""
+"""The source code of operations, and the papers that their docstrings name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One forward and backward in full: every operation and leaf with its values, and every step of the backward pass.
+"""One forward and backward pass with all values: the data that the stepper's page shows.
 
-Told from a trace that kept the values, or from a tensor whose tape is still whole.
+Read from a trace with `keep_values=True`, or from a loss whose graph has not been freed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from minigrad.device import to_device
 from minigrad.record.recorder import argument_names
 from minigrad.record.records import Operation, Source, Step
 from minigrad.record.trace import Trace, trace
-from minigrad.study.draw.entries import Entry, family_of, read_tape, walk
+from minigrad.study.draw.autograd_graph import Entry, family_of, read_graph, walk
 from minigrad.tensor import Tensor
 
 MOST_OPERATIONS = 1000  # a page of more could not be walked through, and would weigh tens of megabytes
@@ -58,7 +58,7 @@ class Run:
 
 
 @dataclass
-class Story:
+class Computation:
     """Entries with their facts, in the order of forward, and backward's runs in theirs."""
 
     entries: list[Entry]
@@ -67,7 +67,7 @@ class Story:
     modules: dict[str, str]
 
 
-def story_of_trace(record: Trace) -> Story:
+def computation_of_trace(record: Trace) -> Computation:
     """The first backward pass of a trace, and the operations of forward that it goes back through."""
     steps = [step for step in record.backward if isinstance(step, Step)]
     if not steps:
@@ -80,7 +80,7 @@ def story_of_trace(record: Trace) -> Story:
     operations = _ancestors(whole, root)
     _check_count(len(operations))
     runs_of = {step.operation: step for step in steps if step.operation is not None}
-    story = Story([], [], [], {})
+    computation = Computation([], [], [], {})
     home: dict[Any, int] = {}  # of a forward record, and of a leaf by what tells it from others
     leaf_step: dict[int, int] = {}
     for operation in operations:
@@ -100,9 +100,10 @@ def story_of_trace(record: Trace) -> Story:
                 if key not in home:
                     path = operation.module + "." if operation.module else ""
                     own = value.requires_grad and value.name.rpartition(".")[0] == operation.module and bool(path)
-                    home[key] = _add(story, Entry(0, label=value.name, is_parameter=own), Facts(values=[value.array]))
-                    story.entries[-1].shapes, story.entries[-1].requires_grad = [value.shape], value.requires_grad
-                    story.entries[-1].path = _modules(operation, story) if own else ()
+                    leaf = Entry(0, label=value.name, is_parameter=own)
+                    leaf.shapes, leaf.requires_grad = [value.shape], value.requires_grad
+                    leaf.path = _modules(operation, computation) if own else ()
+                    home[key] = _add(computation, leaf, Facts(values=[value.array]))
                     if isinstance(key, int):
                         leaf_step[key] = home[key]
                 sources.append((home[key], 0))
@@ -110,28 +111,29 @@ def story_of_trace(record: Trace) -> Story:
         cls = _class_named(operation.name)
         entry = Entry(0, operation.name, family_of(cls) if cls is not None else "own", sources)
         entry.label = operation.outputs[0].name if operation.outputs else ""
-        entry.path, entry.shapes = _modules(operation, story), [value.shape for value in operation.outputs]
+        entry.path, entry.shapes = _modules(operation, computation), [value.shape for value in operation.outputs]
         entry.requires_grad = operation.recorded
         facts = Facts(cls, roles, operation.arguments, [value.array for value in operation.outputs])
         facts.saved, facts.line = [value.role for value in operation.saved], operation.source
-        home[operation.index] = _add(story, entry, facts)
+        home[operation.index] = _add(computation, entry, facts)
         for source, _ in sources:
-            story.entries[source].users.append(entry.index)
-    if any(value is None for facts in story.facts for value in facts.values):
+            computation.entries[source].users.append(entry.index)
+    if any(value is None for facts in computation.facts for value in facts.values):
         raise RuntimeError("step: this trace kept no values; record with study.trace(keep_values=True)")
     for step in steps:
         index = leaf_step.get(step.index) if step.operation is None else home.get(step.operation)
         if index is not None:
-            receivers = [source for source, _ in story.entries[index].sources if story.entries[source].requires_grad]
-            story.runs.append(_run(index, step, receivers))
-    return story
+            sources = [source for source, _ in computation.entries[index].sources]
+            receivers = [source for source in sources if computation.entries[source].requires_grad]
+            computation.runs.append(_run(index, step, receivers))
+    return computation
 
 
-def story_of_tensor(loss: Any, frame: FrameType) -> Story:
+def computation_of_loss(loss: Any, frame: FrameType) -> Computation:
     """Backward of `loss` is run here, under a trace, without touching any `.grad`; the graph is kept."""
-    tape = read_tape("step", loss, None, frame)
+    graph = read_graph("step", loss, None, frame)
     nodes, _ = walk(loss.grad_fn)
-    _check_count(sum([bool(entry.operation) for entry in tape.entries]))
+    _check_count(sum([bool(entry.operation) for entry in graph.entries]))
     if loss.numel() != 1:
         raise RuntimeError(f"step: backward starts from one number, but this tensor has shape {list(loss.shape)}")
     if any([isinstance(node, Function) and node._released for node in nodes]):
@@ -142,13 +144,13 @@ def story_of_tensor(loss: Any, frame: FrameType) -> Story:
     steps = _run_backward(loss, nodes)
     variables = {**frame.f_globals, **frame.f_locals}
     known = _known_values(nodes, loss, variables)
-    story = Story(tape.entries, [], [], tape.modules)
+    computation = Computation(graph.entries, [], [], graph.modules)
     index = {node: place for place, node in enumerate(nodes)}
-    for node, entry in zip(nodes, tape.entries, strict=True):
+    for node, entry in zip(nodes, graph.entries, strict=True):
         cls = type(node)
         roles = [r for r, (s, _) in zip(argument_names(cls, len(node.edges)), node.edges, strict=True) if s is not None]
         values = [known.get((node, slot)) for slot in range(len(node.outputs))]
-        story.facts.append(Facts(cls if entry.operation else None, roles, values=values))
+        computation.facts.append(Facts(cls if entry.operation else None, roles, values=values))
     by_index = {step.index: step for step in steps}
     pending = [(steps[0], nodes[-1])]
     node_of = {steps[0].index: nodes[-1]}
@@ -161,8 +163,9 @@ def story_of_tensor(loss: Any, frame: FrameType) -> Story:
                 pending.append((by_index[outgoing.step], parent))
     for step in steps:
         node = node_of[step.index]
-        story.runs.append(_run(index[node], step, [index[parent] for parent, _ in node.edges if parent is not None]))
-    return story
+        receivers = [index[parent] for parent, _ in node.edges if parent is not None]
+        computation.runs.append(_run(index[node], step, receivers))
+    return computation
 
 
 def _run(index: int, step: Step, receivers: list[int]) -> Run:
@@ -184,10 +187,10 @@ def _check_count(count: int) -> None:
         )
 
 
-def _add(story: Story, entry: Entry, facts: Facts) -> int:
-    entry.index = len(story.entries)
-    story.entries.append(entry)
-    story.facts.append(facts)
+def _add(computation: Computation, entry: Entry, facts: Facts) -> int:
+    entry.index = len(computation.entries)
+    computation.entries.append(entry)
+    computation.facts.append(facts)
     return entry.index
 
 
@@ -204,9 +207,9 @@ def _ancestors(record: Trace, root: int) -> list[Operation]:
     return [operation for index in sorted(found) if isinstance(operation := record[index], Operation)]
 
 
-def _modules(operation: Operation, story: Story) -> tuple[str, ...]:
+def _modules(operation: Operation, computation: Computation) -> tuple[str, ...]:
     scope = [(path, name) for path, name in operation.scope if path]
-    story.modules.update(scope)
+    computation.modules.update(scope)
     return tuple([path for path, _ in scope])
 
 

@@ -11,8 +11,8 @@ from minigrad.autograd.function import AccumulateGrad, Node
 from minigrad.record.trace import trace
 from minigrad.study.draw.arrays import number_text
 from minigrad.study.draw.highlight import highlight
-from minigrad.study.lessons.computation import Story, story_of_trace
-from minigrad.study.lessons.narration import Narrator, Step
+from minigrad.study.lessons.computation import Computation, computation_of_trace
+from minigrad.study.lessons.narration import Narrator, Stop
 
 PROGRAM = """\
 a = mg.tensor(2.0, requires_grad=True)
@@ -80,18 +80,18 @@ def run_program() -> dict[str, Any]:
     return variables
 
 
-def lesson_story() -> Story:
+def lesson_computation() -> Computation:
     """The program, run."""
-    return story_of_trace(run_program()["t"])
+    return computation_of_trace(run_program()["t"])
 
 
-def lesson_steps(story: Story) -> tuple[Narrator, list[Step]]:
+def lesson_steps(computation: Computation) -> tuple[Narrator, list[Stop]]:
     """The whole lesson: the question, the walk, a check of the answer, what recursion would have done."""
-    narrator = Narrator(story, NOTES)
-    return narrator, [_question(), *narrator.tell(), _check(story), _why_not_recursion(), _summary()]
+    narrator = Narrator(computation, NOTES)
+    return narrator, [_question(), *narrator.tell(), _check(computation), _why_not_recursion(), _summary()]
 
 
-def _question() -> Step:
+def _question() -> Stop:
     words = [
         "Here is a program, and beside it the graph of what it computes: two inputs and four operations. A card is an "
         "operation; an arrow is a value that one operation made and another one uses.",
@@ -105,10 +105,10 @@ def _question() -> Step:
         "We go along, forward first and then back, one operation at a time, with the numbers that the program really "
         "computes. Keep an eye on <b>c</b>: it is used twice. Go on with the button below or with the → key.",
     ]
-    return Step("start", "How much does L change if a or b does?", words, program=highlight(PROGRAM))
+    return Stop("start", "How much does L change if a or b does?", words, program=highlight(PROGRAM))
 
 
-def _check(story: Story) -> Step:
+def _check(computation: Computation) -> Stop:
     """The derivatives once more, by nudging each input."""
 
     def program(a: float, b: float) -> float:
@@ -117,7 +117,9 @@ def _check(story: Story) -> Step:
 
     a, b = 2.0, 3.0
     rows = []
-    gradients = {story.entries[run.entry].label: run.accumulated for run in story.runs if run.accumulated is not None}
+    gradients = {
+        computation.entries[run.entry].label: run.accumulated for run in computation.runs if run.accumulated is not None
+    }
     for name, nudged in (("a", program(a + NUDGE, b)), ("b", program(a, b + NUDGE))):
         change = nudged - program(a, b)
         found = number_text(float(gradients[name].item()))
@@ -134,10 +136,10 @@ def _check(story: Story) -> Step:
         "For two inputs we needed two more forwards; for a million weights it would be a million. Backward gave all "
         "of them in one walk.",
     ]
-    return Step("end", "Is it true?", words)
+    return Stop("end", "Is it true?", words)
 
 
-def _why_not_recursion() -> Step:
+def _why_not_recursion() -> Stop:
     """What the rule "go on at once" gives, computed on the real nodes."""
     variables = run_program_without_backward()
     rows = []
@@ -164,7 +166,7 @@ def _why_not_recursion() -> Step:
         "!So the order is the algorithm: a node runs when everything that used its value has run. This is a "
         "<b>topological order</b>, and the waiting counts find it along the way.",
     ]
-    return Step("end", "Why not simply recursion?", words, program=highlight(inspect.getsource(recursion).rstrip()))
+    return Stop("end", "Why not simply recursion?", words, program=highlight(inspect.getsource(recursion).rstrip()))
 
 
 def run_program_without_backward() -> dict[str, Any]:
@@ -174,7 +176,7 @@ def run_program_without_backward() -> dict[str, Any]:
     return variables
 
 
-def _summary() -> Step:
+def _summary() -> Stop:
     words = [
         "<b>Forward</b>: every operation computes its output and leaves a node that knows where its inputs came from.",
         "<b>Backward</b>: from the result to the leaves, each node once, after everything that used it. What a node "
@@ -188,4 +190,4 @@ with study.trace(keep_values=True) as t:
     loss.backward()
 study.step(t, "mine.html")
 """
-    return Step("end", "That was all of it", words, program=highlight(program))
+    return Stop("end", "That was all of it", words, program=highlight(program))

@@ -1,4 +1,4 @@
-"""A story in steps, each with its words: what a person reads who walks through the tape."""
+"""The steps of the stepper's page: for each a title, the text, the values and formulas to show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minigrad.record.typeset import mathml
 from minigrad.study.draw.arrays import number_text, picture_of, short
 from minigrad.study.draw.highlight import highlight
 from minigrad.study.explain.sources import sources_of
-from minigrad.study.lessons.computation import Run, Story
+from minigrad.study.lessons.computation import Computation, Run
 
 _SIGNS = {
     "Add": "{} + {}",
@@ -33,8 +33,8 @@ LONGEST_TITLE = 22  # characters of an expression on a card
 
 
 @dataclass
-class Step:
-    """One stop of the walk. `changes` says for some entries what their cards show from now on."""
+class Stop:
+    """One step of the page. `changes` says for some entries what their cards show from now on."""
 
     phase: str  # "start", "forward", "turn", "backward", "end"
     title: str
@@ -56,25 +56,25 @@ class Step:
 
 
 class Narrator:
-    """Tells a story; `notes` are paragraphs to add, by the phase and the name of the entry."""
+    """Writes the steps of a computation; `notes` are paragraphs to add, by the phase and the name of the entry."""
 
-    def __init__(self, story: Story, notes: Mapping[tuple[str, str], Sequence[str]] | None = None):
-        self.story, self.notes = story, notes or {}
-        self.entries, self.facts = story.entries, story.facts
+    def __init__(self, computation: Computation, notes: Mapping[tuple[str, str], Sequence[str]] | None = None):
+        self.computation, self.notes = computation, notes or {}
+        self.entries, self.facts = computation.entries, computation.facts
         self.values: list[dict[str, Any] | None] = []
         self.codes: dict[str, dict[str, str]] = {}
         self._known: dict[tuple[int, int], int] = {}
         self.names = self._names()
         self._dress()
 
-    def tell(self) -> list[Step]:
+    def tell(self) -> list[Stop]:
         """All steps: forward, the turn, backward."""
         steps = [self._forward(index) for index, entry in enumerate(self.entries) if entry.operation]
         steps.append(self._turn())
         arrived: dict[int, list[tuple[int, np.ndarray]]] = {}
         done: set[int] = set()
-        for place, run in enumerate(self.story.runs):
-            following = self.story.runs[place + 1].entry if place + 1 < len(self.story.runs) else None
+        for place, run in enumerate(self.computation.runs):
+            following = self.computation.runs[place + 1].entry if place + 1 < len(self.computation.runs) else None
             steps.append(self._backward(run, arrived, done, following))
         return steps
 
@@ -88,7 +88,7 @@ class Narrator:
         for entry in self.entries:
             if entry.label:
                 names.append(entry.label)
-            elif entry.operation and len(operations) <= SMALL_GRAPH and not self.story.modules:
+            elif entry.operation and len(operations) <= SMALL_GRAPH and not self.computation.modules:
                 count += 1
                 while f"v{count}" in taken:
                     count += 1
@@ -121,7 +121,7 @@ class Narrator:
             elif entry.label == "" and not entry.is_parameter:
                 entry.title = "constant" if not entry.requires_grad else ""
             entry.value = short(facts.values[0]) if facts.values else ""
-        for run in self.story.runs:
+        for run in self.computation.runs:
             self.entries[run.entry].gradient_text = _gradient_text(run.incoming)
 
     # Values
@@ -137,7 +137,7 @@ class Narrator:
         return self._known[key]
 
     def _code(self, index: int) -> str:
-        """Have the source of an operation, or of a leaf's end of the tape, at hand, and say under which name."""
+        """Add the source of an operation, or of AccumulateGrad for a leaf, to `codes`; returns its key there."""
         cls = self.facts[index].cls if self.entries[index].operation else AccumulateGrad
         if cls is None:
             return ""
@@ -169,10 +169,10 @@ class Narrator:
         entry = self.entries[index]
         if entry.title:
             return entry.title, entry.operation
-        where = f"{entry.path[-1]} ({self.story.modules.get(entry.path[-1], '')})" if entry.path else ""
+        where = f"{entry.path[-1]} ({self.computation.modules.get(entry.path[-1], '')})" if entry.path else ""
         return entry.operation or self.names[index], where
 
-    def _forward(self, index: int) -> Step:
+    def _forward(self, index: int) -> Stop:
         entry, facts = self.entries[index], self.facts[index]
         title, sub = self._heading(index)
         words = []
@@ -194,7 +194,7 @@ class Narrator:
         groups = [{"title": "goes in", "items": inputs, "note": options}]
         outputs = [{"name": name, "value": self._output(index, slot)} for slot in range(len(facts.values))]
         groups.append({"title": "comes out", "items": outputs})
-        return Step(
+        return Stop(
             "forward",
             title,
             words,
@@ -223,8 +223,8 @@ class Narrator:
         them = "it" if len(kept) == 1 else "them"
         return words + f", and keeps {_listed(kept)} for the way back: the derivative needs {them}."
 
-    def _turn(self) -> Step:
-        root = self.story.runs[0].entry
+    def _turn(self) -> Stop:
+        root = self.computation.runs[0].entry
         name = escape(self.names[root])
         waiting = self._initial_counts()
         value = f" = {self.entries[root].value}" if self.entries[root].value else ""
@@ -242,16 +242,16 @@ class Narrator:
         changes: dict[int, dict[str, Any]] = {
             index: {"waiting": count, "state": "waiting" if count else "ready"} for index, count in waiting.items()
         }
-        return Step("turn", "Now backward", words, changes=changes)
+        return Stop("turn", "Now backward", words, changes=changes)
 
     def _initial_counts(self) -> dict[int, int]:
-        counts = {run.entry: 0 for run in self.story.runs}
-        for run in self.story.runs:
+        counts = {run.entry: 0 for run in self.computation.runs}
+        for run in self.computation.runs:
             for sent in run.sent:
                 counts[sent.target] = counts.get(sent.target, 0) + 1
         return counts
 
-    def _backward(self, run: Run, arrived: dict, done: set[int], following: int | None) -> Step:
+    def _backward(self, run: Run, arrived: dict, done: set[int], following: int | None) -> Stop:
         index = run.entry
         entry, facts = self.entries[index], self.facts[index]
         done.add(index)
@@ -302,7 +302,7 @@ class Narrator:
         formulas = [mathml(formula) for formula in FORMULAS.get(entry.operation, ())]
         edges = [(sent.target, index) for sent in run.sent]
         code, symbols = self._code(index), self._symbols(index)
-        return Step("backward", title, words, index, sub, edges, groups, formulas, code, symbols, changes=changes)
+        return Stop("backward", title, words, index, sub, edges, groups, formulas, code, symbols, changes=changes)
 
     def _why_now(self, index: int, contributions: list) -> str:
         name = f"<b>{escape(self.names[index])}</b>"

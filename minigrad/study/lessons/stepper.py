@@ -1,4 +1,4 @@
-"""The stepper: a page in which a person walks forward and backward through a computation, one operation at a time."""
+"""`study.step`: an HTML page that steps through forward and backward, one operation at a time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.record.trace import Trace
+from minigrad.study.draw.autograd_graph import AutogradGraph
 from minigrad.study.draw.cards import draw
-from minigrad.study.draw.entries import Tape
 from minigrad.study.draw.folding import fold, is_chip
 from minigrad.study.draw.shapes import css
-from minigrad.study.lessons.computation import story_of_tensor, story_of_trace
-from minigrad.study.lessons.first_lesson import lesson_steps, lesson_story
-from minigrad.study.lessons.narration import Narrator, Step
+from minigrad.study.lessons.computation import computation_of_loss, computation_of_trace
+from minigrad.study.lessons.first_lesson import lesson_computation, lesson_steps
+from minigrad.study.lessons.narration import Narrator, Stop
 
 _HERE = Path(__file__).parent
 
@@ -42,22 +42,23 @@ def step(computation: Any = None, path: str | os.PathLike[str] = "stepper.html")
         path = os.fspath(computation)
         raise TypeError(f"step: expected a trace or a loss before the path; the lesson is step(path={path!r})")
     if computation is None:
-        title, narrator, steps = "Backpropagation, step by step", *lesson_steps(lesson_story())
+        title, narrator, steps = "Backpropagation, step by step", *lesson_steps(lesson_computation())
     else:
         frame = sys._getframe(1)
-        story = story_of_trace(computation) if isinstance(computation, Trace) else story_of_tensor(computation, frame)
-        narrator = Narrator(story)
-        title = f"Forward and backward of {narrator.names[story.runs[0].entry]}"
+        traced = isinstance(computation, Trace)
+        whole = computation_of_trace(computation) if traced else computation_of_loss(computation, frame)
+        narrator = Narrator(whole)
+        title = f"Forward and backward of {narrator.names[whole.runs[0].entry]}"
         steps = [_start(narrator), *narrator.tell()]
     path = Path(path)
     path.write_text(_page(title, narrator, steps), encoding="utf-8")
     return path
 
 
-def _start(narrator: Narrator) -> Step:
+def _start(narrator: Narrator) -> Stop:
     operations = sum([bool(entry.operation) for entry in narrator.entries])
     leaves = sum([not entry.operation and entry.requires_grad for entry in narrator.entries])
-    name = escape(narrator.names[narrator.story.runs[0].entry])
+    name = escape(narrator.names[narrator.computation.runs[0].entry])
     words = [
         f"This is the graph of <b>{name}</b>: {operations} operations, and {leaves} leaves whose gradient is wanted. "
         "A card is an operation; an arrow is a value that one made and another uses.",
@@ -66,14 +67,14 @@ def _start(narrator: Narrator) -> Step:
         "Step with the buttons or with → and ←; Home and End lead to the ends, space plays. A click on a card leads to "
         "its step.",
     ]
-    return Step("start", f"What leads to {narrator.names[narrator.story.runs[0].entry]}", words)
+    return Stop("start", f"What leads to {narrator.names[narrator.computation.runs[0].entry]}", words)
 
 
-def _page(title: str, narrator: Narrator, steps: list[Step]) -> str:
+def _page(title: str, narrator: Narrator, steps: list[Stop]) -> str:
     entries = narrator.entries
     shown = [entry.index for entry in entries if not is_chip(entries, entry)]
     depth = max([len(entry.path) for entry in entries])
-    picture = draw(Tape(entries, narrator.story.modules), fold(entries, shown, depth), legend=False)
+    picture = draw(AutogradGraph(entries, narrator.computation.modules), fold(entries, shown, depth), legend=False)
     data = {
         "steps": [one.as_dict() for one in steps],
         "values": narrator.values,

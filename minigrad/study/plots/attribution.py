@@ -1,4 +1,4 @@
-"""Where in a picture a decision comes from: saliency maps and Grad-CAM."""
+"""Attribution: which pixels a class score depends on, by saliency maps and Grad-CAM."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.autograd import grad
 from minigrad.nn import Conv2d, Module
-from minigrad.study.model_state import borrowed, chosen, pictures, watched
+from minigrad.study.model_state import chosen, forward_hooks, pictures, restored
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def grad_cam(
 def saliency_maps(model: Module, x: Tensor, target: Any) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """The maps (N, H, W), the pictures (N, C, H, W) and their classes."""
     batch = pictures("saliency", x, MOST_PICTURES).requires_grad_()
-    with borrowed(model, training=False):
+    with restored(model, training=False):
         score, classes = _score("saliency", model(batch), target)
         (gradient,) = grad(score, batch)
     return np.abs(_array(gradient)).max(1), _array(batch), classes
@@ -72,8 +72,8 @@ def cam_maps(model: Module, x: Tensor, target: Any, layer: Any) -> tuple[np.ndar
         seen.append(output)
         return output.clone() if isinstance(output, Tensor) else None  # what follows may write into it
 
-    with borrowed(model, training=False):
-        with watched(layers, see):
+    with restored(model, training=False):
+        with forward_hooks(layers, see):
             logits = model(batch)
         if not seen:
             raise ValueError(f"grad_cam: the model does not use its layer {name!r}")
@@ -114,19 +114,19 @@ def _array(tensor: Any) -> np.ndarray:
 
 
 def _draw(title: str, batch: np.ndarray, maps: np.ndarray, classes: list[int], overlay: bool) -> Figure:
-    from minigrad.study.plots.figure import Slide, bare, draw_picture
+    from minigrad.study.plots.figure import NotebookFigure, hide_axis, show_image
 
     count = len(batch)
-    figure = Slide(title, max(2.3 * count, 6.5), 5.2 if count > 1 else 3.7)
+    figure = NotebookFigure(title, max(2.3 * count, 6.5), 5.2 if count > 1 else 3.7)
     axes = figure.subplots(2, count, squeeze=False) if count > 1 else figure.subplots(1, 2).reshape(2, 1)
     if count == 1:
         axes[1, 0].set_title("Grad-CAM" if overlay else "saliency", fontsize=11)
     height, width = batch.shape[2:]
     for (above, below), picture, heat, label in zip(axes.T, batch, maps, classes, strict=True):
-        draw_picture(above, picture)
+        show_image(above, picture)
         above.set_title(f"class {label}", fontsize=11)
         if overlay:
-            draw_picture(below, picture.mean(0, keepdims=True))
+            show_image(below, picture.mean(0, keepdims=True))
         # Each map on its own scale, smoothed to the picture's size; what is dark said little.
         below.imshow(
             heat / (heat.max() or 1),
@@ -137,8 +137,8 @@ def _draw(title: str, batch: np.ndarray, maps: np.ndarray, classes: list[int], o
             interpolation="bilinear" if overlay else "nearest",
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         )
-        bare(above)
-        bare(below)
+        hide_axis(above)
+        hide_axis(below)
     # Beside its picture, and not in a strip of its own, which would push one row out of line with the other.
     scale = figure.colorbar(axes[-1, -1].images[-1], cax=axes[-1, -1].inset_axes((1.04, 0, 0.06, 1)))
     scale.set_ticks([0, 1], labels=["none", "most"])

@@ -1,6 +1,6 @@
-"""The paper that every picture of this package is drawn on.
+"""The Matplotlib figure that all plots are drawn on.
 
-A figure by itself, not one of pyplot's: it needs no display, and nobody has to close it.
+It is not one of pyplot's: it needs no display, and nobody has to close it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5a5a5a"  # Okabe and Ito's colours, told apart by everyone
 
 
-class Slide(Figure):
+class NotebookFigure(Figure):
     """A Figure in white that notebooks show; `savefig` writes it as .png, .svg or .pdf."""
 
     def __init__(self, title: str, width: float, height: float):
@@ -29,7 +29,7 @@ class Slide(Figure):
         return file.getvalue()
 
 
-def draw_picture(axis: Any, picture: np.ndarray) -> None:
+def show_image(axis: Any, picture: np.ndarray) -> None:
     """A picture (C, H, W), whatever its normalisation: from its own smallest value to its largest."""
     low, high = picture.min(), picture.max()
     shown = (picture - low) / ((high - low) or 1)
@@ -39,8 +39,8 @@ def draw_picture(axis: Any, picture: np.ndarray) -> None:
         axis.imshow(shown.mean(0), cmap="gray", vmin=0, vmax=1)
 
 
-def bare(axis: Any) -> None:
-    """Take everything from an axis but what is drawn in it."""
+def hide_axis(axis: Any) -> None:
+    """Remove ticks and spines from an axis."""
     axis.set_xticks([])
     axis.set_yticks([])
     axis.spines[:].set_visible(False)

@@ -1,4 +1,4 @@
-"""How large the gradients of all parameters are, from the first layer to the last."""
+"""A plot of the gradient norm of each parameter, from the first layer to the last."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def plot_gradient_flow(model: Module) -> Figure:
     Zero elements are left out and told by their share; a cross marks a parameter that has nothing to show.
     Only reads: run `loss.backward()` first.
     """
-    from minigrad.study.plots.figure import BLUE, GREY, ORANGE, Slide
+    from minigrad.study.plots.figure import BLUE, GREY, ORANGE, NotebookFigure
 
     named = list(model.named_parameters())
     if not named:
@@ -32,7 +32,7 @@ def plot_gradient_flow(model: Module) -> Figure:
     if len(named) > MOST_NAMES:
         named = [(name, parameter) for name, parameter in named if parameter.ndim > 1] or named
     size = min(9.5, 9.5 * 60 / len(named))  # points: smaller names where there are very many
-    figure = Slide(f"Gradient flow in {type(model).__name__}", 9, 1.5 + len(named) * size / 36)
+    figure = NotebookFigure(f"Gradient flow in {type(model).__name__}", 9, 1.5 + len(named) * size / 36)
     axis = figure.subplots()
     absent: list[tuple[int, str]] = []
     for place, (_, parameter) in enumerate(named):

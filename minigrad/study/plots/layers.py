@@ -1,4 +1,4 @@
-"""What convolutions look for and what they find: filters, feature maps, and the values of every layer."""
+"""Plots of layers: filters, feature maps, and histograms of the activations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.nn import Conv2d, Dropout, Dropout2d, Flatten, Identity, Module
-from minigrad.study.model_state import borrowed, chosen, leaves, pictures, watched
+from minigrad.study.model_state import chosen, forward_hooks, leaves, pictures, restored
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def plot_filters(model_or_weight: Module | Tensor) -> Figure:
     Of a model, its first convolution: the one whose input has colours. Filters over three channels are drawn in
     colour (grey is 0), over one in blue and red (white is 0), over more as a table of outputs and inputs.
     """
-    from minigrad.study.plots.figure import GREY, Slide, bare
+    from minigrad.study.plots.figure import GREY, NotebookFigure, hide_axis
 
     name = "filters"
     weight: Any = model_or_weight
@@ -56,7 +56,7 @@ def plot_filters(model_or_weight: Module | Tensor) -> Figure:
     height, width = mosaic.shape[:2]
     shape = " × ".join(map(str, weight.shape))
     tall = min(6.5 * height / width, 7.5)
-    figure = Slide(f"{name}: {shape}{note}", max(tall * width / height + 1.2, 5.5), tall + 0.7)
+    figure = NotebookFigure(f"{name}: {shape}{note}", max(tall * width / height + 1.2, 5.5), tall + 0.7)
     axis = figure.subplots()
     if tiles.shape[1] == 3:
         axis.imshow(np.nan_to_num(mosaic / (2 * largest) + 0.5, nan=1.0))
@@ -65,7 +65,7 @@ def plot_filters(model_or_weight: Module | Tensor) -> Figure:
         image = axis.imshow(mosaic[..., 0], cmap="RdBu_r", vmin=-largest, vmax=largest)
         bar = figure.colorbar(image, ax=axis, fraction=0.04, pad=0.02)
         bar.outline.set_visible(False)
-    bare(axis)
+    hide_axis(axis)
     return figure
 
 
@@ -76,7 +76,7 @@ def plot_feature_maps(model: Module, x: Tensor, layers: Sequence[str | Module] |
     size that maps have on their way. Shown are the channels that vary most, each on its own scale. The model runs in
     evaluation mode and is left as it was.
     """
-    from minigrad.study.plots.figure import GREY, Slide, bare, draw_picture
+    from minigrad.study.plots.figure import GREY, NotebookFigure, hide_axis, show_image
 
     batch = pictures("plot_feature_maps", x, most=1)
     known = leaves(model) if layers is None else chosen("plot_feature_maps", model, layers)
@@ -87,7 +87,7 @@ def plot_feature_maps(model: Module, x: Tensor, layers: Sequence[str | Module] |
             maps.pop(name, None)  # a layer that is called again moves to the end
             maps[name] = output.detach().cpu().array[0].copy()
 
-    with borrowed(model, training=False), watched(known, see):
+    with restored(model, training=False), forward_hooks(known, see):
         model(batch)
     if layers is None:
         last = {found.shape[1:]: name for name, found in maps.items()}  # the later of a size replaces the earlier
@@ -96,13 +96,13 @@ def plot_feature_maps(model: Module, x: Tensor, layers: Sequence[str | Module] |
         raise ValueError(f"plot_feature_maps: layer {missing[0]!r} puts out no maps (1, C, H, W)")
     if not maps:
         raise ValueError("plot_feature_maps: no layer of the model puts out maps (1, C, H, W)")
-    figure = Slide("Feature maps: the channels that vary most", 11, 0.6 + 1.35 * len(maps))
+    figure = NotebookFigure("Feature maps: the channels that vary most", 11, 0.6 + 1.35 * len(maps))
     axes = figure.subplots(len(maps), MAPS_IN_A_ROW + 1, squeeze=False)
     for axis in axes.ravel():
-        bare(axis)
+        hide_axis(axis)
         axis.set_visible(False)
     axes[0, 0].set_visible(True)
-    draw_picture(axes[0, 0], batch.cpu().array[0])
+    show_image(axes[0, 0], batch.cpu().array[0])
     axes[0, 0].set_title("input", fontsize=9, color=GREY)
     for row, (name, found) in zip(axes, maps.items(), strict=True):
         strongest = np.argsort(-found.std((1, 2)), kind="stable")[:MAPS_IN_A_ROW]
@@ -136,7 +136,7 @@ def plot_activations(model: Module, x: Tensor, layers: Sequence[str | Module] | 
         edges = np.linspace(-UNITS, UNITS, UNITS * 16 + 1) * (np.sqrt(np.square(values).mean()) or 1)
         rows.append((f"{name}  {type(layer).__name__}", np.histogram(values[values != 0], edges)[0], deviation, zeros))
 
-    with borrowed(model), watched(known, see):
+    with restored(model), forward_hooks(known, see):
         model(x)
     if not rows:
         raise ValueError("plot_activations: none of the layers puts out floating-point values")
@@ -158,9 +158,9 @@ def _computing(model: Module) -> dict[str, Module]:
 
 
 def _ridges(rows: list[tuple[str, np.ndarray, float, float]], title: str) -> Figure:
-    from minigrad.study.plots.figure import BLUE, GREY, ORANGE, Slide
+    from minigrad.study.plots.figure import BLUE, GREY, ORANGE, NotebookFigure
 
-    figure = Slide(title, 10, 1.4 + 0.36 * len(rows))
+    figure = NotebookFigure(title, 10, 1.4 + 0.36 * len(rows))
     shapes, scales = figure.subplots(1, 2, width_ratios=[1.7, 1], sharey=True)
     middles = (np.arange(UNITS * 16) + 0.5) / 8 - UNITS
     for place, (_, counts, _, zeros) in enumerate(rows):

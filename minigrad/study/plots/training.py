@@ -1,4 +1,4 @@
-"""One picture of a finished training run: the curves, the confusion matrix, the most confident mistakes."""
+"""A plot of a finished training run: the curves, the confusion matrix, the most confident mistakes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def plot_training(
     `history` is that of a Trainer, a dict an epoch with "loss", "top1" and "validation_top1"; `probabilities` (N, C)
     are the classes' for the test set, `targets` (N,) their labels and `images` (N, H, W) their pictures.
     """
-    from minigrad.study.plots.figure import Slide
+    from minigrad.study.plots.figure import NotebookFigure
 
-    figure = Slide(title, 13, 7.6)
+    figure = NotebookFigure(title, 13, 7.6)
     (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.9, 1])
     ((curves, matrix),) = above.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.05])
     _curves(curves.subplots(2, 1, sharex=True), history)

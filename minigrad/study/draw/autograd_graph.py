@@ -1,4 +1,4 @@
-"""The tape of a tensor as a list: operations and leaves in the order of forward, with names, modules and families."""
+"""The autograd graph of a tensor as a list: operations and leaves in forward order, with names, modules, families."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _FAMILY_OF_FILE = {
 class Entry:
     """One operation, or one leaf: a tensor that no operation made.
 
-    `sources` has the (index, output slot) of each input that was made on the tape; `path` are the modules around
+    `sources` has the (index, output slot) of each input that an operation made; `path` are the modules around
     it, outermost first ("layer1", "layer1.0"); `label` is its own name if it has one, a variable's or a parameter's.
     """
 
@@ -77,7 +77,7 @@ class Entry:
 
 
 @dataclass
-class Tape:
+class AutogradGraph:
     """The entries that a result was computed from, inputs before what uses them; and the modules' class names."""
 
     entries: list[Entry]
@@ -90,8 +90,8 @@ def family_of(cls: type) -> str:
     return _FAMILY_OF_FILE.get(name, "own") if package == "minigrad.ops" else "own"
 
 
-def read_tape(caller: str, tensor: Any, model: Module | None, frame: FrameType | None) -> Tape:
-    """The tape that ends in `tensor`.
+def read_graph(caller: str, tensor: Any, model: Module | None, frame: FrameType | None) -> AutogradGraph:
+    """The graph that ends in `tensor`.
 
     Names of variables are looked up in `frame`, and a model too if none is given. TypeError for what is no
     tensor, RuntimeError for a tensor without a graph; `caller` names the function in the message.
@@ -121,7 +121,7 @@ def read_tape(caller: str, tensor: Any, model: Module | None, frame: FrameType |
             entry.path = tuple([path for path, _ in scope])
     elif model is not None:
         _find_modules(entries)
-    return Tape(entries, modules)
+    return AutogradGraph(entries, modules)
 
 
 def walk(root: Node) -> tuple[list[Node], list[Entry]]:
@@ -159,7 +159,7 @@ def walk(root: Node) -> tuple[list[Node], list[Entry]]:
 
 
 def _model_of(leaves: set[int], variables: Mapping[str, Any]) -> Module | None:
-    """Among the caller's variables the module with the most parameters on the tape, and of those the smallest."""
+    """Among the caller's variables the module with the most parameters in the graph, and of those the smallest."""
     best, score = None, (0, 0)
     for module in variables.values():
         if isinstance(module, Module):
