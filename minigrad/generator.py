@@ -15,7 +15,7 @@ import numpy as np
 
 from minigrad.device import device as as_device
 from minigrad.kernels.cuda.capture import capturing
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class Generator:
@@ -46,7 +46,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """Seed and position, as a uint8 tensor that can be stored."""
-        return Tensor(np.array([self._seed, self._offset], np.uint64).view(np.uint8))
+        return from_array(np.array([self._seed, self._offset], np.uint64).view(np.uint8))
 
     def set_state(self, state: Tensor) -> Generator:
         """Go back to where `get_state` was called."""

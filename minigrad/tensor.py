@@ -24,8 +24,9 @@ class Version:
 class Tensor:
     """An n-dimensional array that remembers how it was computed.
 
-    `array` is the NumPy (on a GPU, CuPy) array underneath, shared and not copied. User code makes tensors with
-    `minigrad.tensor`, `minigrad.zeros` and so on.
+    `array` is the NumPy (on a GPU, CuPy) array underneath. User code makes tensors with `minigrad.tensor`,
+    `minigrad.zeros` and so on; the engine with `from_array`. The class itself is called as PyTorch's is
+    (``Tensor(2, 3)``, ``Tensor([1, 2])``): see `minigrad.ops.creation.construct`.
     """
 
     # Defaults stand on the class: most tensors never set them, and making a tensor stays cheap.
@@ -42,12 +43,14 @@ class Tensor:
 
     __array_priority__ = 1000  # NumPy arrays leave binary operators to us
 
-    def __init__(self, array, requires_grad: bool = False):
+    array: Any
+    _version: Version
+
+    def _hold(self, array) -> None:
+        """Be the tensor of `array`, shared and not copied."""
         # NumPy makes scalars of 0-d results.
-        self.array: Any = np.asarray(array) if isinstance(array, np.generic) else array
+        self.array = np.asarray(array) if isinstance(array, np.generic) else array
         self._version = Version()
-        if requires_grad:
-            self.requires_grad = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -196,7 +199,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same array without its history; writes into one are seen (and noticed) by the other."""
-        detached = Tensor(self.array)
+        detached = from_array(self.array)
         detached._version = self._version
         return detached
 
@@ -210,7 +213,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same array without history and without bookkeeping: writes through it go unnoticed by the tape."""
-        return Tensor(self.array)
+        return from_array(self.array)
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -225,7 +228,7 @@ class Tensor:
 
     def _alias(self) -> Tensor:
         """A second tensor with the same array and history."""
-        alias = Tensor(self.array)
+        alias = from_array(self.array)
         alias._version, alias._requires_grad = self._version, self.requires_grad
         alias._node, alias._slot, alias._accumulator = self._node, self._slot, self._accumulator
         return alias
@@ -301,7 +304,7 @@ class Tensor:
             raise RuntimeError("only leaf tensors (created explicitly by the user) support deepcopy; detach() first")
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
-        Tensor.__init__(copied, self.array.copy(order="K"))
+        copied._hold(self.array.copy(order="K"))
         copied._requires_grad = self._requires_grad
         copied._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
         return copied
@@ -313,6 +316,7 @@ class Tensor:
 
     if TYPE_CHECKING:
         # Bound by minigrad.ops.methods; declared here so that type checkers know them.
+        def __init__(self, *data: Any, device: Any = None) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
         def __getitem__(self, index: Any) -> Tensor: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
@@ -364,6 +368,16 @@ class Tensor:
 
 def _rebuild(cls: type[Tensor], array, requires_grad: bool) -> Tensor:
     tensor = cls.__new__(cls)
-    Tensor.__init__(tensor, array)
+    tensor._hold(array)
     tensor._requires_grad = requires_grad
+    return tensor
+
+
+def from_array(array, requires_grad: bool = False) -> Tensor:
+    """The tensor of a NumPy or CuPy array (or of a NumPy scalar), which it shares."""
+    tensor = Tensor.__new__(Tensor)
+    tensor.array = np.asarray(array) if isinstance(array, np.generic) else array  # `_hold`, at every operation
+    tensor._version = Version()
+    if requires_grad:
+        tensor.requires_grad = True
     return tensor

@@ -17,7 +17,7 @@ import minigrad as mg
 from minigrad import nn, optim
 from minigrad.serialize import load, save
 from minigrad.serialize.files import atomic_write
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 DTYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 
@@ -48,7 +48,7 @@ def state() -> dict[str, Tensor]:
     arrays["strided"] = np.arange(24.0).reshape(4, 6)[1::2, ::3]
     arrays["reversed"] = np.arange(5)[::-1]
     arrays["expanded"] = np.broadcast_to(np.float32(2), (3, 2))
-    return {name: Tensor(array) for name, array in arrays.items()}
+    return {name: from_array(array) for name, array in arrays.items()}
 
 
 def checkpoint() -> dict:
@@ -86,15 +86,15 @@ def test_nested_round_trip_and_file_objects(tmp_path):
 
 def test_saving_keeps_requires_grad_strides_and_shared_memory(tmp_path):
     base = np.arange(24, dtype=np.float32).reshape(4, 6)
-    tied = Tensor(base)
+    tied = from_array(base)
     original = {
         "a": tied,
         "again": tied,
-        "window": Tensor(base[1:, ::2]),
-        "t": Tensor(base.T),
-        "other": Tensor(base.copy()),
+        "window": from_array(base[1:, ::2]),
+        "t": from_array(base.T),
+        "other": from_array(base.copy()),
     }
-    save({**original, "p": Tensor(np.ones(2), requires_grad=True)}, tmp_path / "s.pt")
+    save({**original, "p": from_array(np.ones(2), requires_grad=True)}, tmp_path / "s.pt")
     got = load(tmp_path / "s.pt")
     assert got["p"].requires_grad and not got["a"].requires_grad
     for name in original:
@@ -145,7 +145,7 @@ def test_torch_loads_what_we_save(tmp_path):
 def test_torch_keeps_our_sharing(tmp_path):
     torch = pytest.importorskip("torch")
     base = np.arange(6, dtype=np.float32).reshape(2, 3)
-    save([Tensor(base), Tensor(base.T), Tensor(base[1:])], tmp_path / "s.pt")
+    save([from_array(base), from_array(base.T), from_array(base[1:])], tmp_path / "s.pt")
     a, t, row = torch.load(tmp_path / "s.pt", weights_only=True)
     assert t.stride() == (1, 3)
     a[1, 0] = -1
@@ -193,10 +193,10 @@ def test_safetensors_library_reads_ours_and_bfloat16_widens(tmp_path):
 
     save(state(), tmp_path / "m.safetensors")
     for name, array in load_file(tmp_path / "m.safetensors").items():
-        assert_same(Tensor(array), state()[name])
+        assert_same(from_array(array), state()[name])
     header = b'{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
     (tmp_path / "b.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f\x00\xc0")
-    assert_same(load(tmp_path / "b.safetensors"), {"w": Tensor(np.array([1, -2], np.float32))})
+    assert_same(load(tmp_path / "b.safetensors"), {"w": from_array(np.array([1, -2], np.float32))})
 
 
 class Evil:
@@ -312,7 +312,7 @@ def test_truncated_and_foreign_legacy_files(tmp_path):
 @given(st.data())
 def test_damaged_files_fail_with_runtime_error_only(data):
     buffer = io.BytesIO()
-    save({"w": Tensor(np.arange(3.0)), "n": [1, "x", None, b"y", (2.5,)], "o": OrderedDict(a=1)}, buffer)
+    save({"w": from_array(np.arange(3.0)), "n": [1, "x", None, b"y", (2.5,)], "o": OrderedDict(a=1)}, buffer)
     with zipfile.ZipFile(buffer) as archive:
         program, numbers = archive.read("archive/data.pkl"), archive.read("archive/data/0")
 
@@ -336,16 +336,16 @@ class Model:
 
 
 BAD_SAVES = [
-    ({"a": {"b": Tensor(np.ones(1))}}, "m.safetensors", TypeError, "'a'.*\\.pt"),
+    ({"a": {"b": from_array(np.ones(1))}}, "m.safetensors", TypeError, "'a'.*\\.pt"),
     ({"epoch": 3}, "m.safetensors", TypeError, "'epoch'.*int.*\\.pt"),
-    ({3: Tensor(np.ones(1))}, "m.safetensors", TypeError, "str keys"),
-    ([Tensor(np.ones(1))], "m.safetensors", TypeError, "dict of tensors, got list"),
+    ({3: from_array(np.ones(1))}, "m.safetensors", TypeError, "str keys"),
+    ([from_array(np.ones(1))], "m.safetensors", TypeError, "dict of tensors, got list"),
     (Model(), "m.safetensors", TypeError, r"state_dict\(\)"),
     (Model(), "m.pt", TypeError, r"obj is a Model.*state_dict\(\)"),
     ({"a": [0, {1, 2}]}, "m.pt", TypeError, r"obj\['a'\]\[1\] is a set"),
     ({"a": np.ones(2)}, "m.pt", TypeError, "ndarray.*tensor first"),
-    ({"a": Tensor(np.ones(2, complex))}, "m.pt", TypeError, "complex128"),
-    ({"a": Tensor(np.ones(2, complex))}, "m.safetensors", TypeError, "complex128"),
+    ({"a": from_array(np.ones(2, complex))}, "m.pt", TypeError, "complex128"),
+    ({"a": from_array(np.ones(2, complex))}, "m.safetensors", TypeError, "complex128"),
     ({}, "m.ckpt", ValueError, r"m.ckpt.*\.safetensors.*\.pt or \.pth"),
     ({}, "m", ValueError, "suffix"),
     ({}, "nowhere/m.pt", RuntimeError, "folder .*nowhere"),

@@ -10,7 +10,7 @@ import torch
 
 import minigrad as mg
 from benchmarks.parity.omissions import Omitted
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 # Entries of the database that are lambdas around the operation, and how minigrad's is called for them.
 ADAPTED: dict[str, Callable] = {
@@ -72,7 +72,7 @@ def _tensor(tensor: torch.Tensor) -> Tensor:
     # The whole storage is copied, so that gaps and overlaps between elements stay.
     storage = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).clone()
     array = storage.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()).numpy()
-    return Tensor(array, requires_grad=tensor.requires_grad)
+    return from_array(array, requires_grad=tensor.requires_grad)
 
 
 def _dtype(dtype: torch.dtype) -> np.dtype:

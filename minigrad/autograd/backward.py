@@ -12,7 +12,7 @@ from minigrad.autograd.deferred import Deferred
 from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
 from minigrad.autograd.grad_mode import ignored_warnings, set_grad_enabled
 from minigrad.device import array_module
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 def backward_pass(
@@ -247,7 +247,7 @@ def grad(
         if result is not None:
             continue
         if materialize_grads:
-            results[index] = Tensor(array_module(tensor.array).zeros_like(tensor.array))
+            results[index] = from_array(array_module(tensor.array).zeros_like(tensor.array))
         elif not allow_unused:
             raise RuntimeError(
                 f"grad: input {index} of shape {list(tensor.shape)} appears to not have been used in the graph. "
@@ -274,7 +274,7 @@ def _prepare(operation: str, tensors, grad_tensors) -> tuple[list[Edge], list[Te
                     f"{operation}: grad can be implicitly created only for scalar outputs, got shape "
                     f"{list(tensor.shape)}; pass a gradient of that shape"
                 )
-            gradient = Tensor(array_module(tensor.array).ones(tensor.shape, tensor.dtype))
+            gradient = from_array(array_module(tensor.array).ones(tensor.shape, tensor.dtype))
         elif not isinstance(gradient, Tensor):
             raise TypeError(f"{operation}: gradients can be either Tensors or None, got {type(gradient).__name__}")
         elif gradient.shape != tensor.shape:

@@ -19,7 +19,7 @@ from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.deferred import like, settle
 from minigrad.autograd.grad_mode import enable_grad, ignored_warnings, is_grad_enabled, state
 from minigrad.device import array_module
-from minigrad.tensor import Tensor, Version
+from minigrad.tensor import Tensor, Version, from_array
 
 Edge = tuple["Node | None", int]  # the node that made a tensor, and which of its outputs the tensor was
 NO_EDGE: Edge = (None, 0)
@@ -83,7 +83,7 @@ class AccumulateGrad(Node):
         if is_grad_enabled():  # create_graph: the sum itself is differentiable
             leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
         elif leaf.grad is None:
-            leaf.grad = Tensor(gradient.array if fresh else gradient.array.copy())
+            leaf.grad = from_array(gradient.array if fresh else gradient.array.copy())
         elif leaf.grad.requires_grad:
             leaf.grad = leaf.grad + gradient
         else:
@@ -314,7 +314,7 @@ class Function(Node):
     def run(self, gradients: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         if self._materialize:
             gradients = [
-                Tensor(xp.zeros(shape, dtype)) if gradient is None and dtype is not None else gradient
+                from_array(xp.zeros(shape, dtype)) if gradient is None and dtype is not None else gradient
                 for gradient, (shape, dtype, xp) in zip(gradients, self.outputs, strict=True)
             ]
         result = type(self).backward(self, *gradients)

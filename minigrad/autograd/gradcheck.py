@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.autograd.backward import grad
 from minigrad.autograd.grad_mode import enable_grad, no_grad
 from minigrad.device import to_device
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class GradcheckError(RuntimeError):
@@ -79,7 +79,7 @@ def gradgradcheck(
     if grad_outputs is None:
         random = np.random.default_rng(0)
         grad_outputs = [
-            Tensor(to_device(np.asarray(random.standard_normal(o.shape)), o.device), requires_grad=True)
+            from_array(to_device(np.asarray(random.standard_normal(o.shape)), o.device), requires_grad=True)
             for o in outputs
         ]
     grad_outputs = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
@@ -131,7 +131,7 @@ def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
     for row in range(output.numel()) if output.requires_grad else ():
         one = np.zeros(output.numel())
         one[row] = 1
-        weight = Tensor(to_device(one.reshape(output.shape).astype(output.dtype), output.device))
+        weight = from_array(to_device(one.reshape(output.shape).astype(output.dtype), output.device))
         gradients = grad(output, tensors, weight, retain_graph=True, allow_unused=True)
         for jacobian, gradient in zip(analytic, gradients, strict=True):
             if gradient is not None:
@@ -182,7 +182,7 @@ def _compare_along_direction(func, inputs, checked, index, eps, atol, rtol) -> N
     v = _unit(random.standard_normal(output.shape))
     gradients: Sequence[Tensor | None] = [None] * len(checked)
     if output.requires_grad:
-        weight = Tensor(to_device(v.astype(output.dtype), output.device))
+        weight = from_array(to_device(v.astype(output.dtype), output.device))
         gradients = grad(output, [x for _, x in checked], weight, allow_unused=True)
     for (position, x), gradient in zip(checked, gradients, strict=True):
         u = _unit(random.standard_normal(x.shape))

@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.autograd.deferred import Deferred, settle, settle_readers
 from minigrad.autograd.function import Function
 from minigrad.autograd.grad_mode import state
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 EVERYWHERE = Ellipsis
 
@@ -33,7 +33,7 @@ class Overwrite(Function):
     @staticmethod
     def backward(ctx, grad_output):
         # The mask lies in memory as the base does, so that what was a view of the base is one of the mask.
-        mask = Tensor(np.zeros_like(ctx.array, dtype=bool))
+        mask = from_array(np.zeros_like(ctx.array, dtype=bool))
         ctx.replay(mask).array[ctx.index] = True
         return grad_output.masked_fill(mask, 0), ctx.replay(grad_output)[_as_tensors(ctx.index)], None, None
 
@@ -111,7 +111,7 @@ def _itself(tensor: Tensor) -> Tensor:
 def _as_tensors(index):
     """An index as `Tensor.__getitem__` takes it."""
     parts = index if isinstance(index, tuple) else (index,)
-    return tuple([Tensor(part) if hasattr(part, "dtype") else part for part in parts])
+    return tuple([from_array(part) if hasattr(part, "dtype") else part for part in parts])
 
 
 def _fit(value: Tensor, target: Tensor) -> Tensor:

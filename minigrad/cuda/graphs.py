@@ -22,7 +22,7 @@ from minigrad.autograd.deferred import settle
 from minigrad.autograd.grad_mode import state
 from minigrad.device import cuda_backend
 from minigrad.kernels.cuda.capture import Capture, capturing, into
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 MINIGRAD = Path(__file__).resolve().parents[1]
 
@@ -196,7 +196,7 @@ def _check(i: int, tensor: Any) -> tuple[Any, ...]:
 
 
 def _copy(tensor: Tensor) -> Tensor:
-    return Tensor(tensor.array.copy())
+    return from_array(tensor.array.copy())
 
 
 def _each(value: Any, function: Callable[[Tensor], Tensor]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.device import array_module
 from minigrad.ops.convert import pin_memory
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
@@ -24,11 +24,11 @@ def default_collate(batch: Sequence[Any]) -> Any:
         raise ValueError("default_collate: expected at least one sample, got an empty batch")
     first = batch[0]
     if isinstance(first, Tensor):
-        return Tensor(_stack([sample.array for sample in batch]))
+        return from_array(_stack([sample.array for sample in batch]))
     if isinstance(first, np.ndarray | np.generic) and first.dtype in dtypes.SUPPORTED:
-        return Tensor(_stack([np.asarray(sample) for sample in batch]))
+        return from_array(_stack([np.asarray(sample) for sample in batch]))
     if isinstance(first, bool | int | float):
-        return Tensor(np.array(batch, dtype=np.float64 if isinstance(first, float) else None))
+        return from_array(np.array(batch, dtype=np.float64 if isinstance(first, float) else None))
     if isinstance(first, str | bytes):
         return batch
     if isinstance(first, Mapping):
@@ -57,7 +57,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 def default_convert(data: Any) -> Any:
     """NumPy arrays inside `data` as tensors, all else as it is: what the loader does without batching."""
     if isinstance(data, np.ndarray | np.generic) and data.dtype in dtypes.SUPPORTED:
-        return Tensor(np.asarray(data))
+        return from_array(np.asarray(data))
     if isinstance(data, Mapping):
         return _like(data, {key: default_convert(value) for key, value in data.items()})
     if isinstance(data, Sequence) and not isinstance(data, str | bytes):

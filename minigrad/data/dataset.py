@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad.generator import Generator
 from minigrad.ops.random import randperm
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -64,7 +64,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         return tuple(tensor[index] for tensor in self.tensors)
 
     def __getbatch__(self, indices: Sequence[int]) -> list[Tensor]:
-        rows = Tensor(np.asarray(indices, dtype=np.int64))
+        rows = from_array(np.asarray(indices, dtype=np.int64))
         return [tensor[rows] for tensor in self.tensors]
 
     def __len__(self) -> int:

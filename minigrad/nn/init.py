@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.autograd import no_grad
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 if TYPE_CHECKING:
     from minigrad.generator import Generator
@@ -233,4 +233,4 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
 
 
 def _assign(tensor: Tensor, values: np.ndarray) -> Tensor:
-    return tensor.copy_(Tensor(values.astype(tensor.dtype)))
+    return tensor.copy_(from_array(values.astype(tensor.dtype)))

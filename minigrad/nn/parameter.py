@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.dtypes import get_default_dtype
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class Parameter(Tensor):
@@ -16,10 +16,12 @@ class Parameter(Tensor):
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True):
         if data is None:
-            data = Tensor(np.empty(0, get_default_dtype()))
+            data = from_array(np.empty(0, get_default_dtype()))
         if not isinstance(data, Tensor):
             raise TypeError(f"Parameter: data must be a Tensor, got {type(data).__name__}")
-        super().__init__(data.array, requires_grad)
+        self._hold(data.array)
+        if requires_grad:
+            self.requires_grad = True
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()

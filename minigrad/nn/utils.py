@@ -10,7 +10,7 @@ from minigrad.dtypes import float32, float64
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.creation import tensor
 from minigrad.ops.joining import cat
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 @no_grad()
@@ -30,7 +30,7 @@ def get_total_norm(
         return tensor(0.0)
     if norm_type == 2 and _fit_one_kernel(tensors):
         arrays = [t.array for t in tensors]
-        total = Tensor(implementation("optimizer", arrays[0]).norm(arrays))
+        total = from_array(implementation("optimizer", arrays[0]).norm(arrays))
     else:
         norms = cat([t.norm(norm_type).reshape(1).to(tensors[0].device) for t in tensors])
         total = norms.norm(norm_type)

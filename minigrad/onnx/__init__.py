@@ -20,7 +20,7 @@ from minigrad.onnx.graph import GraphBuilder
 from minigrad.onnx.recording import merge, record
 from minigrad.ops.joining import cat
 from minigrad.serialize.files import atomic_write
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 OPERATORS, FORMAT = 18, 8  # the operator set, and the file format of the same year (2022), which all runtimes read
 
@@ -92,7 +92,7 @@ def _larger(x: Tensor) -> Tensor:
     batch = cat([x, x[:1]])
     if x.dtype.kind != "f":
         return batch
-    return Tensor(np.random.default_rng(0).standard_normal(batch.shape).astype(x.dtype)).to(x.device)
+    return from_array(np.random.default_rng(0).standard_normal(batch.shape).astype(x.dtype)).to(x.device)
 
 
 def _names(kind: str, tensors: tuple[Tensor, ...], names: list[str] | None) -> list[str]:

@@ -12,7 +12,7 @@ from minigrad.ops.arguments import check_floating, check_tensor, dimension
 from minigrad.ops.elementwise import clamp, where
 from minigrad.ops.pointwise import erf, expm1, pointwise, relu_, sigmoid, tanh
 from minigrad.ops.pointwise import relu as plain_relu
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "elu",
@@ -39,7 +39,7 @@ class Softmax(Function):
     def forward(ctx, x, dim):
         ctx.dim = dim
         exponentials = array_module(x.array).exp(_shifted(x.array, dim))
-        y = Tensor(exponentials / exponentials.sum(dim, keepdims=True))
+        y = from_array(exponentials / exponentials.sum(dim, keepdims=True))
         ctx.save_for_backward(y)
         return y
 
@@ -57,7 +57,7 @@ class LogSoftmax(Function):
     def forward(ctx, x, dim):
         ctx.dim = dim
         xp, shifted = array_module(x.array), _shifted(x.array, dim)
-        y = Tensor(shifted - xp.log(xp.exp(shifted).sum(dim, keepdims=True)))
+        y = from_array(shifted - xp.log(xp.exp(shifted).sum(dim, keepdims=True)))
         ctx.save_for_backward(y)
         return y
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.kernels.cuda import assertions
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 Pair = tuple[int, int]  # along height and width
 IntOrPair = int | Sequence[int]
@@ -121,7 +121,7 @@ def beside(array, like):
 
 
 def _from_numpy(array) -> Any:
-    return array.item() if isinstance(array, np.generic) else Tensor(array)
+    return array.item() if isinstance(array, np.generic) else from_array(array)
 
 
 def number(operation: str, value: Any, dtype: np.dtype) -> Tensor:
@@ -137,7 +137,7 @@ def number(operation: str, value: Any, dtype: np.dtype) -> Tensor:
         overflow = dtype.kind == "f" and math.isfinite(value) and abs(value) > np.finfo(dtype).max
     if overflow:
         raise RuntimeError(f"{operation}: value {value} cannot be converted to type {dtype} without overflow")
-    return Tensor(np.asarray(value).astype(dtype))
+    return from_array(np.asarray(value).astype(dtype))
 
 
 def broadcast_shapes(operation: str, *shapes: Sequence[int]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.arguments import check_same_device, check_tensor, operands
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "allclose",
@@ -35,7 +35,7 @@ __all__ = [
 def _comparison(name: str, compare, symbol: str):
     def function(input: Any, other: Any) -> Tensor:
         x, y = operands(name, check_tensor(name, "input", input), other)
-        return Tensor(compare(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
+        return from_array(compare(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"input {symbol} other for each pair of elements, broadcast."
@@ -56,7 +56,7 @@ def _bitwise(name: str, ufunc):
         for operand in (x, y):
             if isinstance(operand, float) or (isinstance(operand, Tensor) and operand.dtype.kind == "f"):
                 raise RuntimeError(f"{name}: expected boolean or integer tensors, got a floating point operand")
-        return Tensor(ufunc(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
+        return from_array(ufunc(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{name} of boolean or integer tensors, broadcast."
@@ -73,12 +73,12 @@ def bitwise_not(input: Tensor) -> Tensor:
     check_tensor("bitwise_not", "input", input)
     if input.dtype.kind == "f":
         raise RuntimeError(f"bitwise_not: expected a boolean or integer tensor, got {input.dtype}")
-    return Tensor(np.invert(input.array))
+    return from_array(np.invert(input.array))
 
 
 def logical_not(input: Tensor) -> Tensor:
     """True where the element is zero."""
-    return Tensor(np.logical_not(check_tensor("logical_not", "input", input).array))
+    return from_array(np.logical_not(check_tensor("logical_not", "input", input).array))
 
 
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
@@ -93,17 +93,17 @@ def logical_or(input: Tensor, other: Tensor) -> Tensor:
 
 def isnan(input: Tensor) -> Tensor:
     """True where the element is NaN."""
-    return Tensor(np.isnan(check_tensor("isnan", "input", input).array))
+    return from_array(np.isnan(check_tensor("isnan", "input", input).array))
 
 
 def isinf(input: Tensor) -> Tensor:
     """True where the element is plus or minus infinity."""
-    return Tensor(np.isinf(check_tensor("isinf", "input", input).array))
+    return from_array(np.isinf(check_tensor("isinf", "input", input).array))
 
 
 def isfinite(input: Tensor) -> Tensor:
     """True where the element is neither infinite nor NaN."""
-    return Tensor(np.isfinite(check_tensor("isfinite", "input", input).array))
+    return from_array(np.isfinite(check_tensor("isfinite", "input", input).array))
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
@@ -129,4 +129,4 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     check_same_device("isclose", input, other)
     if not (rtol >= 0 and atol >= 0):
         raise RuntimeError(f"isclose: rtol and atol must be greater than or equal to zero, got {rtol} and {atol}")
-    return Tensor(np.isclose(input.array, other.array, rtol, atol, equal_nan))
+    return from_array(np.isclose(input.array, other.array, rtol, atol, equal_nan))

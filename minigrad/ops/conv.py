@@ -18,7 +18,7 @@ from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_same_d
 from minigrad.ops.fusion import Convolved
 from minigrad.ops.joining import pad
 from minigrad.ops.unfold import count_windows, unfold
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["conv2d", "conv_transpose2d"]
 
@@ -37,7 +37,7 @@ class Conv2d(Function):
         kernel = implementation("conv2d", x.array)
         if Convolved.is_worth_it(x.array):
             return Convolved(kernel, x, weight, bias, ctx.geometry)
-        y = Tensor(kernel.forward(x.array, weight.array, bias.array if bias is not None else None, *ctx.geometry))
+        y = from_array(kernel.forward(x.array, weight.array, bias.array if bias is not None else None, *ctx.geometry))
         y._version.ours = True
         return y
 
@@ -79,7 +79,7 @@ class Conv2dInput(Function):
         ctx.kernel_size = weight.shape[2:]
         ctx.geometry = stride, padding, dilation, groups
         kernel = implementation("conv2d", y.array)
-        return Tensor(kernel.input_gradient(y.array, weight.array, input_shape, *ctx.geometry))
+        return from_array(kernel.input_gradient(y.array, weight.array, input_shape, *ctx.geometry))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -100,7 +100,7 @@ class Conv2dWeight(Function):
     @staticmethod
     def forward(ctx, y, x, kernel_size, *geometry):
         kernel = ctx.remember(y, x, geometry)
-        return Tensor(kernel.weight_gradient(y.array, x.array, kernel_size, *geometry))
+        return from_array(kernel.weight_gradient(y.array, x.array, kernel_size, *geometry))
 
     def remember(self, y, x, geometry):
         """Keep what backward needs; returns the kernels."""
@@ -128,7 +128,7 @@ class Conv2dWeightAndBias(Conv2dWeight):
         kernel = ctx.remember(y, x, geometry)
         bias = array_module(y.array).empty(y.shape[1], y.dtype)
         weight = kernel.weight_gradient(y.array, x.array, kernel_size, *geometry, dbias=bias)
-        return Tensor(weight), Tensor(bias)
+        return from_array(weight), from_array(bias)
 
 
 def conv2d(

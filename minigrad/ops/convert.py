@@ -12,7 +12,7 @@ from minigrad.cuda import is_available as cuda_is_available
 from minigrad.device import cuda_backend, pinned, to_device
 from minigrad.device import device as Device
 from minigrad.ops.arguments import check_tensor
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["channels_last", "clone", "contiguous_format", "preserve_format"]
 
@@ -25,7 +25,7 @@ class Cast(Function):
 
     @staticmethod
     def forward(ctx, x, dtype):
-        return Tensor(x.array.astype(dtype))
+        return from_array(x.array.astype(dtype))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -38,7 +38,7 @@ class Transfer(Function):
     @staticmethod
     def forward(ctx, x, device, non_blocking):
         ctx.home = x.device
-        return Tensor(to_device(x.array, device, non_blocking))
+        return from_array(to_device(x.array, device, non_blocking))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -52,8 +52,8 @@ class Clone(Function):
     def forward(ctx, x, order):
         if order == channels_last:
             copy = x.array.transpose(0, 2, 3, 1).copy("C").transpose(0, 3, 1, 2)
-            return Tensor(copy)
-        return Tensor(x.array.copy(order))
+            return from_array(copy)
+        return from_array(x.array.copy(order))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -159,7 +159,7 @@ def pin_memory(input: Tensor) -> Tensor:
     check_tensor("pin_memory", "input", input)
     if input.is_cuda:
         raise RuntimeError(f"pin_memory: only tensors of the CPU can be pinned, got one on {input.device}")
-    return input if is_pinned(input) else Tensor(pinned(input.array))
+    return input if is_pinned(input) else from_array(pinned(input.array))
 
 
 def is_pinned(input: Tensor) -> bool:

@@ -12,7 +12,7 @@ from minigrad import dtypes
 from minigrad.device import array_module, arrays_on, cuda_backend, on_host, to_device
 from minigrad.device import device as Device
 from minigrad.ops.arguments import check_number, check_tensor, number, sizes
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "arange",
@@ -31,6 +31,48 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def construct(self: Tensor, *data: Any, device: Device | str | None = None) -> None:
+    """``Tensor(...)``, PyTorch's oldest constructor: numbers of the default dtype, whatever is given.
+
+    ``Tensor()`` is empty, ``Tensor(2, 3)`` has that shape and values that were never set, ``Tensor([1, 2])`` and
+    ``Tensor(array)`` take the numbers of nested sequences and of a NumPy array (whose memory is shared if the dtype
+    fits), and ``Tensor(tensor)`` is another tensor of the same memory, dtype and history.
+
+    Args:
+        *data: nothing, integers, one sequence, one array, or one tensor.
+        device: where the tensor is to lie; None for the host's memory.
+
+    Raises:
+        TypeError: for anything else: a single float, say. `minigrad.tensor` takes that.
+        ValueError: for nested sequences of unequal length.
+        RuntimeError: for a negative size.
+
+    Examples:
+        >>> import minigrad as mg
+        >>> mg.Tensor([[1, 2], [3, 4]])
+        tensor([[1., 2.],
+                [3., 4.]])
+        >>> mg.Tensor(2, 3).shape
+        (2, 3)
+    """
+    (only,) = data if len(data) == 1 else (None,)
+    if isinstance(only, Tensor):
+        alias = only._alias()
+        self._hold(alias.array)
+        self.__dict__.update(alias.__dict__)
+        return
+    if isinstance(only, np.ndarray) or (isinstance(only, Sequence) and not isinstance(only, str | bytes)):
+        array = _as_array("Tensor", only, dtypes.get_default_dtype(), copy=False)
+    elif all([hasattr(size, "__index__") and not isinstance(size, bool) for size in data]):
+        array = _made("Tensor", lambda xp, shape, d: xp.empty(shape, d), data or (0,), None, None, False).array
+    else:
+        raise TypeError(
+            "Tensor: expected sizes (integers), one sequence, one array or one tensor, got "
+            f"({', '.join([type(value).__name__ for value in data])}); minigrad.tensor(...) makes a tensor of a number"
+        )
+    self._hold(to_device(array, device))
 
 
 def tensor(data: Any, *, dtype=None, device: Device | str | None = None, requires_grad: bool = False) -> Tensor:
@@ -54,7 +96,7 @@ def tensor(data: Any, *, dtype=None, device: Device | str | None = None, require
         >>> mg.tensor([1.0, 2.5], dtype=mg.float64, requires_grad=True)
         tensor([1.0000, 2.5000], dtype=float64, requires_grad=True)
     """
-    result = Tensor(to_device(_as_array("tensor", data, dtype, copy=True), device))
+    result = from_array(to_device(_as_array("tensor", data, dtype, copy=True), device))
     return result.requires_grad_(requires_grad) if requires_grad else result
 
 
@@ -79,7 +121,7 @@ def as_tensor(data: Any, dtype=None, device: Device | str | None = None) -> Tens
     """
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)
-    return Tensor(to_device(_as_array("as_tensor", data, dtype, copy=False), device))
+    return from_array(to_device(_as_array("as_tensor", data, dtype, copy=False), device))
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
@@ -99,7 +141,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: expected np.ndarray (got {type(ndarray).__name__})")
     dtypes.check_dtype("from_numpy", ndarray.dtype)
-    return Tensor(ndarray)
+    return from_array(ndarray)
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
@@ -120,7 +162,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
         raise TypeError(f"from_dlpack: expected an array with __dlpack__, got {type(ext_tensor).__name__}")
     kind, _ = ext_tensor.__dlpack_device__()
     on_gpu = kind == 2  # DLPack's number for memory of a CUDA GPU
-    return Tensor((cuda_backend().xp if on_gpu else np).from_dlpack(ext_tensor))
+    return from_array((cuda_backend().xp if on_gpu else np).from_dlpack(ext_tensor))
 
 
 def _as_array(operation: str, data: Any, dtype, copy: bool) -> np.ndarray:
@@ -167,7 +209,7 @@ def _made(operation: str, make, shape: Sequence, dtype, device, requires_grad: b
     if any(size < 0 for size in shape):
         raise RuntimeError(f"{operation}: negative dimensions are not allowed, got {list(shape)}")
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.check_dtype(operation, dtype)
-    return Tensor(make(arrays_on(device), shape, dtype), requires_grad)
+    return from_array(make(arrays_on(device), shape, dtype), requires_grad)
 
 
 def zeros(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
@@ -304,7 +346,7 @@ def arange(
         raise RuntimeError(f"arange: the bounds {start} and {end} are inconsistent with the sign of step {step}")
     count = int(np.ceil((end - start) / step))
     array = (start + arrays_on(device).arange(count) * step).astype(dtype)
-    return Tensor(array, requires_grad)
+    return from_array(array, requires_grad)
 
 
 def linspace(start: Any, end: Any, steps: int, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
@@ -341,7 +383,7 @@ def _like(operation: str, make, input: Tensor, dtype, device, requires_grad: boo
     """A tensor with the shape, and unless given the dtype and device, of `input`."""
     check_tensor(operation, "input", input)
     dtype = input.dtype if dtype is None else dtypes.check_dtype(operation, dtype)
-    return Tensor(to_device(make(array_module(input.array), input.array, dtype), device), requires_grad)
+    return from_array(to_device(make(array_module(input.array), input.array, dtype), device), requires_grad)
 
 
 def zeros_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:

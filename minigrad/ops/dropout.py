@@ -9,7 +9,7 @@ from minigrad.autograd.inplace import write
 from minigrad.generator import default_generator
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import check_floating
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["dropout", "dropout2d"]
 
@@ -24,7 +24,7 @@ class Dropout(Function):
     @staticmethod
     def forward(ctx, x, p, seed, offset):
         ctx.draw = p, seed, offset
-        return Tensor(implementation("dropout", x.array).forward(x.array, *ctx.draw))
+        return from_array(implementation("dropout", x.array).forward(x.array, *ctx.draw))
 
     @staticmethod
     def backward(ctx, grad_output):

@@ -10,7 +10,7 @@ from minigrad.autograd import Function
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_same_device, check_tensor
 from minigrad.ops.creation import eye, ones
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["einsum"]
 
@@ -31,7 +31,7 @@ class Einsum(Function):
         xp = array_module(arrays[0])
         result = xp.einsum(equation, *arrays, optimize=True)
         # Of one operand NumPy returns a view where nothing is summed.
-        return Tensor(result.copy() if xp.may_share_memory(result, arrays[0]) else result)
+        return from_array(result.copy() if xp.may_share_memory(result, arrays[0]) else result)
 
     @staticmethod
     def backward(ctx, grad_output):

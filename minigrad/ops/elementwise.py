@@ -24,7 +24,7 @@ from minigrad.ops.arguments import (
 )
 from minigrad.ops.fusion import takes_residual
 from minigrad.ops.pointwise import log
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "add",
@@ -67,7 +67,7 @@ class Add(Function):
         for waiting, other in ((x, y), (y, x)):
             if takes_residual(waiting, other):
                 return waiting.plus(other)
-        return Tensor(sum_of(array_of(x), array_of(y)))
+        return from_array(sum_of(array_of(x), array_of(y)))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -95,7 +95,7 @@ class Sub(Function):
 
     @staticmethod
     def forward(ctx, x, y):
-        return Tensor(array_of(x) - array_of(y))
+        return from_array(array_of(x) - array_of(y))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -109,7 +109,7 @@ class Mul(Function):
     def forward(ctx, x, y):
         need_x, need_y = ctx.needs_input_grad
         ctx.save_for_backward(x if need_y else None, y if need_x else None)
-        return Tensor(array_of(x) * array_of(y))
+        return from_array(array_of(x) * array_of(y))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -123,7 +123,7 @@ class Div(Function):
     @staticmethod
     def forward(ctx, x, y):
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, y)
-        return Tensor(np.true_divide(array_of(x), array_of(y)))
+        return from_array(np.true_divide(array_of(x), array_of(y)))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -145,7 +145,7 @@ class DivRounded(Function):
         else:
             quotient = np.floor_divide(a, b)
             quotient = quotient + ((a % b != 0) & ((a < 0) != (b < 0)))
-        return Tensor(quotient.astype(dtype, copy=False))
+        return from_array(quotient.astype(dtype, copy=False))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -158,7 +158,7 @@ class Pow(Function):
 
     @staticmethod
     def forward(ctx, x, y):
-        result = Tensor(np.power(array_of(x), array_of(y)))
+        result = from_array(np.power(array_of(x), array_of(y)))
         ctx.save_for_backward(x, y, result if ctx.needs_input_grad[1] else None)
         return result
 
@@ -183,7 +183,7 @@ class Maximum(Function):
     @staticmethod
     def forward(ctx, x, y):
         ctx.save_for_backward(x, y)
-        return Tensor(np.maximum(x.array, y.array))
+        return from_array(np.maximum(x.array, y.array))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -198,7 +198,7 @@ class Minimum(Function):
     @staticmethod
     def forward(ctx, x, y):
         ctx.save_for_backward(x, y)
-        return Tensor(np.minimum(x.array, y.array))
+        return from_array(np.minimum(x.array, y.array))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -214,7 +214,7 @@ class Where(Function):
     def forward(ctx, condition, x, y):
         ctx.save_for_backward(condition)
         mask = condition.array
-        return Tensor(np.where(mask, beside(x.array, mask), beside(y.array, mask)))
+        return from_array(np.where(mask, beside(x.array, mask), beside(y.array, mask)))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -229,7 +229,7 @@ class Clamp(Function):
     def forward(ctx, x, low, high):
         ctx.save_for_backward(x)
         ctx.low, ctx.high = low, high
-        return Tensor(np.clip(x.array, low, high))
+        return from_array(np.clip(x.array, low, high))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -240,7 +240,7 @@ class Clamp(Function):
             outside |= array < ctx.low
         if ctx.high is not None:
             outside |= array > ctx.high
-        return grad_output.masked_fill(Tensor(outside), 0), None, None
+        return grad_output.masked_fill(from_array(outside), 0), None, None
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -477,14 +477,14 @@ def where(condition: Tensor, input: Any = None, other: Any = None):
     if condition.dtype != bool:
         raise RuntimeError(f"where: expected condition to be a boolean tensor, got {condition.dtype}")
     if input is None and other is None:
-        return tuple([Tensor(indices) for indices in condition.array.nonzero()])
+        return tuple([from_array(indices) for indices in condition.array.nonzero()])
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         dtype = dtypes.result_type(input, other)
-        return Where.apply(condition, Tensor(np.asarray(input, dtype)), Tensor(np.asarray(other, dtype)))
+        return Where.apply(condition, from_array(np.asarray(input, dtype)), from_array(np.asarray(other, dtype)))
     x, y = operands("where", input, other)
     dtype = (x if isinstance(x, Tensor) else y).dtype
     # NumPy's where would take a Python number as float64.
-    x, y = [o if isinstance(o, Tensor) else Tensor(np.asarray(o, dtype)) for o in (x, y)]
+    x, y = [o if isinstance(o, Tensor) else from_array(np.asarray(o, dtype)) for o in (x, y)]
     broadcast_shapes("where", condition.shape, x.shape, y.shape)
     if type(condition.array) is not type(x.array) or type(x.array) is not type(y.array):
         check_same_device("where", condition, *[o for o in (x, y) if o.ndim or o.is_cuda or o.requires_grad])

@@ -15,7 +15,7 @@ from minigrad.autograd.inplace import write
 from minigrad.device import array_module
 from minigrad.ops.arguments import broadcast_shapes, check_positions, check_same_device, check_tensor, dimension, number
 from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, setitem, split_index
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "gather",
@@ -200,12 +200,12 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     input, indices = [t.expand(*shape[:dim], t.shape[dim], *shape[dim + 1 :]) for t in (input, indices)]
     check_same_device("take_along_dim", input, indices)
     positions = indices.array.astype(np.int64, copy=False)
-    return gather(input, dim, Tensor(np.where(positions < 0, positions + input.shape[dim], positions)))
+    return gather(input, dim, from_array(np.where(positions < 0, positions + input.shape[dim], positions)))
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
     """Where the elements are not 0: a row for each, or with `as_tuple` an index tensor for each dimension."""
     check_tensor("nonzero", "input", input)
     if as_tuple:
-        return tuple([Tensor(positions) for positions in np.atleast_1d(input.array).nonzero()])
-    return Tensor(np.argwhere(input.array))
+        return tuple([from_array(positions) for positions in np.atleast_1d(input.array).nonzero()])
+    return from_array(np.argwhere(input.array))

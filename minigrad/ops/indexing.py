@@ -28,7 +28,7 @@ from minigrad.ops.arguments import (
     number,
 )
 from minigrad.ops.comparison import eq
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["masked_fill", "masked_select", "narrow", "select"]
 
@@ -43,7 +43,7 @@ class Slice(Function):
     @staticmethod
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
-        return Tensor(x.array[(*index, ...)])  # with the Ellipsis NumPy gives an array for a single element too
+        return from_array(x.array[(*index, ...)])  # with the Ellipsis NumPy gives an array for a single element too
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -58,7 +58,7 @@ class SliceAdjoint(Function):
         ctx.index = index
         whole = _full(values.array, shape, fill)
         whole[index] = values.array
-        return Tensor(whole)
+        return from_array(whole)
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -81,8 +81,8 @@ class Index(Function):
     def forward(ctx, x, index, distinct=False):
         ctx.shape, ctx.index, ctx.distinct = x.shape, index, distinct
         if all([part is EVERYTHING for part in index[:-1]]):
-            return Tensor(x.array.take(index[-1], axis=len(index) - 1))  # the same, faster
-        return Tensor(array_module(x.array).ascontiguousarray(x.array[index]))
+            return from_array(x.array.take(index[-1], axis=len(index) - 1))  # the same, faster
+        return from_array(array_module(x.array).ascontiguousarray(x.array[index]))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -99,7 +99,7 @@ class IndexAdjoint(Function):
         if distinct:
             whole = array_module(values.array).zeros(shape, values.dtype)
             whole[index] = values.array
-            return Tensor(whole)
+            return from_array(whole)
         indexed = [dim for dim, part in enumerate(index) if part is not EVERYTHING]
         kept = [dim for dim in range(len(shape)) if dim not in indexed]
         sizes = [shape[dim] for dim in indexed]
@@ -116,7 +116,7 @@ class IndexAdjoint(Function):
         rest = [shape[dim] for dim in kept]
         rows = front.reshape(positions.size, math.prod(rest))
         total = sum_rows(rows, positions.reshape(-1), math.prod(sizes)).reshape(sizes + rest)
-        return Tensor(xp.moveaxis(total, tuple(range(total.ndim)), tuple(indexed + kept)))
+        return from_array(xp.moveaxis(total, tuple(range(total.ndim)), tuple(indexed + kept)))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -338,7 +338,7 @@ class MaskedFill(Function):
         ctx.save_for_backward(mask)
         array = x.array
         filled = array_module(array).where(mask.array, beside(value.array, array), array)
-        return Tensor(filled.astype(array.dtype, copy=False))
+        return from_array(filled.astype(array.dtype, copy=False))
 
     @staticmethod
     def backward(ctx, grad_output):

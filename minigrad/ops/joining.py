@@ -15,7 +15,7 @@ from minigrad.kernels.geometry import is_channels_last
 from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, sizes, takes_sizes
 from minigrad.ops.convert import contiguous_format
 from minigrad.ops.indexing import EVERYTHING, Index, Slice, SliceAdjoint, narrow, select
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "cat",
@@ -42,8 +42,8 @@ class Cat(Function):
         if dim == 1 and xp is np and all([_channels_last(array) for array in arrays]):
             from minigrad.kernels.cpu.relayout import side_by_side  # it imports Numba
 
-            return Tensor(side_by_side(arrays))
-        return Tensor(xp.concatenate(arrays, axis=dim))
+            return from_array(side_by_side(arrays))
+        return from_array(xp.concatenate(arrays, axis=dim))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -60,7 +60,7 @@ class Flip(Function):
     @staticmethod
     def forward(ctx, x, dims):
         ctx.dims = dims
-        return Tensor(array_module(x.array).flip(x.array, dims).copy())
+        return from_array(array_module(x.array).flip(x.array, dims).copy())
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -280,12 +280,12 @@ def _pad_constant(input: Tensor, amounts: dict[int, tuple[int, int]], value: flo
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to `diagonal` (0 the main one), and zeros."""
-    return input.masked_fill(Tensor(~_triangle("tril", input, diagonal)), 0)
+    return input.masked_fill(from_array(~_triangle("tril", input, diagonal)), 0)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from `diagonal` (0 the main one) on, and zeros."""
-    return input.masked_fill(Tensor(_triangle("triu", input, diagonal - 1)), 0)
+    return input.masked_fill(from_array(_triangle("triu", input, diagonal - 1)), 0)
 
 
 def _triangle(operation: str, input: Tensor, diagonal: int):

@@ -7,7 +7,7 @@ import math
 from minigrad.autograd import Function
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["bmm", "dot", "matmul", "mm", "mv", "outer"]
 
@@ -32,8 +32,8 @@ class MatMul(Function):
         ctx.stacked = a.ndim > 2 and b.ndim == 2
         ctx.y_transposed = b.ndim == 2 and b.flags.f_contiguous and not b.flags.c_contiguous
         if ctx.stacked:
-            return Tensor(as_stack(multiply(as_matrix(a), b), a))
-        return Tensor(multiply(a, b))
+            return from_array(as_stack(multiply(as_matrix(a), b), a))
+        return from_array(multiply(a, b))
 
     @staticmethod
     def backward(ctx, grad_output):

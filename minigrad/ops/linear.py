@@ -6,7 +6,7 @@ from minigrad.autograd import FusedFunction
 from minigrad.ops.arguments import check_same_device, check_tensor
 from minigrad.ops.linalg import as_matrix, as_stack, check_factors, matmul, multiply, rows_and_columns
 from minigrad.ops.reduction import sum_array
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["linear"]
 
@@ -23,7 +23,7 @@ class Linear(FusedFunction):
         y = multiply(as_matrix(x.array), weight.array.T)
         if bias is not None:
             y += bias.array
-        return Tensor(as_stack(y, x.array))
+        return from_array(as_stack(y, x.array))
 
     @staticmethod
     def definition(x, weight, bias):
@@ -37,11 +37,11 @@ class Linear(FusedFunction):
         rows = as_matrix(grad_output.array)
         grad_x = grad_weight = grad_bias = None
         if weight is not None:
-            grad_x = Tensor(as_stack(multiply(rows, weight.array), grad_output.array))
+            grad_x = from_array(as_stack(multiply(rows, weight.array), grad_output.array))
         if x is not None:
-            grad_weight = Tensor(multiply(rows.T, as_matrix(x.array)))
+            grad_weight = from_array(multiply(rows.T, as_matrix(x.array)))
         if ctx.needs_input_grad[2]:
-            grad_bias = Tensor(sum_array(rows, (0,)))
+            grad_bias = from_array(sum_array(rows, (0,)))
         return grad_x, grad_weight, grad_bias
 
 

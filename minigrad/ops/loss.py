@@ -20,7 +20,7 @@ from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_
 from minigrad.ops.elementwise import clamp
 from minigrad.ops.pointwise import log
 from minigrad.ops.reduction import sum_array
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "binary_cross_entropy",
@@ -49,12 +49,12 @@ class SoftmaxCrossEntropy(FusedFunction):
         ctx.log_probabilities, ctx.constants = log_probabilities, (ignore_index, label_smoothing)
         if reduction == "none":
             ctx.divisor = 1
-            return Tensor(losses)
+            return from_array(losses)
         if reduction == "mean" and not isinstance(losses, np.ndarray):
             mean, ctx.divisor = kernel.mean(losses, *arguments[:2], logits.shape[1], ignore_index)
-            return Tensor(mean)
+            return from_array(mean)
         ctx.divisor = _divisor(target, weight, ignore_index, losses.dtype) if reduction == "mean" else 1
-        return Tensor(sum_array(losses, (0,)) / ctx.divisor)
+        return from_array(sum_array(losses, (0,)) / ctx.divisor)
 
     @staticmethod
     def definition(logits, target, weight, ignore_index, label_smoothing, reduction):
@@ -77,7 +77,7 @@ class SoftmaxCrossEntropy(FusedFunction):
         else:
             share = array_module(share).broadcast_to(share, target.shape)  # the kernel reads one number for all rows
         grad = kernel.backward(share, ctx.log_probabilities, target.array, weight, *ctx.constants)
-        return Tensor(grad), None, None, None, None, None
+        return from_array(grad), None, None, None, None, None
 
 
 class BinaryCrossEntropy(Function):
@@ -89,7 +89,7 @@ class BinaryCrossEntropy(Function):
         probability, target = x.array, y.array
         log_hit = np.maximum(np.log(probability), -100)
         log_miss = np.maximum(np.log1p(-probability), -100)
-        return Tensor((target - 1) * log_miss - target * log_hit)
+        return from_array((target - 1) * log_miss - target * log_hit)
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -279,7 +279,7 @@ def _reduced_by_class(
         return losses
     if reduction == "sum":
         return losses.sum()
-    return losses.sum() / Tensor(_divisor(target, weight, ignore_index, losses.dtype))
+    return losses.sum() / from_array(_divisor(target, weight, ignore_index, losses.dtype))
 
 
 def _divisor(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np.dtype):
@@ -385,4 +385,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     elif labels.size and labels.max() >= num_classes:
         raise RuntimeError(f"one_hot: Class values must be smaller than num_classes={num_classes}, got {labels.max()}.")
     classes = array_module(labels).arange(num_classes)
-    return Tensor((labels[..., None] == classes).astype(int64))
+    return from_array((labels[..., None] == classes).astype(int64))

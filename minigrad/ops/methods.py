@@ -208,6 +208,7 @@ def _backward(self: Tensor, gradient=None, retain_graph=None, create_graph=False
 
 # Members whose name, or order of arguments, is not the function's.
 RENAMED = {
+    "__init__": creation.construct,
     "__abs__": pointwise.abs,
     "__contains__": indexing.contains,
     "__getitem__": indexing.getitem,

@@ -14,7 +14,7 @@ from minigrad.ops.arguments import check_floating, check_same_device, check_tens
 from minigrad.ops.fusion import Gated, Normalized
 from minigrad.ops.joining import pad
 from minigrad.ops.pointwise import rsqrt
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["batch_norm", "group_norm", "layer_norm", "local_response_norm", "normalize"]
 
@@ -49,7 +49,7 @@ def _normalized(x: Tensor, bias: Tensor | None, mean, scale):
     """
     shift = _array(bias)
     if not x._version.ours:
-        return Tensor(implementation("batch_norm", x.array).normalize(x.array, None, shift, mean, scale)), None
+        return from_array(implementation("batch_norm", x.array).normalize(x.array, None, shift, mean, scale)), None
     shift = None if shift is None else shift.copy()
     return Normalized(x, mean, scale, shift), shift
 
@@ -67,7 +67,7 @@ class BatchNorm(FusedFunction):
         scale = ctx.invstd if weight is None else ctx.invstd * weight.array
         y, ctx.bias = _normalized(x, bias, ctx.mean, scale)
         ctx.save_for_backward(x, weight)
-        mean, invstd = Tensor(ctx.mean), Tensor(ctx.invstd)
+        mean, invstd = from_array(ctx.mean), from_array(ctx.invstd)
         ctx.mark_non_differentiable(mean, invstd)
         return y, mean, invstd
 
@@ -88,7 +88,7 @@ class BatchNorm(FusedFunction):
         else:  # there is an addition in between, and its other operand needs the gradient too
             *gradients, grad_output.array = kernel.backward_residual(grad_output.dy, grad_output.y, *saved)
         needs = ctx.needs_input_grad[:3]
-        return *[Tensor(gradient) if need else None for gradient, need in zip(gradients, needs, strict=True)], None
+        return *[from_array(gradient) if need else None for gradient, need in zip(gradients, needs, strict=True)], None
 
 
 class BatchNormInference(FusedFunction):
@@ -136,7 +136,7 @@ class LocalResponseNorm(FusedFunction):
         y, ctx.scale = implementation("local_response_norm", x.array).forward(x.array, size, alpha, beta, k)
         ctx.save_for_backward(x)
         ctx.constants = size, alpha, beta
-        return Tensor(y)
+        return from_array(y)
 
     @staticmethod
     def definition(x, size, alpha, beta, k):
@@ -153,7 +153,7 @@ class LocalResponseNorm(FusedFunction):
         (x,) = ctx.saved_tensors
         kernel = implementation("local_response_norm", x.array)
         return (
-            Tensor(kernel.backward(grad_output.array, x.array, ctx.scale, *ctx.constants)),
+            from_array(kernel.backward(grad_output.array, x.array, ctx.scale, *ctx.constants)),
             None,
             None,
             None,

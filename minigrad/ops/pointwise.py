@@ -18,7 +18,7 @@ from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.geometry import is_dense
 from minigrad.ops.arguments import check_number, check_tensor, floating
 from minigrad.ops.fusion import Forthcoming, Gated, Scattered, rectified
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "abs",
@@ -59,7 +59,7 @@ def pointwise(name: str, value, derivative, of: str = "input", integers: str = "
     """
 
     def forward(ctx, x):
-        y = Tensor(value(array_module(x.array), x.array))
+        y = from_array(value(array_module(x.array), x.array))
         if derivative is not None:
             ctx.save_for_backward(x if of == "input" else y)
         return y
@@ -144,7 +144,7 @@ class ReLU(Function):
 
     @staticmethod
     def forward(ctx, x):
-        y = Tensor(rectified(x))
+        y = from_array(rectified(x))
         ctx.save_for_backward(y)
         return y
 
@@ -152,7 +152,7 @@ class ReLU(Function):
     def backward(ctx, grad_output):
         (y,) = ctx.saved_tensors
         if isinstance(grad_output, Scattered) and grad_output.maker is ctx and not is_grad_enabled():
-            return Tensor(grad_output.gated())
+            return from_array(grad_output.gated())
         return ReLUBackward.apply(grad_output, y.detach())
 
 

@@ -17,7 +17,7 @@ from minigrad.kernels import geometry
 from minigrad.kernels.dispatch import implementation
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, pair
 from minigrad.ops.fusion import Scattered
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
 
@@ -30,12 +30,12 @@ class MaxPool2d(Function):
         kernel = implementation("max_pool2d", x.array)
         y, ctx.index = kernel.forward(x.array, kernel_size, stride, padding, dilation, ceil_mode)
         ctx.input_shape, ctx.geometry = x.shape, (kernel_size, stride, padding, dilation)
-        maxima = Tensor(y)
+        maxima = from_array(y)
         maxima._version.ours = True
         ctx.maxima = y, maxima._version
         if not return_indices:
             return maxima
-        return maxima, Tensor(kernel.flat_index(ctx.index, x.shape, *ctx.geometry))
+        return maxima, from_array(kernel.flat_index(ctx.index, x.shape, *ctx.geometry))
 
     @staticmethod
     def backward(ctx, grad_output, grad_indices=None):
@@ -63,7 +63,7 @@ class MaxPool2dInput(Function):
     @staticmethod
     def backward(ctx, grad_output):
         flat = implementation("max_pool2d", ctx.index).flat_index(ctx.index, ctx.input_shape, *ctx.geometry)
-        return _pick(grad_output, Tensor(flat)), *[None] * 6
+        return _pick(grad_output, from_array(flat)), *[None] * 6
 
 
 def _pick(images: Tensor, flat_index: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class AvgPool2d(Function):
     def forward(ctx, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
         ctx.input_shape = x.shape
         ctx.geometry = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-        return Tensor(implementation("avg_pool2d", x.array).forward(x.array, *ctx.geometry))
+        return from_array(implementation("avg_pool2d", x.array).forward(x.array, *ctx.geometry))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -97,7 +97,7 @@ class AvgPool2dInput(Function):
         spread = kernel.backward(
             y.array, input_shape, kernel_size, stride, padding, count_include_pad, divisor_override
         )
-        return Tensor(spread)
+        return from_array(spread)
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -209,7 +209,7 @@ def _averaging_matrix(size: int, windows: int, dtype: np.dtype, where: str) -> T
     begin, end = _adaptive_bounds(size, windows)
     place = np.arange(size)
     inside = (place >= begin[:, None]) & (place < end[:, None])
-    return Tensor(to_device((inside / (end - begin)[:, None]).astype(dtype), where))
+    return from_array(to_device((inside / (end - begin)[:, None]).astype(dtype), where))
 
 
 def _adaptive_winners(images: Tensor, output_size: Pair) -> Tensor:
@@ -218,7 +218,7 @@ def _adaptive_winners(images: Tensor, output_size: Pair) -> Tensor:
     xp, place = array_module(images.array), _adaptive_places(height, width, output_size, str(images.device))
     seen = images.array.reshape(*images.shape[:2], height * width)[:, :, place]
     winner = seen.argmax(-1)
-    return Tensor(xp.take_along_axis(xp.broadcast_to(place, seen.shape), winner[..., None], -1)[..., 0])
+    return from_array(xp.take_along_axis(xp.broadcast_to(place, seen.shape), winner[..., None], -1)[..., 0])
 
 
 @lru_cache(maxsize=64)

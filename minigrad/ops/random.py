@@ -21,7 +21,7 @@ from minigrad.kernels.cuda import assertions
 from minigrad.kernels.dispatch import implementation
 from minigrad.kernels.philox import reference
 from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor, sizes
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "bernoulli",
@@ -89,7 +89,7 @@ def _size(operation: str, size: Sequence) -> tuple[int, ...]:
 
 def _filled(operation: str, distribution: str, size: Sequence, generator, dtype, device, requires_grad) -> Tensor:
     shape, dtype = _size(operation, size), _floating_dtype(operation, dtype)
-    return Tensor(_draw(distribution, math.prod(shape), dtype, generator, device).reshape(shape), requires_grad)
+    return from_array(_draw(distribution, math.prod(shape), dtype, generator, device).reshape(shape), requires_grad)
 
 
 def rand(
@@ -229,7 +229,7 @@ def randint(
     shape = _size("randint", size)
     steps = _high_product(_words(math.prod(shape), generator, device), high - low)
     values = (steps + np.uint64(low % 2**64)).view(np.int64)  # modulo 2^64, so that low may be negative
-    return Tensor(values.astype(dtype).reshape(shape), requires_grad)
+    return from_array(values.astype(dtype).reshape(shape), requires_grad)
 
 
 def _high_product(words, n: int):
@@ -270,7 +270,7 @@ def randperm(
         raise RuntimeError(f"randperm: n must be non-negative, got {n}")
     dtype = dtypes.int64 if dtype is None else dtypes.check_dtype("randperm", dtype)
     order = _words(n, generator, device).argsort(kind="stable").astype(dtype, copy=False)
-    return Tensor(order, requires_grad)
+    return from_array(order, requires_grad)
 
 
 def _trials(operation: str, p: Any, shape: tuple[int, ...], dtype, generator, device):
@@ -306,7 +306,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
         p = check_floating("bernoulli", "input", input).array
     dtype = input.dtype if input.dtype.kind == "f" else dtypes.float32
     trials = _trials("bernoulli", p, input.shape, dtype, generator, input.device)
-    return Tensor(trials.astype(input.dtype))
+    return from_array(trials.astype(input.dtype))
 
 
 def normal(
@@ -394,7 +394,7 @@ def multinomial(
         arrivals = times.reshape(races, *weights.shape) / weights
     arrivals[:, weights == 0] = np.inf
     indices = np.moveaxis(arrivals.argmin(-1), 0, -1) if replacement else arrivals[0].argsort(-1)[..., :num_samples]
-    return Tensor(to_device(indices, input.device))
+    return from_array(to_device(indices, input.device))
 
 
 def uniform_(input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -489,4 +489,4 @@ def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, gen
 
 
 def _fill(input: Tensor, values) -> Tensor:
-    return write(input, Tensor(values.reshape(input.shape)))
+    return write(input, from_array(values.reshape(input.shape)))

@@ -20,7 +20,7 @@ from minigrad.ops.comparison import eq, ne
 from minigrad.ops.elementwise import where
 from minigrad.ops.joining import cat
 from minigrad.ops.pointwise import abs, sign
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["all", "any", "count_nonzero", "cumsum", "logsumexp", "mean", "norm", "prod", "std", "sum", "var"]
 
@@ -80,7 +80,7 @@ class Sum(Function):
     @staticmethod
     def forward(ctx, x, dims, keepdim):
         ctx.shape, ctx.dims = x.shape, dims
-        return Tensor(sum_array(x.array, dims, keepdim))
+        return from_array(sum_array(x.array, dims, keepdim))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -124,7 +124,7 @@ class Var(Function):
         ctx.dims, ctx.divisor = dims, divisor
         of_dtype = x.array.dtype.type
         distance = x.array - sum_array(x.array, dims, True) / of_dtype(_count(x, dims))
-        return Tensor(sum_array(distance * distance, dims, keepdim) / of_dtype(divisor))
+        return from_array(sum_array(distance * distance, dims, keepdim) / of_dtype(divisor))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -165,7 +165,7 @@ class Root(Function):
 
     @staticmethod
     def forward(ctx, x, p):
-        root = Tensor(np.sqrt(x.array) if p == 2 else x.array ** (1 / p))
+        root = from_array(np.sqrt(x.array) if p == 2 else x.array ** (1 / p))
         ctx.p = p
         ctx.save_for_backward(root)
         return root
@@ -232,7 +232,7 @@ class Prod(Function):
 
     @staticmethod
     def forward(ctx, x, dim, keepdim):
-        product = Tensor(x.array.prod(dim, x.array.dtype, keepdims=keepdim))
+        product = from_array(x.array.prod(dim, x.array.dtype, keepdims=keepdim))
         ctx.dim = dim
         ctx.save_for_backward(x, product)
         return product
@@ -282,7 +282,7 @@ class CumSum(Function):
         ctx.dim = dim
         # A running sum loses digits at each step: float32 is added up in float64, as PyTorch does.
         wide = np.float64 if x.array.dtype.kind == "f" else x.array.dtype
-        return Tensor(x.array.cumsum(dim, wide).astype(x.array.dtype, copy=False))
+        return from_array(x.array.cumsum(dim, wide).astype(x.array.dtype, copy=False))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -311,7 +311,7 @@ class LogSumExp(Function):
         else:
             largest = array_module(a).zeros(kept_shape(a.shape, dims), a.dtype)
         total = np.log(sum_array(np.exp(a - largest), dims, True)) + largest
-        result = Tensor(total if keepdim else total.squeeze(dims))
+        result = from_array(total if keepdim else total.squeeze(dims))
         ctx.dims = dims
         ctx.save_for_backward(x, result)
         return result
@@ -348,7 +348,7 @@ def _truth(operation: str, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     else:
         dims = dimensions(operation, dim, input.ndim)
     truth = getattr(input.array != 0, operation)(dims, keepdims=keepdim)
-    return Tensor(truth.astype(input.dtype) if input.dtype == np.uint8 else truth)
+    return from_array(truth.astype(input.dtype) if input.dtype == np.uint8 else truth)
 
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:

@@ -16,7 +16,7 @@ from minigrad.autograd.backward import sum_to_shape
 from minigrad.device import array_module
 from minigrad.kernels.geometry import is_channels_last
 from minigrad.ops.arguments import check_tensor, dimension, dimensions, takes_sizes
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "broadcast_to",
@@ -43,7 +43,7 @@ class Reshape(Function):
     @staticmethod
     def forward(ctx, x, shape):
         ctx.shape = x.shape
-        return Tensor(x.array.reshape(shape))
+        return from_array(x.array.reshape(shape))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -58,7 +58,7 @@ class Permute(Function):
     @staticmethod
     def forward(ctx, x, dims):
         ctx.dims = dims
-        return Tensor(x.array.transpose(dims))
+        return from_array(x.array.transpose(dims))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -76,7 +76,7 @@ class Expand(Function):
         if isinstance(expanded, np.ndarray):
             # NumPy forbids writing altogether; the engine refuses it only where elements do share memory.
             expanded.flags.writeable = x.array.flags.writeable
-        return Tensor(expanded)
+        return from_array(expanded)
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -94,7 +94,7 @@ class Diagonal(Function):
         diagonal = x.array.diagonal(offset, dim1, dim2)
         if isinstance(diagonal, np.ndarray):
             diagonal.flags.writeable = x.array.flags.writeable
-        return Tensor(diagonal)
+        return from_array(diagonal)
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -112,7 +112,7 @@ class DiagonalAdjoint(Function):
         if isinstance(diagonal, np.ndarray):
             diagonal.flags.writeable = True
         diagonal[...] = values.array
-        return Tensor(whole)
+        return from_array(whole)
 
     @staticmethod
     def backward(ctx, grad_output):

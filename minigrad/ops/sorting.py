@@ -17,7 +17,7 @@ from minigrad.ops.arguments import check_tensor, dimension, dimensions
 from minigrad.ops.elementwise import maximum, minimum
 from minigrad.ops.gathering import pick
 from minigrad.ops.reduction import Dims, kept_shape
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["amax", "amin", "argmax", "argmin", "argsort", "max", "min", "sort", "topk"]
 
@@ -34,7 +34,7 @@ class Extreme(Function):
 
     @staticmethod
     def forward(ctx, x, dims, keepdim, largest):
-        result = Tensor((x.array.max if largest else x.array.min)(dims, keepdims=keepdim))
+        result = from_array((x.array.max if largest else x.array.min)(dims, keepdims=keepdim))
         ctx.dims = dims
         ctx.save_for_backward(x, result)
         return result
@@ -45,7 +45,7 @@ class Extreme(Function):
         a, extreme = x.array, result.array.reshape(kept_shape(x.shape, ctx.dims))
         chosen = (a == extreme) | ((a != a) & (extreme != extreme))
         share = chosen / chosen.sum(ctx.dims, keepdims=True)
-        return grad_output.reshape(extreme.shape) * Tensor(share.astype(a.dtype)), None, None, None
+        return grad_output.reshape(extreme.shape) * from_array(share.astype(a.dtype)), None, None, None
 
 
 def _not_empty(operation: str, input: Tensor, dim: Dims, dims: tuple[int, ...]) -> None:
@@ -137,7 +137,7 @@ def _arg(operation: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
         raise IndexError(
             f"{operation}: expected reduction dim to be specified for an input of shape {list(input.shape)}"
         )
-    return Tensor(getattr(input.array, operation)(dim if input.ndim else None, keepdims=keepdim))
+    return from_array(getattr(input.array, operation)(dim if input.ndim else None, keepdims=keepdim))
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
@@ -148,14 +148,14 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     check_tensor("argsort", "input", input)
     dim = dimension("argsort", dim, input.ndim)
     if input.ndim == 0:
-        return Tensor(array_module(input.array).zeros((), np.int64))
+        return from_array(array_module(input.array).zeros((), np.int64))
     array = input.array
     if not descending:
-        return Tensor(array.argsort(dim, kind="stable"))
+        return from_array(array.argsort(dim, kind="stable"))
     # Sorted backwards and read backwards, so that equal elements keep their order.
     xp = array_module(array)
     backwards = xp.flip(xp.flip(array, dim).argsort(dim, kind="stable"), dim)
-    return Tensor(array.shape[dim] - 1 - backwards)
+    return from_array(array.shape[dim] - 1 - backwards)
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:

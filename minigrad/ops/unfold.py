@@ -8,7 +8,7 @@ from minigrad.autograd import Function
 from minigrad.device import array_module
 from minigrad.kernels.geometry import output_size
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_tensor, pair
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["fold", "unfold"]
 
@@ -25,7 +25,7 @@ class Unfold(Function):
         columns = xp.empty((n, channels, *kernel_size, *count_windows(ctx.size, *ctx.geometry)), x.dtype)
         for p, q, window in _taps(padded, *columns.shape[2:], stride, dilation):
             columns[:, :, p, q] = window
-        return Tensor(
+        return from_array(
             columns.reshape(n, channels * kernel_size[0] * kernel_size[1], columns.shape[4] * columns.shape[5])
         )
 
@@ -46,7 +46,7 @@ class Fold(Function):
         padded = array_module(columns.array).zeros((n, channels, height + 2 * pad_h, width + 2 * pad_w), columns.dtype)
         for p, q, window in _taps(padded, *windows.shape[2:], stride, dilation):
             window += windows[:, :, p, q]
-        return Tensor(padded[:, :, pad_h : pad_h + height, pad_w : pad_w + width])
+        return from_array(padded[:, :, pad_h : pad_h + height, pad_w : pad_w + width])
 
     @staticmethod
     def backward(ctx, grad_output):

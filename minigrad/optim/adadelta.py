@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.optim.optimizer import Optimizer, check_not_negative, gradient
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class Adadelta(Optimizer):
@@ -51,9 +51,9 @@ class Adadelta(Optimizer):
             state, p = self.state[param], param.array
             g = -gradient(param) if group["maximize"] else gradient(param)
             if not state:
-                state["step"] = Tensor(np.zeros((), np.float32))
-                state["square_avg"] = Tensor(np.zeros_like(p))
-                state["acc_delta"] = Tensor(np.zeros_like(p))
+                state["step"] = from_array(np.zeros((), np.float32))
+                state["square_avg"] = from_array(np.zeros_like(p))
+                state["acc_delta"] = from_array(np.zeros_like(p))
             state["step"].array[...] += 1
             u, w = state["square_avg"].array, state["acc_delta"].array
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.optim.optimizer import Optimizer, check_not_negative, gradient
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class Adagrad(Optimizer):
@@ -57,7 +57,7 @@ class Adagrad(Optimizer):
         group = self.param_groups[-1]
         for param in group["params"]:
             total = np.full_like(param.array, group["initial_accumulator_value"])
-            self.state[param] = {"step": Tensor(np.zeros((), np.float32)), "sum": Tensor(total)}
+            self.state[param] = {"step": from_array(np.zeros((), np.float32)), "sum": from_array(total)}
 
     def _update(self, params: list[Tensor], group: dict[str, Any]) -> None:
         for param in params:

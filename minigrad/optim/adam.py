@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.kernels.cuda.capture import Capture, capturing
 from minigrad.kernels.dispatch import implementation
 from minigrad.optim.optimizer import Optimizer, alike, check_betas, check_not_negative, gradient
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class Adam(Optimizer):
@@ -65,11 +65,11 @@ class Adam(Optimizer):
         for param in params:
             state = self.state[param]
             if not state:
-                state["step"] = Tensor(np.zeros((), np.float32))
-                state["exp_avg"] = Tensor(np.zeros_like(param.array))
-                state["exp_avg_sq"] = Tensor(np.zeros_like(param.array))
+                state["step"] = from_array(np.zeros((), np.float32))
+                state["exp_avg"] = from_array(np.zeros_like(param.array))
+                state["exp_avg_sq"] = from_array(np.zeros_like(param.array))
             if amsgrad and "max_exp_avg_sq" not in state:
-                state["max_exp_avg_sq"] = Tensor(np.zeros_like(param.array))
+                state["max_exp_avg_sq"] = from_array(np.zeros_like(param.array))
             state["step"].array[...] += 1
 
         lr, (beta1, beta2) = group["lr"], group["betas"]
@@ -185,10 +185,10 @@ class NAdam(Optimizer):
             state, p = self.state[param], param.array
             g = -gradient(param) if group["maximize"] else gradient(param)
             if not state:
-                state["step"] = Tensor(np.zeros((), np.float32))
-                state["mu_product"] = Tensor(np.ones((), np.float32))
-                state["exp_avg"] = Tensor(np.zeros_like(p))
-                state["exp_avg_sq"] = Tensor(np.zeros_like(p))
+                state["step"] = from_array(np.zeros((), np.float32))
+                state["mu_product"] = from_array(np.ones((), np.float32))
+                state["exp_avg"] = from_array(np.zeros_like(p))
+                state["exp_avg_sq"] = from_array(np.zeros_like(p))
             state["step"].array[...] += 1
             t, m, v = int(state["step"].array), state["exp_avg"].array, state["exp_avg_sq"].array
 

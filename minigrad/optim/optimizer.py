@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.autograd import enable_grad
 from minigrad.device import device_of, on_host, to_device
 from minigrad.kernels.cuda.capture import Capture, capturing
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class Optimizer:
@@ -200,7 +200,7 @@ class Optimizer:
             if entry is not None:
                 if type(entry.array) is type(param.array):
                     return
-                state[name] = Tensor(to_device(entry.array, param.device))
+                state[name] = from_array(to_device(entry.array, param.device))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on later, in PyTorch's layout.
@@ -261,7 +261,7 @@ class Optimizer:
     def _adopt(self, param: Tensor, index: int, key: str, value: Any) -> Any:
         """A copy of a saved state entry that fits `param`."""
         if key == "step":
-            return Tensor(np.array(float(value), dtype=np.float32))
+            return from_array(np.array(float(value), dtype=np.float32))
         if key in self._parameter_shaped and value is None:
             return None
         if not hasattr(value, "__array__"):
@@ -272,7 +272,7 @@ class Optimizer:
                 f"loaded state dict: {key} of parameter {index} has shape {tuple(array.shape)}, "
                 f"the parameter has {tuple(param.array.shape)}"
             )
-        return Tensor(to_device(array.astype(param.dtype), param.device))
+        return from_array(to_device(array.astype(param.dtype), param.device))
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.optim.optimizer import Optimizer, check_not_negative, gradient
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class RMSprop(Optimizer):
@@ -61,12 +61,12 @@ class RMSprop(Optimizer):
             state, p = self.state[param], param.array
             g = -gradient(param) if group["maximize"] else gradient(param)
             if not state:
-                state["step"] = Tensor(np.zeros((), np.float32))
-                state["square_avg"] = Tensor(np.zeros_like(p))
+                state["step"] = from_array(np.zeros((), np.float32))
+                state["square_avg"] = from_array(np.zeros_like(p))
             if momentum > 0 and "momentum_buffer" not in state:
-                state["momentum_buffer"] = Tensor(np.zeros_like(p))
+                state["momentum_buffer"] = from_array(np.zeros_like(p))
             if group["centered"] and "grad_avg" not in state:
-                state["grad_avg"] = Tensor(np.zeros_like(p))
+                state["grad_avg"] = from_array(np.zeros_like(p))
             state["step"].array[...] += 1
             v = state["square_avg"].array
 

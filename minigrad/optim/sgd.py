@@ -11,7 +11,7 @@ from minigrad.device import array_module
 from minigrad.kernels.cuda.capture import capturing
 from minigrad.kernels.dispatch import implementation
 from minigrad.optim.optimizer import Optimizer, alike, check_not_negative, gradient
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class SGD(Optimizer):
@@ -76,7 +76,7 @@ class SGD(Optimizer):
             buffers = []
             for param in part if has_momentum else ():
                 if first_step:
-                    self.state[param]["momentum_buffer"] = Tensor(array_module(param.array).empty_like(param.array))
+                    self.state[param]["momentum_buffer"] = from_array(array_module(param.array).empty_like(param.array))
                 buffers.append(self.state[param]["momentum_buffer"].array)
             implementation("optimizer", part[0].array).sgd(
                 [param.array for param in part],

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from minigrad.device import device, to_device
 from minigrad.serialize import pytorch, safetensors
 from minigrad.serialize.files import atomic_write
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 __all__ = ["load", "save"]
 
@@ -97,7 +97,7 @@ def _decode(content: bytes, source: str) -> Any:
 def _to(obj: Any, where: device) -> Any:
     """`obj` with every tensor in it on the device `where`."""
     if isinstance(obj, Tensor):
-        return Tensor(to_device(obj.array, where), obj.requires_grad)
+        return from_array(to_device(obj.array, where), obj.requires_grad)
     if isinstance(obj, dict):
         return type(obj)((key, _to(value, where)) for key, value in obj.items())
     if isinstance(obj, (list, tuple)):

@@ -21,7 +21,7 @@ from minigrad.device import to_device
 from minigrad.serialize import plain_pickle
 from minigrad.serialize.plain_pickle import Global
 from minigrad.serialize.safetensors import widen_bfloat16
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 STORAGES: dict[str, np.dtype] = {
     "DoubleStorage": np.dtype(np.float64),
@@ -165,7 +165,7 @@ def _rebuild_tensor(
     if offset > len(storage) or (0 not in size and reach > len(storage)):
         raise ValueError(f"a tensor of size {size} reaches behind the end of its storage of {len(storage)}")
     array = as_strided(storage[offset:], size, [step * storage.itemsize for step in stride])
-    tensor = Tensor(array)
+    tensor = from_array(array)
     if requires_grad:
         tensor.requires_grad = True
     return tensor

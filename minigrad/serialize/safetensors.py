@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.device import to_device
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 # the header's names for the dtypes that NumPy has too
 DTYPES = {
@@ -49,7 +49,7 @@ def decode(content: bytes, source: str) -> dict[str, Tensor]:
         entries = deserialize(content)
     except SafetensorError as error:
         raise RuntimeError(f"load: {source} is not a sound safetensors file: {error}") from None
-    return {name: Tensor(_array(name, entry, source)) for name, entry in entries}
+    return {name: from_array(_array(name, entry, source)) for name, entry in entries}
 
 
 def _array(name: str, entry: dict[str, Any], source: str) -> np.ndarray:

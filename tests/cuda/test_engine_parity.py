@@ -12,6 +12,7 @@ pytest.importorskip("expecttest")  # PyTorch's database imports it
 import minigrad as mg  # noqa: E402
 from benchmarks.parity import measure, translate  # noqa: E402
 from minigrad.device import on_host, to_device  # noqa: E402
+from minigrad.tensor import from_array  # noqa: E402
 
 DTYPES = torch.float64, torch.float32, torch.int64, torch.bool
 
@@ -23,11 +24,11 @@ def on_the_device(monkeypatch):
 
     def placed(tensor):
         ours = to_tensor(tensor)
-        return mg.Tensor(to_device(ours.array, "cuda"), requires_grad=ours.requires_grad)
+        return from_array(to_device(ours.array, "cuda"), requires_grad=ours.requires_grad)
 
     def compared(ours, theirs, values=True):
         if isinstance(ours, mg.Tensor) and ours.is_cuda:
-            copied = mg.Tensor(on_host(ours.array))
+            copied = from_array(on_host(ours.array))
             copied._requires_grad = ours.requires_grad
             ours = copied
         return difference(ours, theirs, values)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad.data import default_collate, default_convert
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 Point = namedtuple("Point", "x y")
 
@@ -54,7 +54,7 @@ def test_converts_as_torch(name):
 
 
 def test_tensors_are_stacked():
-    samples = [(Tensor(np.full((2, 2), i, dtype=np.float32)), i) for i in range(3)]
+    samples = [(from_array(np.full((2, 2), i, dtype=np.float32)), i) for i in range(3)]
     images, labels = default_collate(samples)
     assert isinstance(images, Tensor)
     assert images.shape == (3, 2, 2)
@@ -65,7 +65,7 @@ def test_tensors_are_stacked():
 
 
 REFUSED = [
-    ([Tensor(np.zeros(3)), Tensor(np.zeros(4))], RuntimeError, r"got \[3\] at entry 0 and \[4\] at entry 1"),
+    ([from_array(np.zeros(3)), from_array(np.zeros(4))], RuntimeError, r"got \[3\] at entry 0 and \[4\] at entry 1"),
     ([(1, 2), (1,)], RuntimeError, "each element in list of batch should be of equal size"),
     (
         [object(), object()],

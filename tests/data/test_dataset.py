@@ -13,7 +13,7 @@ from minigrad.data import (
     random_split,
 )
 from minigrad.generator import Generator
-from minigrad.tensor import Tensor
+from minigrad.tensor import from_array
 
 
 class Squares(Dataset):
@@ -28,8 +28,8 @@ class Squares(Dataset):
 
 
 def tensor_dataset(size=10):
-    images = Tensor(np.arange(size * 6, dtype=np.float32).reshape(size, 2, 3))
-    return TensorDataset(images, Tensor(np.arange(size)))
+    images = from_array(np.arange(size * 6, dtype=np.float32).reshape(size, 2, 3))
+    return TensorDataset(images, from_array(np.arange(size)))
 
 
 def test_tensor_dataset():
@@ -39,7 +39,7 @@ def test_tensor_dataset():
     assert image.shape == (2, 3)
     assert label.item() == 3
     with pytest.raises(ValueError, match=r"Size mismatch between tensors: they have \[3, 4\] rows"):
-        TensorDataset(Tensor(np.zeros(3)), Tensor(np.zeros(4)))
+        TensorDataset(from_array(np.zeros(3)), from_array(np.zeros(4)))
 
 
 def test_a_whole_batch_equals_the_collated_samples():

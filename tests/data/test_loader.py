@@ -11,7 +11,7 @@ import pytest
 from minigrad.data import DataLoader, Dataset, IterableDataset, RandomSampler, TensorDataset, get_worker_info
 from minigrad.generator import Generator, get_rng_state, manual_seed, set_rng_state
 from minigrad.ops.random import randint
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class Numbers(Dataset):
@@ -46,7 +46,9 @@ def lists(loader):
 
 
 def images(size=10):
-    return TensorDataset(Tensor(np.arange(size * 4, dtype=np.float32).reshape(size, 4)), Tensor(np.arange(size)))
+    return TensorDataset(
+        from_array(np.arange(size * 4, dtype=np.float32).reshape(size, 4)), from_array(np.arange(size))
+    )
 
 
 @pytest.mark.parametrize("dataset", [Numbers(7), Stream(7)])

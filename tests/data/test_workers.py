@@ -16,7 +16,7 @@ import pytest
 from minigrad.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 from minigrad.generator import Generator, initial_seed, manual_seed
 from minigrad.ops.random import randint
-from minigrad.tensor import Tensor
+from minigrad.tensor import from_array
 
 
 class Draws(Dataset):
@@ -93,7 +93,7 @@ def initialise(worker_id):
 
 def pictures(size=20):
     pixels = np.arange(size * 300, dtype=np.float32).reshape(size, 300)
-    return TensorDataset(Tensor(pixels), Tensor(np.arange(size)))
+    return TensorDataset(from_array(pixels), from_array(np.arange(size)))
 
 
 def as_is(samples):

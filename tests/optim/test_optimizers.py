@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minigrad.optim import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 CONFIGURATIONS = [
     (SGD, {"lr": 0.1}),
@@ -60,12 +60,12 @@ def arrays(seed, dtype=np.float32):
 
 
 def parameters(seed=0, dtype=np.float32):
-    return [Tensor(array, requires_grad=True) for array in arrays(seed, dtype)]
+    return [from_array(array, requires_grad=True) for array in arrays(seed, dtype)]
 
 
 def give_gradients(params, seed, dtype=np.float32):
     for param, gradient in zip(params, arrays(seed, dtype), strict=False):
-        param.grad = Tensor(gradient)
+        param.grad = from_array(gradient)
 
 
 def train(optimizer, params, first, last, dtype=np.float32):
@@ -76,7 +76,7 @@ def train(optimizer, params, first, last, dtype=np.float32):
 
 def paper_trajectory(kind, settings, p, gradients):
     """One number, updated as the paper says, in Python floats; the values after each step."""
-    defaults = kind([Tensor(np.zeros(1), requires_grad=True)], **settings).defaults
+    defaults = kind([from_array(np.zeros(1), requires_grad=True)], **settings).defaults
     o = {"momentum": 0, **defaults}
     lr, decay = o["lr"], o["weight_decay"]
     decoupled = o.get("decoupled_weight_decay", False)
@@ -129,11 +129,11 @@ def paper_trajectory(kind, settings, p, gradients):
 def test_follows_the_paper(kind, settings):
     rng = np.random.default_rng(3)
     start, gradients = rng.standard_normal(6), rng.standard_normal((12, 6))
-    param = Tensor(start.copy(), requires_grad=True)
+    param = from_array(start.copy(), requires_grad=True)
     optimizer = kind([param], **settings)
     expected = [paper_trajectory(kind, settings, start[i], gradients[:, i]) for i in range(6)]
     for step in range(12):
-        param.grad = Tensor(gradients[step].copy())
+        param.grad = from_array(gradients[step].copy())
         optimizer.step()
         # NAdam keeps its product of momenta in float32, as PyTorch does.
         np.testing.assert_allclose(param.array, [values[step] for values in expected], rtol=1e-6, atol=1e-7)
@@ -188,7 +188,7 @@ def test_state_dict_goes_to_torch_and_back(kind, settings):
     for param, tensor in zip(params, theirs, strict=True):
         np.testing.assert_allclose(param.array, tensor.detach().numpy(), rtol=2e-5, atol=2e-6)
 
-    again = [Tensor(tensor.detach().numpy().copy(), requires_grad=True) for tensor in theirs]
+    again = [from_array(tensor.detach().numpy().copy(), requires_grad=True) for tensor in theirs]
     returned = kind(again, lr=9.0)
     returned.load_state_dict(their_optimizer.state_dict())
     assert returned.state_dict()["state"].keys() == optimizer.state_dict()["state"].keys()
@@ -228,7 +228,7 @@ def test_resumes_exactly(kind, settings):
     weights = [param.array.copy() for param in params]
     train(optimizer, params, 3, 6)
 
-    again = [Tensor(array, requires_grad=True) for array in weights]
+    again = [from_array(array, requires_grad=True) for array in weights]
     resumed = kind(again, lr=9.0)
     resumed.load_state_dict(saved)
     train(resumed, again, 3, 6)
@@ -285,9 +285,9 @@ def test_each_update_is_seen_by_the_version_counter():
 
 def test_updates_in_place_whatever_the_memory_layout():
     base = np.arange(12, dtype=np.float32).reshape(3, 4)
-    param = Tensor(base[::-1].T, requires_grad=True)
+    param = from_array(base[::-1].T, requires_grad=True)
     expected = param.array - 0.5
-    param.grad = Tensor(np.broadcast_to(np.float32(1), (4, 3)))
+    param.grad = from_array(np.broadcast_to(np.float32(1), (4, 3)))
     SGD([param], lr=0.5).step()
     np.testing.assert_array_equal(param.array, expected)
     assert np.shares_memory(param.array, base)
@@ -299,8 +299,8 @@ def test_mixed_dtypes_share_an_optimizer(kind):
     mixed = [parameters()[0], parameters(dtype=np.float64)[0]]
     optimizer = kind(mixed, lr=0.1)
     for param, reference in zip(mixed, (narrow[:1], wide[:1]), strict=True):
-        param.grad = Tensor(np.ones_like(param.array))
-        reference[0].grad = Tensor(np.ones_like(param.array))
+        param.grad = from_array(np.ones_like(param.array))
+        reference[0].grad = from_array(np.ones_like(param.array))
         kind(reference, lr=0.1).step()
     optimizer.step()
     np.testing.assert_array_equal(mixed[0].array, narrow[0].array)
@@ -314,7 +314,7 @@ def test_groups_have_their_own_settings():
     optimizer.add_param_group({"params": (param for param in params[2:]), "momentum": 0.9})
     before = [param.array.copy() for param in params]
     for param in params:
-        param.grad = Tensor(np.ones_like(param.array))
+        param.grad = from_array(np.ones_like(param.array))
     optimizer.step()
     for param, start, lr in zip(params, before, [0.5, 0.1, 0.1, 0.1, 0.1], strict=True):
         np.testing.assert_allclose(param.array, start - np.float32(lr), rtol=1e-6)
@@ -353,7 +353,7 @@ def test_step_runs_the_closure_first():
     start = params[0].array.copy()
 
     def closure():
-        params[0].grad = Tensor(np.ones_like(start))
+        params[0].grad = from_array(np.ones_like(start))
         return "the loss"
 
     assert optimizer.step(closure) == "the loss"
@@ -370,8 +370,8 @@ def test_a_step_written_as_in_pytorch():
                 for param in group["params"]:
                     param.array -= group["lr"] * np.sign(param.grad.array)
 
-    param = Tensor(np.array([1.0, 2.0]), requires_grad=True)
-    param.grad = Tensor(np.array([-3.0, 5.0]))
+    param = from_array(np.array([1.0, 2.0]), requires_grad=True)
+    param.grad = from_array(np.array([-3.0, 5.0]))
     SignDescent([param], lr=0.5).step()
     np.testing.assert_array_equal(param.array, [1.5, 1.5])
 
@@ -445,8 +445,8 @@ def test_refuses_bad_parameters():
 
 
 def test_refuses_a_gradient_for_integers():
-    param = Tensor(np.arange(3))
-    param.grad = Tensor(np.ones(3, dtype=np.int64))
+    param = from_array(np.arange(3))
+    param.grad = from_array(np.ones(3, dtype=np.int64))
     with pytest.raises(RuntimeError, match="SGD: can update float32 and float64 parameters, .* int64"):
         SGD([param], lr=0.1).step()
     np.testing.assert_array_equal(param.array, [0, 1, 2])
@@ -454,7 +454,7 @@ def test_refuses_a_gradient_for_integers():
 
 def test_refuses_a_gradient_that_no_longer_fits():
     param = parameters()[0]
-    param.grad = Tensor(np.ones((3, 4), dtype=np.float32))
-    param.data = Tensor(np.ones((2, 2), dtype=np.float32))
+    param.grad = from_array(np.ones((3, 4), dtype=np.float32))
+    param.data = from_array(np.ones((2, 2), dtype=np.float32))
     with pytest.raises(RuntimeError, match=r"the gradient float32\[3, 4\] does not fit .* float32\[2, 2\]"):
         Adam([param]).step()

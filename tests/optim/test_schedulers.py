@@ -9,7 +9,7 @@ import pytest
 
 from minigrad.optim import SGD, Adam
 from minigrad.optim import lr_scheduler as ours
-from minigrad.tensor import Tensor
+from minigrad.tensor import from_array
 
 STEPS = 60
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.s
 
 def optimizer(kind=SGD, **settings):
     """An optimizer of two groups, with learning rates 0.4 and 0.1."""
-    params = [Tensor(np.zeros(2, dtype=np.float32), requires_grad=True) for _ in range(2)]
+    params = [from_array(np.zeros(2, dtype=np.float32), requires_grad=True) for _ in range(2)]
     return kind([{"params": params[0], "lr": 0.4}, {"params": params[1]}], lr=0.1, **settings)
 
 
@@ -278,7 +278,7 @@ def test_plateau_without_torch():
 def test_plateau_notices_a_new_group():
     mine = optimizer()
     scheduler = ours.ReduceLROnPlateau(mine, patience=0, min_lr=[0.1, 0.1])
-    mine.add_param_group({"params": Tensor(np.zeros(1, dtype=np.float32))})
+    mine.add_param_group({"params": from_array(np.zeros(1, dtype=np.float32))})
     scheduler.step(1.0)
     with pytest.raises(RuntimeError, match=r"number of param groups in the `optimizer` \(3\) differs"):
         scheduler.step(2.0)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import minigrad as mg
-from minigrad.tensor import Tensor
+from minigrad.tensor import from_array
 from minigrad.vision import transforms as T
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 18, 3), np.uint8)
@@ -36,7 +36,7 @@ def test_random_lighting_shifts_each_picture_as_alexnet_did():
 
 
 def test_random_lighting_moves_a_picture_as_a_whole():
-    picture = Tensor(np.random.default_rng(1).random((3, 4, 5), np.float32))
+    picture = from_array(np.random.default_rng(1).random((3, 4, 5), np.float32))
     moved = T.RandomLighting()(picture)
     assert moved.dtype == mg.float32
     assert np.ptp((moved - picture).array, axis=(1, 2)).max() < 1e-6

@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 import minigrad as mg
 from minigrad.data import DataLoader
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 from minigrad.vision import transforms as T
 from minigrad.vision.datasets import CIFAR10, FashionMNISTSample
 
@@ -24,7 +24,7 @@ def kinds(picture: Image.Image) -> dict[str, object]:
     """The same picture as every kind that transforms take."""
     array = np.asarray(picture)
     chw = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
-    return {"pillow": picture, "array": array, "tensor": Tensor(chw.copy())}
+    return {"pillow": picture, "array": array, "tensor": from_array(chw.copy())}
 
 
 def as_hwc(picture) -> np.ndarray:
@@ -99,14 +99,14 @@ def test_resizing_floats_is_torch_interpolate(size, mode, antialias):
     )
     # without antialiasing PyTorch's cubic has Keys' a = -0.75, Pillow's always a = -0.5: alike, not equal
     tolerance = 0.2 if mode == "bicubic" and not antialias else 1e-5
-    got = T.Resize(size, T.InterpolationMode(mode), antialias=antialias)(Tensor(x))
+    got = T.Resize(size, T.InterpolationMode(mode), antialias=antialias)(from_array(x))
     assert got.dtype == np.float32
     np.testing.assert_allclose(got.array, expected.numpy(), atol=tolerance)
 
 
 def test_resizing_keeps_dtypes():
     for dtype in (np.float64, np.float16, np.int64, np.uint8):
-        got = T.Resize(6)(Tensor(np.full((1, 9, 9), 5, dtype)))
+        got = T.Resize(6)(from_array(np.full((1, 9, 9), 5, dtype)))
         assert got.dtype == dtype and (got.array == 5).all()
 
 
@@ -140,14 +140,14 @@ def test_normalize():
     expected = np.stack([(x[:, c] - mean[c]) / std[c] for c in range(3)], 1)
     for dtype, tolerance in ((np.float64, 1e-15), (np.float32, 1e-6)):
         for batch, wanted in ((x, expected), (x[0], expected[0])):
-            got = T.Normalize(mean, std)(Tensor(batch.astype(dtype)))
+            got = T.Normalize(mean, std)(from_array(batch.astype(dtype)))
             assert got.dtype == dtype
             np.testing.assert_allclose(got.array, wanted, rtol=1e-5, atol=tolerance)
             hwc = np.moveaxis(batch, -3, -1).astype(dtype)
             np.testing.assert_allclose(
                 T.Normalize(mean, std)(hwc), np.moveaxis(wanted, -3, -1), rtol=1e-5, atol=tolerance
             )
-    tensor, array = Tensor(x.copy()), np.moveaxis(x, 1, -1).copy()
+    tensor, array = from_array(x.copy()), np.moveaxis(x, 1, -1).copy()
     T.Normalize(mean, std, inplace=True)(tensor)
     T.Normalize(mean, std, inplace=True)(array)
     np.testing.assert_allclose(tensor.array, expected)
@@ -178,7 +178,7 @@ def test_random_crop_takes_every_place_equally(kind):
 def test_random_crop_of_a_batch_draws_for_each_picture():
     mg.manual_seed(1)
     batch = np.broadcast_to(np.arange(1, 37, dtype=np.float32).reshape(1, 6, 6), (500, 2, 6, 6))
-    got = T.RandomCrop(6, padding=2)(Tensor(batch)).array
+    got = T.RandomCrop(6, padding=2)(from_array(batch)).array
     padded = np.pad(batch[0, 0], 2)
     places = {padded[t : t + 6, left : left + 6].tobytes(): (t, left) for t in range(5) for left in range(5)}
     seen = [places[np.ascontiguousarray(picture[0]).tobytes()] for picture in got]
@@ -196,7 +196,7 @@ def test_random_crop_padding():
 def test_flipping_a_batch_draws_for_each_picture():
     mg.manual_seed(2)
     batch = RNG.random((400, 1, 3, 4))
-    got = T.RandomHorizontalFlip(0.25)(Tensor(batch)).array
+    got = T.RandomHorizontalFlip(0.25)(from_array(batch)).array
     flipped = (got == batch[..., ::-1]).all((1, 2, 3))
     assert ((got == batch).all((1, 2, 3)) ^ flipped).all()
     assert 70 < flipped.sum() < 130
@@ -223,10 +223,10 @@ def test_random_rotation_draws_its_angle():
     dot[0, 19:22, 36:39] = 1  # to the right of the middle: counter-clockwise is up
     angles = []
     for _ in range(60):
-        rows, columns = np.nonzero(T.RandomRotation((10, 50))(Tensor(dot)).array[0])
+        rows, columns = np.nonzero(T.RandomRotation((10, 50))(from_array(dot)).array[0])
         angles.append(np.degrees(np.arctan2(20 - rows.mean(), columns.mean() - 20)))
     assert 8 < min(angles) < 15 and 45 < max(angles) < 52
-    batch = T.RandomRotation(90)(Tensor(np.broadcast_to(dot, (8, 1, 41, 41)))).array
+    batch = T.RandomRotation(90)(from_array(np.broadcast_to(dot, (8, 1, 41, 41)))).array
     assert len({picture.tobytes() for picture in batch}) > 4
 
 
@@ -257,7 +257,7 @@ def test_hue_is_colorsys(shift):
 
 def test_color_jitter_draws_in_its_range_and_for_each_picture():
     mg.manual_seed(5)
-    grey = Tensor(np.full((300, 3, 2, 2), 0.5, np.float32))
+    grey = from_array(np.full((300, 3, 2, 2), 0.5, np.float32))
     factors = T.ColorJitter(brightness=0.4)(grey).array[:, 0, 0, 0] / 0.5
     assert 0.6 <= factors.min() < 0.65 and 1.35 < factors.max() <= 1.4 and len(set(factors.tolist())) > 250
     assert T.ColorJitter(0.1, 0.1, 0.1, 0.1)(RGB).mode == "RGB"
@@ -266,7 +266,7 @@ def test_color_jitter_draws_in_its_range_and_for_each_picture():
 def test_random_erasing():
     mg.manual_seed(6)
     ones = np.ones((200, 3, 20, 30), np.float32)
-    got = T.RandomErasing(p=0.6, scale=(0.05, 0.3), value=(0.1, 0.2, 0.3))(Tensor(ones)).array
+    got = T.RandomErasing(p=0.6, scale=(0.05, 0.3), value=(0.1, 0.2, 0.3))(from_array(ones)).array
     shares = []
     for picture in got:
         erased = picture[0] != 1
@@ -278,9 +278,9 @@ def test_random_erasing():
         shares.append(erased.mean())
     assert 95 < len(shares) < 145 and min(shares) > 0.03 and 0.2 < max(shares) < 0.33
     assert (ones == 1).all()
-    noise = T.RandomErasing(p=1, value="random")(Tensor(np.ones((1, 40, 40)))).array
+    noise = T.RandomErasing(p=1, value="random")(from_array(np.ones((1, 40, 40)))).array
     assert abs(noise[noise != 1].mean()) < 0.5 and noise.min() < -1
-    tensor = Tensor(np.ones((1, 20, 20)))
+    tensor = from_array(np.ones((1, 20, 20)))
     T.RandomErasing(p=1, inplace=True)(tensor)
     assert (tensor.array == 0).any()
 
@@ -314,7 +314,7 @@ def test_batches_have_the_shape_of_their_pictures(transform, kind, count):
     one = kinds(RGB)[kind]
     array = one.array if kind == "tensor" else one
     batch = np.repeat(array[None], count, 0)
-    got = transform(Tensor(batch) if kind == "tensor" else batch)
+    got = transform(from_array(batch) if kind == "tensor" else batch)
     assert got.shape == (count, *transform(one).shape) and got.dtype == one.dtype and transform.batched
 
 
@@ -367,19 +367,19 @@ BAD = [
     (lambda: T.RandomResizedCrop(5, ratio=(2, 1)), ValueError, "ratio must be"),
     (lambda: T.RandomErasing(2), ValueError, "p must be between"),
     (lambda: T.RandomErasing(value="noise"), ValueError, '"random", got \'noise\''),
-    (lambda: T.RandomErasing(1, value=(1, 2))(Tensor(np.ones((3, 9, 9)))), ValueError, "2 values .* 3"),
+    (lambda: T.RandomErasing(1, value=(1, 2))(from_array(np.ones((3, 9, 9)))), ValueError, "2 values .* 3"),
     (lambda: T.ColorJitter(hue=0.6), ValueError, "hue must lie in"),
     (lambda: T.ColorJitter(brightness=-1), ValueError, "at least 0, got -1"),
-    (lambda: T.ColorJitter(0.1)(Tensor(np.ones((2, 4, 4)))), ValueError, "1 or 3 channels .* got 2"),
+    (lambda: T.ColorJitter(0.1)(from_array(np.ones((2, 4, 4)))), ValueError, "1 or 3 channels .* got 2"),
     (lambda: T.Lambda(3), TypeError, "callable, got int"),
     (lambda: T.ToTensor()([1, 2]), TypeError, "ToTensor: .*got list"),
     (lambda: T.ToTensor()(np.ones(3)), ValueError, r"got shape \(3,\)"),
     (lambda: T.Normalize((0,), (0,)), ValueError, "std must not hold 0"),
     (lambda: T.Normalize((0,), (1,))(RGB), TypeError, "put ToTensor before it"),
-    (lambda: T.Normalize((0,), (1,))(Tensor(PIXELS)), TypeError, "expected floats, got uint8"),
-    (lambda: T.Normalize((0, 0), (1, 1))(Tensor(np.ones((3, 2, 2)))), ValueError, "do not fit 3 channels"),
+    (lambda: T.Normalize((0,), (1,))(from_array(PIXELS)), TypeError, "expected floats, got uint8"),
+    (lambda: T.Normalize((0, 0), (1, 1))(from_array(np.ones((3, 2, 2)))), ValueError, "do not fit 3 channels"),
     (lambda: T.Pad(1)("picture"), TypeError, "Pillow image, a NumPy array or a tensor, got str"),
-    (lambda: T.Pad(1)(Tensor(np.ones(3))), ValueError, r"Pad: .*got shape \(3,\)"),
+    (lambda: T.Pad(1)(from_array(np.ones(3))), ValueError, r"Pad: .*got shape \(3,\)"),
     (lambda: T.Pad(1)(RGB.convert("P")), ValueError, r"mode is 'P'; convert\('RGB'\)"),
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigrad.autograd import grad, gradcheck, no_grad
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 EPS = 1e-6  # half the width of a difference: float64 then has some nine digits to trust
 ENTRIES = 64  # of each input that are moved, spread evenly: a large weight need not be checked whole
@@ -45,7 +45,7 @@ def measure(call: Callable[[], Tensor], inputs: Mapping[str, Tensor]) -> Differe
     output = call()
     weights = np.cos(np.arange(output.numel(), dtype=np.float64) * 2.4 + 1).reshape(output.shape)
     leaves = list(inputs.values())
-    gradients = grad(output, leaves, Tensor(weights), allow_unused=True)
+    gradients = grad(output, leaves, from_array(weights), allow_unused=True)
     comparisons = []
     for (name, leaf), gradient in zip(inputs.items(), gradients, strict=True):
         exact = np.zeros(leaf.shape) if gradient is None else gradient.array

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import nn
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 Call = tuple[tuple, dict[str, Any]]  # positional arguments and keywords
 
@@ -22,29 +22,29 @@ def numbers(*shape: int) -> Tensor:
     count = int(np.prod(shape))
     # Steps of the golden ratio, wrapped, are as different as so many numbers can be.
     values = np.round((np.arange(1, count + 1) * 0.6180339887498949 % 1) * 4 - 2, 2)
-    return Tensor(np.where(np.abs(values) < 0.05, 0.3, values).reshape(shape), requires_grad=True)
+    return from_array(np.where(np.abs(values) < 0.05, 0.3, values).reshape(shape), requires_grad=True)
 
 
 def positive(*shape: int) -> Tensor:
     """Different numbers between 0.5 and 2.5."""
-    return Tensor(np.abs(numbers(*shape).array) + 0.5, requires_grad=True)
+    return from_array(np.abs(numbers(*shape).array) + 0.5, requires_grad=True)
 
 
 def image(*shape: int) -> Tensor:
     """Whole numbers from 0 to 9, each plane a permutation of its first numbers if it has up to ten pixels."""
     values = np.argsort(np.argsort(numbers(*shape).array.ravel()))  # a permutation: no ties for a maximum
     wide = values.size > 10
-    return Tensor((values * 10 // values.size if wide else values).reshape(shape).astype(float), requires_grad=True)
+    return from_array((values * 10 // values.size if wide else values).reshape(shape).astype(float), requires_grad=True)
 
 
 def taps(*shape: int) -> Tensor:
     """Weights of -1, 0, 1 and 2."""
-    return Tensor(np.round(numbers(*shape).array), requires_grad=True)
+    return from_array(np.round(numbers(*shape).array), requires_grad=True)
 
 
 def whole(*values: int) -> Tensor:
     """Integers: labels, or indices."""
-    return Tensor(np.array(values, np.int64))
+    return from_array(np.array(values, np.int64))
 
 
 def _call(*args: Any, **kwargs: Any) -> Call:
@@ -52,7 +52,7 @@ def _call(*args: Any, **kwargs: Any) -> Call:
 
 
 def _mask() -> Tensor:
-    return Tensor(numbers(2, 3).array > 0.5)
+    return from_array(numbers(2, 3).array > 0.5)
 
 
 def _constant(*shape: int) -> Tensor:
@@ -61,7 +61,7 @@ def _constant(*shape: int) -> Tensor:
 
 def _half_of_those() -> Tensor:
     """Numbers of which about half are larger than those of `numbers(2, 3)`."""
-    return Tensor(numbers(2, 3).array * 0.5, requires_grad=True)
+    return from_array(numbers(2, 3).array * 0.5, requires_grad=True)
 
 
 CALLS: dict[str, Callable[[], Call]] = {
@@ -123,10 +123,10 @@ CALLS: dict[str, Callable[[], Call]] = {
     "select": lambda: _call(numbers(4, 3), 0, 1),
     "masked_fill": lambda: _call(numbers(2, 3), _mask(), 0.0),
     "masked_select": lambda: _call(numbers(2, 3), _mask()),
-    "gather": lambda: _call(numbers(2, 3), 1, Tensor(np.array([[2, 0], [1, 1]]))),
-    "take_along_dim": lambda: _call(numbers(2, 3), Tensor(np.array([[2, 0], [1, 1]])), 1),
-    "scatter": lambda: _call(numbers(2, 3), 1, Tensor(np.array([[2], [1]])), positive(2, 1)),
-    "scatter_add": lambda: _call(numbers(2, 3), 1, Tensor(np.array([[2], [1]])), positive(2, 1)),
+    "gather": lambda: _call(numbers(2, 3), 1, from_array(np.array([[2, 0], [1, 1]]))),
+    "take_along_dim": lambda: _call(numbers(2, 3), from_array(np.array([[2, 0], [1, 1]])), 1),
+    "scatter": lambda: _call(numbers(2, 3), 1, from_array(np.array([[2], [1]])), positive(2, 1)),
+    "scatter_add": lambda: _call(numbers(2, 3), 1, from_array(np.array([[2], [1]])), positive(2, 1)),
     "index_select": lambda: _call(numbers(4, 3), 0, whole(3, 1, 1)),
     "index_add": lambda: _call(numbers(4, 3), 0, whole(3, 1), positive(2, 3)),
     "index_put": lambda: _call(numbers(4, 3), (whole(3, 1),), positive(2, 3)),
@@ -151,13 +151,13 @@ CALLS: dict[str, Callable[[], Call]] = {
     "l1_loss": lambda: _call(numbers(2, 3), positive(2, 3)),
     "smooth_l1_loss": lambda: _call(numbers(2, 3), positive(2, 3)),
     "binary_cross_entropy": lambda: _call(
-        Tensor(np.array([0.2, 0.9, 0.6]), requires_grad=True), Tensor(np.array([0.0, 1.0, 1.0]))
+        from_array(np.array([0.2, 0.9, 0.6]), requires_grad=True), from_array(np.array([0.0, 1.0, 1.0]))
     ),
-    "binary_cross_entropy_with_logits": lambda: _call(numbers(3), Tensor(np.array([0.0, 1.0, 1.0]))),
+    "binary_cross_entropy_with_logits": lambda: _call(numbers(3), from_array(np.array([0.0, 1.0, 1.0]))),
     "one_hot": lambda: _call(whole(2, 0, 3)),
-    "relu6": lambda: _call(Tensor(numbers(2, 4).array * 5, requires_grad=True)),
-    "hardswish": lambda: _call(Tensor(numbers(2, 4).array * 2.03, requires_grad=True)),
-    "hardsigmoid": lambda: _call(Tensor(numbers(2, 4).array * 2.03, requires_grad=True)),
+    "relu6": lambda: _call(from_array(numbers(2, 4).array * 5, requires_grad=True)),
+    "hardswish": lambda: _call(from_array(numbers(2, 4).array * 2.03, requires_grad=True)),
+    "hardsigmoid": lambda: _call(from_array(numbers(2, 4).array * 2.03, requires_grad=True)),
 }
 
 # Layers: the function that each applies, and an example of one, for a class. (A layer that is given is used as it is.)

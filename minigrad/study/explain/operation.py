@@ -41,7 +41,7 @@ from minigrad.study.explain.differences import measure
 from minigrad.study.explain.examples import LAYERS, example_call, layer_inputs
 from minigrad.study.explain.explanation import Explanation, Part
 from minigrad.study.explain.sources import references, source_of, sources_of
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 _FAMILIES = (
     activation,
@@ -300,7 +300,7 @@ def _leaves(function: Callable, args: tuple) -> dict[str, Tensor]:
 
 def _double(tensor: Tensor) -> Tensor:
     """A float64 copy to move, with a gradient."""
-    return Tensor(tensor.detach().cpu().array.astype("float64"), requires_grad=True)
+    return from_array(tensor.detach().cpu().array.astype("float64"), requires_grad=True)
 
 
 def _kernels(parts: list[Part]) -> list[ModuleType]:

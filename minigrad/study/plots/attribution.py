@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.autograd import grad
 from minigrad.nn import Conv2d, Module
 from minigrad.study.model_state import chosen, forward_hooks, pictures, restored
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +105,7 @@ def _score(operation: str, logits: Any, target: Any) -> tuple[Tensor, list[int]]
         raise ValueError(f"{operation}: target must be {wanted}, got {target}")
     picked = np.zeros(logits.shape, bool)
     picked[np.arange(count), named] = True
-    mask = Tensor(picked).to(logits.device)
+    mask = from_array(picked).to(logits.device)
     return logits.masked_select(mask).sum(), named
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.tensor import Tensor
+from minigrad.tensor import from_array
 from minigrad.vision.datasets.files import cache_folder, download, find, read_idx
 from minigrad.vision.datasets.vision import VisionDataset
 
@@ -59,8 +59,8 @@ class MNIST(VisionDataset):
                 f"{type(self).__name__}: images of shape {images.shape} and labels of shape {labels.shape} "
                 "do not fit; expected (N, H, W) and (N,)"
             )
-        self.data = Tensor(images)
-        self.targets = Tensor(labels.astype(np.int64))
+        self.data = from_array(images)
+        self.targets = from_array(labels.astype(np.int64))
 
     @property
     def class_to_idx(self) -> dict[str, int]:

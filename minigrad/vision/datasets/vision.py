@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.data import Dataset
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 
 class VisionDataset(Dataset):
@@ -41,7 +41,7 @@ class VisionDataset(Dataset):
         if self.target_transform is not None or not getattr(self.transform, "batched", False):
             return NotImplemented
         images = self.transform(pictures)  # type: ignore[misc]
-        return [images, Tensor(targets)] if isinstance(images, Tensor) else NotImplemented
+        return [images, from_array(targets)] if isinstance(images, Tensor) else NotImplemented
 
     def extra_repr(self) -> str:
         """One more line for the representation."""

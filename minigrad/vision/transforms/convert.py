@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.device import to_device
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 from minigrad.vision.transforms.picture import Transform
 
 
@@ -70,8 +70,8 @@ class ToTensor(Transform):
             raise ValueError(f"ToTensor: expected an array ([N,] H, W, C) or (H, W), got shape {array.shape}")
         planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, -3)
         if array.dtype == np.uint8:
-            return Tensor(np.true_divide(planes, np.float32(255), dtype=np.float32, order="C"))
-        return Tensor(planes.copy(order="C"))
+            return from_array(np.true_divide(planes, np.float32(255), dtype=np.float32, order="C"))
+        return from_array(planes.copy(order="C"))
 
     def __repr__(self) -> str:
         return "ToTensor()"
@@ -111,7 +111,7 @@ class Normalize(Transform):
         if isinstance(tensor, np.ndarray):
             out = np.subtract(tensor, mean.reshape(-1), out=tensor if self.inplace else None)
             return np.divide(out, std.reshape(-1), out=out)
-        shift, scale = (Tensor(to_device(values, tensor.device)) for values in (mean, std))
+        shift, scale = (from_array(to_device(values, tensor.device)) for values in (mean, std))
         return tensor.sub_(shift).div_(scale) if self.inplace else (tensor - shift) / scale
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.random import rand
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 # Pillow's modes whose pixels are plain numbers; the others are palettes, bits or other colour spaces
 PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I", "F", "I;16")
@@ -69,7 +69,7 @@ def change(owner: str, picture: Any, function: Callable[[np.ndarray], np.ndarray
             raise RuntimeError(f"{owner}: the tensor requires a gradient, which would end here; detach() it first")
         if picture.ndim not in (2, 3, 4):
             raise ValueError(f"{owner}: expected a tensor ([N,] C, H, W), got shape {picture.shape}")
-        return Tensor(_change(picture.array, function))
+        return from_array(_change(picture.array, function))
     if isinstance(picture, np.ndarray):
         if picture.ndim not in (2, 3, 4):
             raise ValueError(f"{owner}: expected an array ([N,] H, W, C) or (H, W), got shape {picture.shape}")
