@@ -73,12 +73,44 @@ def _shifted(x, dim: int):
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
-    """exp(x_i) / sum_j exp(x_j) over the dimension `dim`; with `dtype` the input is cast to it first."""
+    """Turn numbers into probabilities: ``exp(x_i) / sum_j exp(x_j)`` along a dimension.
+
+    The largest element is subtracted first, so that no exponential overflows.
+
+    Args:
+        input: a floating-point tensor of any shape.
+        dim: the dimension whose elements sum to 1 afterwards. None is deprecated, as in PyTorch: 0 for tensors of
+            0, 1 or 3 dimensions, else 1.
+        dtype: cast the input to it first.
+
+    Raises:
+        RuntimeError: the input is not floating-point.
+        IndexError: there is no dimension `dim`.
+
+    Examples:
+        >>> F.softmax(mg.tensor([0.0, 0.0, 1000.0]), dim=0)
+        tensor([0., 0., 1.])
+        >>> F.softmax(mg.tensor([[1.0, 1.0], [0.0, 3.0]]), dim=1)
+        tensor([[0.5000, 0.5000],
+                [0.0474, 0.9526]])
+    """
     return _over_dimension(Softmax, "softmax", input, dim, _stacklevel, dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
-    """log softmax(x) over the dimension `dim`, without exponentials that overflow; `dtype` as for softmax."""
+    """Compute the logarithm of `softmax` without overflow or rounding to log 0.
+
+    Args:
+        input, dim, dtype: as for `softmax`.
+
+    Raises:
+        RuntimeError: the input is not floating-point.
+        IndexError: there is no dimension `dim`.
+
+    Examples:
+        >>> F.log_softmax(mg.tensor([0.0, 1000.0]), dim=0)
+        tensor([-1000.,     0.])
+    """
     return _over_dimension(LogSoftmax, "log_softmax", input, dim, _stacklevel, dtype)
 
 
@@ -106,33 +138,101 @@ def _maybe_in_place(function, input: Tensor, inplace: bool) -> Tensor:
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """max(x, 0); the derivative at 0 is 0."""
+    """Apply ``max(x, 0)`` to every element; the derivative at 0 is 0.
+
+    Args:
+        input: a tensor of numbers of any shape.
+        inplace: overwrite `input` and return it.
+
+    Raises:
+        RuntimeError: the input is boolean, or cannot be written in place.
+
+    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines" (ICML 2010).
+
+    Examples:
+        >>> F.relu(mg.tensor([-1.0, 0.0, 2.0]))
+        tensor([0., 0., 2.])
+    """
     return relu_(input) if inplace else plain_relu(input)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """min(max(x, 0), 6); the derivative at 0 and at 6 is 0. Howard et al., "MobileNets" (2017)."""
+    """Apply ``min(max(x, 0), 6)`` to every element; the derivative at 0 and at 6 is 0.
+
+    Args:
+        input: a tensor of numbers of any shape.
+        inplace: overwrite `input` and return it.
+
+    Source: Howard et al., "MobileNets" (2017).
+
+    Examples:
+        >>> F.relu6(mg.tensor([-1.0, 2.0, 8.0]))
+        tensor([0., 2., 6.])
+    """
     check_tensor("relu6", "input", input)
     return _maybe_in_place(lambda x: where(x >= 6, 6, plain_relu(x)), input, inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """x where x > 0, else `negative_slope` x. Maas et al. (2013)."""
+    """Apply x where x > 0, else ``negative_slope * x``, to every element.
+
+    Args:
+        input: a floating-point tensor of any shape.
+        negative_slope: the slope at negative numbers and at 0.
+        inplace: overwrite `input` and return it.
+
+    Raises:
+        RuntimeError: the input is not floating-point.
+
+    Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models" (2013).
+
+    Examples:
+        >>> F.leaky_relu(mg.tensor([-2.0, 3.0]), 0.1)
+        tensor([-0.2000,  3.0000])
+    """
     check_floating("leaky_relu", "input", input)
     return _maybe_in_place(lambda x: where(x > 0, x, x * negative_slope), input, inplace)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where x > 0, else alpha (exp(x) - 1). Clevert et al., "Exponential linear units" (2015)."""
+    """Apply x where x > 0, else ``alpha * (exp(x) - 1)``, to every element.
+
+    Args:
+        input: a floating-point tensor of any shape.
+        alpha: minus the limit at minus infinity.
+        inplace: overwrite `input` and return it.
+
+    Raises:
+        RuntimeError: the input is not floating-point.
+
+    Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units" (2015).
+
+    Examples:
+        >>> F.elu(mg.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.6321,  0.0000,  1.0000])
+    """
     check_floating("elu", "input", input)
     # The branch not taken has a gradient too, of 0 times what it computes: that must not be infinite.
     return _maybe_in_place(lambda x: where(x > 0, x, expm1(clamp(x, max=0)) * alpha), input, inplace)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """x Phi(x), Phi the normal distribution function; `approximate="tanh"` is an older formula near it.
+    """Apply ``x * Phi(x)`` to every element, Phi being the standard normal distribution function.
 
-    Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+    Args:
+        input: a floating-point tensor of any shape.
+        approximate: "none", or "tanh" for ``x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))``.
+
+    Raises:
+        RuntimeError: the input is not floating-point, or `approximate` is another one.
+
+    Source: Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+
+    Examples:
+        >>> F.gelu(mg.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.1587,  0.0000,  0.8413])
+        >>> F.gelu(mg.tensor([-1.0, 0.0, 1.0]), approximate="tanh")
+        tensor([-0.1588,  0.0000,  0.8412])
     """
     check_floating("gelu", "input", input)
     if approximate == "none":
@@ -144,28 +244,80 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """x sigmoid(x). Elfwing et al. (2017)."""
+    """Apply ``x * sigmoid(x)`` to every element.
+
+    Args:
+        input: a floating-point tensor of any shape.
+        inplace: overwrite `input` and return it.
+
+    Raises:
+        RuntimeError: the input is not floating-point.
+
+    Source: Elfwing et al., "Sigmoid-weighted linear units" (2017).
+
+    Examples:
+        >>> F.silu(mg.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.2689,  0.0000,  0.7311])
+    """
     check_floating("silu", "input", input)
     return _maybe_in_place(lambda x: x * sigmoid(x), input, inplace)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """min(max(x + 3, 0), 6) / 6; the derivative at -3 and at 3 is 0."""
+    """Apply ``min(max(x + 3, 0), 6) / 6`` to every element; the derivative at -3 and at 3 is 0.
+
+    Args:
+        input: a floating-point tensor of any shape.
+        inplace: overwrite `input` and return it.
+
+    Raises:
+        RuntimeError: the input is not floating-point.
+
+    Source: Howard et al., "Searching for MobileNetV3" (2019).
+
+    Examples:
+        >>> F.hardsigmoid(mg.tensor([-4.0, 0.0, 1.5]))
+        tensor([0.0000, 0.5000, 0.7500])
+    """
     check_floating("hardsigmoid", "input", input)
     return _maybe_in_place(lambda x: relu6(x + 3) / 6, input, inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x min(max(x + 3, 0), 6) / 6; the derivative is 0 at -3 and 1 at 3.
+    """Apply ``x * min(max(x + 3, 0), 6) / 6`` to every element; the derivative is 0 at -3 and 1 at 3.
 
-    Howard et al., "Searching for MobileNetV3" (2019).
+    Args:
+        input: a floating-point tensor of any shape.
+        inplace: overwrite `input` and return it.
+
+    Raises:
+        RuntimeError: the input is not floating-point.
+
+    Source: Howard et al., "Searching for MobileNetV3" (2019).
+
+    Examples:
+        >>> F.hardswish(mg.tensor([-1.0, 1.0, 3.0]))
+        tensor([-0.3333,  0.6667,  3.0000])
     """
     check_floating("hardswish", "input", input)
     return _maybe_in_place(lambda x: x * relu6(x + 3) / 6, input, inplace)
 
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
-    """log(1 + exp(beta x)) / beta, and x itself where beta x > threshold."""
+    """Apply ``log(1 + exp(beta * x)) / beta``, a smooth ReLU, to every element.
+
+    Args:
+        input: a floating-point tensor of any shape.
+        beta: the larger, the nearer to ReLU.
+        threshold: where ``beta * x`` exceeds it, the result is x itself.
+
+    Raises:
+        RuntimeError: the input is not floating-point.
+
+    Examples:
+        >>> F.softplus(mg.tensor([-1.0, 0.0, 100.0]))
+        tensor([  0.3133,   0.6931, 100.0000])
+    """
     check_floating("softplus", "input", input)
     scaled = input * beta
     return where(scaled > threshold, input, log1p_exp(scaled) / beta)

@@ -69,7 +69,15 @@ bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor)
 
 
 def bitwise_not(input: Tensor) -> Tensor:
-    """not input for booleans, the complement for integers."""
+    """Negate every bit of `input`: logical not for booleans, the complement for integers.
+
+    Raises:
+        RuntimeError: the input is floating-point.
+
+    Examples:
+        >>> ~mg.tensor([True, False]), ~mg.tensor([0, 1])
+        (tensor([False,  True]), tensor([-1, -2]))
+    """
     check_tensor("bitwise_not", "input", input)
     if input.dtype.kind == "f":
         raise RuntimeError(f"bitwise_not: expected a boolean or integer tensor, got {input.dtype}")
@@ -77,37 +85,90 @@ def bitwise_not(input: Tensor) -> Tensor:
 
 
 def logical_not(input: Tensor) -> Tensor:
-    """True where the element is zero."""
+    """Return a boolean tensor, true where the element of `input` is 0.
+
+    Examples:
+        >>> mg.logical_not(mg.tensor([0.0, 2.0]))
+        tensor([ True, False])
+    """
     return from_array(np.logical_not(check_tensor("logical_not", "input", input).array))
 
 
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
-    """True where both elements are nonzero."""
+    """Return a boolean tensor, true where both elements are nonzero.
+
+    Args:
+        input, other: tensors whose shapes broadcast.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast, or the devices differ.
+
+    Examples:
+        >>> mg.logical_and(mg.tensor([0, 1, 2]), mg.tensor([1, 0, 3]))
+        tensor([False, False,  True])
+    """
     return logical_not(logical_not(input)) & logical_not(logical_not(other))
 
 
 def logical_or(input: Tensor, other: Tensor) -> Tensor:
-    """True where at least one element is nonzero."""
+    """Return a boolean tensor, true where at least one element is nonzero.
+
+    Args:
+        input, other: tensors whose shapes broadcast.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast, or the devices differ.
+
+    Examples:
+        >>> mg.logical_or(mg.tensor([0, 1, 0]), mg.tensor([1, 0, 0]))
+        tensor([ True,  True, False])
+    """
     return logical_not(logical_not(input)) | logical_not(logical_not(other))
 
 
 def isnan(input: Tensor) -> Tensor:
-    """True where the element is NaN."""
+    """Return a boolean tensor, true where the element of `input` is NaN.
+
+    Examples:
+        >>> mg.isnan(mg.tensor([1.0, float("nan")]))
+        tensor([False,  True])
+    """
     return from_array(np.isnan(check_tensor("isnan", "input", input).array))
 
 
 def isinf(input: Tensor) -> Tensor:
-    """True where the element is plus or minus infinity."""
+    """Return a boolean tensor, true where the element of `input` is plus or minus infinity.
+
+    Examples:
+        >>> mg.isinf(mg.tensor([1.0, -float("inf")]))
+        tensor([False,  True])
+    """
     return from_array(np.isinf(check_tensor("isinf", "input", input).array))
 
 
 def isfinite(input: Tensor) -> Tensor:
-    """True where the element is neither infinite nor NaN."""
+    """Return a boolean tensor, true where the element of `input` is neither infinite nor NaN.
+
+    Examples:
+        >>> mg.isfinite(mg.tensor([1.0, float("inf"), float("nan")]))
+        tensor([ True, False, False])
+    """
     return from_array(np.isfinite(check_tensor("isfinite", "input", input).array))
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
-    """True if the two tensors have the same shape and the same elements."""
+    """Tell whether two tensors have the same shape and the same elements.
+
+    Args:
+        input, other: tensors of any shape and dtype; NaN equals nothing.
+
+    Raises:
+        RuntimeError: the devices differ.
+
+    Examples:
+        >>> mg.equal(mg.tensor([1, 2]), mg.tensor([1, 2])), mg.equal(mg.tensor([1]), mg.tensor([[1]]))
+        (True, False)
+    """
     check_tensor("equal", "input", input)
     check_tensor("equal", "other", other)
     check_same_device("equal", input, other)
@@ -115,7 +176,20 @@ def equal(input: Tensor, other: Tensor) -> bool:
 
 
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """True if |input - other| <= atol + rtol |other| for all elements."""
+    """Tell whether |input - other| <= atol + rtol |other| holds for all elements.
+
+    Args:
+        input, other: tensors whose shapes broadcast.
+        rtol, atol: the relative and the absolute tolerance.
+        equal_nan: whether NaN is close to NaN.
+
+    Raises:
+        RuntimeError: the devices differ.
+
+    Examples:
+        >>> mg.allclose(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 2.00001]))
+        True
+    """
     check_tensor("allclose", "input", input)
     check_tensor("allclose", "other", other)
     check_same_device("allclose", input, other)
@@ -123,7 +197,20 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
 
 
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """Where |input - other| <= atol + rtol |other|."""
+    """Return a boolean tensor, true where |input - other| <= atol + rtol |other|.
+
+    Args:
+        input, other: tensors whose shapes broadcast.
+        rtol, atol: the relative and the absolute tolerance.
+        equal_nan: whether NaN is close to NaN.
+
+    Raises:
+        RuntimeError: a tolerance is negative, or the devices differ.
+
+    Examples:
+        >>> mg.isclose(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 2.1]))
+        tensor([ True, False])
+    """
     check_tensor("isclose", "input", input)
     check_tensor("isclose", "other", other)
     check_same_device("isclose", input, other)

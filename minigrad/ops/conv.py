@@ -140,14 +140,35 @@ def conv2d(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Cross-correlate images with a set of learned windows.
+    """Cross-correlate images with learned kernels: a weighted sum of each window, for each output channel.
 
-    input (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O,); the result is (N, O, OH, OW),
-    OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1 and OW alike. Padding is with zeros:
-    an int, a pair, "valid" for none, or "same" for an output of the input's size. RuntimeError where sizes
-    do not fit.
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        weight: (O, C / groups, KH, KW).
+        bias: (O,), or None.
+        stride: the step from window to window, an int or (vertical, horizontal).
+        padding: zeros on each side, an int or a pair; "valid" for none, "same" for an output of the input's size.
+        dilation: the distance between the elements of a window, an int or a pair.
+        groups: split the channels into independent convolutions; C groups make it depthwise.
 
-    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016).
+    Returns:
+        (N, O, OH, OW), OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1, and OW alike.
+
+    Raises:
+        RuntimeError: shapes, dtypes, devices, groups or padding do not fit, or a kernel is larger than the padded
+            image.
+        TypeError: `groups` is not an int.
+
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016).
+
+    Examples:
+        >>> image = mg.arange(9.0).reshape(1, 1, 3, 3)
+        >>> F.conv2d(image, mg.tensor([[[[-1.0, 1.0]]]]))  # the difference of horizontal neighbours
+        tensor([[[[1., 1.],
+                  [1., 1.],
+                  [1., 1.]]]])
+        >>> F.conv2d(mg.zeros(8, 3, 32, 32), mg.zeros(16, 3, 3, 3), stride=2, padding=1).shape
+        (8, 16, 16, 16)
     """
     _check_operands("conv2d", input, weight, bias, groups)
     stride = pair("conv2d", "stride", stride, minimum=1)
@@ -189,13 +210,29 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: IntOrPair = 1,
 ) -> Tensor:
-    """The gradient of `conv2d` with respect to its input, used forwards: spread every element over a window.
+    """Apply the gradient of `conv2d` with respect to its input: spread every element over a window.
 
-    input (N, C, H, W) or (C, H, W), weight (C, O / groups, KH, KW), bias (O,); the result is (N, O, OH, OW),
-    OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1 and OW alike. `output_padding`
-    adds rows and columns at the end only, to choose among the sizes that a strided `conv2d` maps to one.
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        weight: (C, O / groups, KH, KW).
+        bias: (O,), or None.
+        stride, padding, dilation, groups: those of the `conv2d` whose gradient it is.
+        output_padding: rows and columns added at the end only, which choose among the sizes that a strided `conv2d`
+            maps to one; an int or a pair.
 
-    Zeiler et al., "Deconvolutional networks" (CVPR 2010).
+    Returns:
+        (N, O, OH, OW), OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1, and OW alike.
+
+    Raises:
+        RuntimeError: shapes, dtypes, devices or groups do not fit, `output_padding` is not smaller than stride or
+            dilation, or the result would be empty.
+
+    Source: Zeiler et al., "Deconvolutional networks" (CVPR 2010).
+
+    Examples:
+        >>> F.conv_transpose2d(mg.tensor([[[[1.0, 2.0]]]]), mg.ones(1, 1, 2, 2), stride=2)
+        tensor([[[[1., 1., 2., 2.],
+                  [1., 1., 2., 2.]]]])
     """
     operation = "conv_transpose2d"
     _check_operands(operation, input, weight, bias, groups)

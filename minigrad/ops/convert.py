@@ -68,7 +68,24 @@ def _order(operation: str, memory_format: str) -> str:
 
 
 def clone(input: Tensor, *, memory_format: str = preserve_format) -> Tensor:
-    """A copy that gradients flow through."""
+    """Copy a tensor; gradients flow through the copy.
+
+    Args:
+        input: a tensor.
+        memory_format: `preserve_format` keeps the order in memory, `contiguous_format` is row-major,
+            `channels_last` lays (N, C, H, W) out as (N, H, W, C).
+
+    Raises:
+        ValueError: `memory_format` is none of these.
+        RuntimeError: `channels_last` for a tensor that is not 4-d.
+
+    Examples:
+        >>> x = mg.tensor([1.0, 2.0])
+        >>> y = x.clone()
+        >>> y[0] = 5
+        >>> x, y
+        (tensor([1., 2.]), tensor([5., 2.]))
+    """
     order = _order("clone", memory_format)
     if order == channels_last:
         _check_four("clone", input)
@@ -76,14 +93,40 @@ def clone(input: Tensor, *, memory_format: str = preserve_format) -> Tensor:
 
 
 def is_contiguous(input: Tensor, *, memory_format: str = contiguous_format) -> bool:
-    """True if the elements lie in memory in row-major order (or NHWC order for `channels_last`)."""
+    """Tell whether the elements lie in memory without gaps and in the given order.
+
+    Args:
+        input: a tensor.
+        memory_format: `contiguous_format` for row-major order, or `channels_last`.
+
+    Raises:
+        ValueError: `memory_format` is unknown.
+
+    Examples:
+        >>> x = mg.zeros(2, 3)
+        >>> x.is_contiguous(), x.T.is_contiguous()
+        (True, False)
+    """
     if _order("is_contiguous", memory_format) == channels_last:
         return input.ndim == 4 and input.array.transpose(0, 2, 3, 1).flags.c_contiguous
     return input.array.flags.c_contiguous
 
 
 def contiguous(input: Tensor, *, memory_format: str = contiguous_format) -> Tensor:
-    """`input` itself if it lies in that order in memory, else a copy that does."""
+    """Return `input` itself if its elements lie in memory in the given order, else a copy that does.
+
+    Args:
+        input: a tensor.
+        memory_format: `contiguous_format` for row-major order, or `channels_last`.
+
+    Raises:
+        ValueError: `memory_format` is unknown.
+        RuntimeError: `channels_last` for a tensor that is not 4-d.
+
+    Examples:
+        >>> mg.zeros(2, 3).T.contiguous().stride()
+        (2, 1)
+    """
     if _order("contiguous", memory_format) == channels_last:
         _check_four("contiguous", input)
     if is_contiguous(input, memory_format=memory_format):
@@ -105,11 +148,25 @@ def to(
     memory_format=None,
     non_blocking: bool = False,
 ) -> Tensor:
-    """`input` with another dtype, on another device, or in another memory format: itself if it is so already.
+    """Convert to another dtype, device or memory format; returns `input` itself if nothing changes.
 
-    ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` and ``to(other)`` as in PyTorch. With `non_blocking` the host
-    does not wait for a copy from pinned memory, and must not write there before it is done; nor for a copy from a GPU,
-    which must not be read before a `cuda.Event` that is recorded behind it has come.
+    ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` and ``to(other)`` are accepted, as in PyTorch.
+
+    Args:
+        input: a tensor.
+        device: "cpu", "cuda" or a `device`.
+        dtype: the elements' type.
+        copy: copy even if nothing changes.
+        memory_format: as for `contiguous`.
+        non_blocking: do not wait for a copy between the host's pinned memory and a GPU. The source must not be
+            written, nor the result read on the host, before a `cuda.Event` recorded after it has completed.
+
+    Raises:
+        RuntimeError: the device is not there.
+
+    Examples:
+        >>> mg.tensor([1.7, -1.7]).to(mg.int64)
+        tensor([ 1, -1])
     """
     for argument in args:
         if isinstance(argument, Tensor):
@@ -143,19 +200,42 @@ def _names_dtype(name) -> bool:
 
 
 def cpu(input: Tensor) -> Tensor:
-    """`input` in the host's memory."""
+    """Return `input` in the host's memory, itself if it is there already.
+
+    Examples:
+        >>> mg.ones(2).cpu().device
+        device(type='cpu')
+    """
     return to(input, device="cpu")
 
 
 def cuda(input: Tensor, device=None, non_blocking: bool = False) -> Tensor:
-    """`input` on an NVIDIA GPU."""
+    """Return a tensor on an NVIDIA GPU, itself if it is there already.
+
+    Args:
+        input: a tensor.
+        device: the GPU's number or a `device`; None means the current one.
+        non_blocking: as for `to`.
+
+    Examples:
+        >>> mg.ones(2).cuda().device  # doctest: +SKIP
+        device(type='cuda', index=0)
+    """
     index = device if isinstance(device, int) else None
     where = Device("cuda", index) if index is not None or device is None else Device(device)
     return to(input, device=where, non_blocking=non_blocking)
 
 
 def pin_memory(input: Tensor) -> Tensor:
-    """A copy in pinned memory of the host, from which ``to("cuda", non_blocking=True)`` copies without waiting."""
+    """Return a copy of `input` in pinned host memory, which a GPU can read while the host goes on.
+
+    Raises:
+        RuntimeError: the tensor is on a GPU.
+
+    Examples:
+        >>> batch = mg.ones(2).pin_memory()  # doctest: +SKIP
+        >>> on_gpu = batch.to("cuda", non_blocking=True)  # doctest: +SKIP
+    """
     check_tensor("pin_memory", "input", input)
     if input.is_cuda:
         raise RuntimeError(f"pin_memory: only tensors of the CPU can be pinned, got one on {input.device}")
@@ -163,10 +243,24 @@ def pin_memory(input: Tensor) -> Tensor:
 
 
 def is_pinned(input: Tensor) -> bool:
-    """True if the tensor lies in pinned memory of the host."""
+    """Tell whether `input` lies in pinned host memory; always False without a GPU.
+
+    Examples:
+        >>> mg.ones(2).is_pinned()
+        False
+    """
     return not input.is_cuda and cuda_is_available() and cuda_backend().is_pinned(input.array)
 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:
-    """`input` with the dtype of `other`."""
+    """Convert to the dtype of another tensor.
+
+    Args:
+        input: a tensor.
+        other: the tensor that gives the dtype.
+
+    Examples:
+        >>> mg.tensor([1, 2]).type_as(mg.tensor(0.5))
+        tensor([1., 2.])
+    """
     return to(input, check_tensor("type_as", "other", other).dtype)

@@ -1,4 +1,4 @@
-"""Losses of predicted numbers: how far they are from targets, as one number or (reduction="none") one for each."""
+"""Regression losses: the distance between predicted and true numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,22 @@ def mse_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """(x - y)^2 for x and y of one shape; with `weight` the mean is the weighted one."""
+    """Measure the squared error ``(input - target)^2``.
+
+    Args:
+        input, target: tensors of one shape (broadcast with a warning otherwise), at least one floating-point.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+        weight: a factor per element; the mean is then divided by the sum of the weights.
+
+    Raises:
+        ValueError: `reduction` is none of the three, or the shape of `weight` differs.
+        RuntimeError: the shapes do not broadcast, or dtypes or devices do not fit.
+
+    Examples:
+        >>> F.mse_loss(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]))
+        tensor(2.)
+    """
     reduction = check_reduction("mse_loss", size_average, reduce, reduction)
     return _weighted("mse_loss", square(_difference("mse_loss", input, target)), input, weight, reduction)
 
@@ -34,7 +49,22 @@ def l1_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """|x - y| for x and y of one shape; with `weight` the mean is the weighted one."""
+    """Measure the absolute error ``|input - target|``.
+
+    Args:
+        input, target: tensors of one shape (broadcast with a warning otherwise), at least one floating-point.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+        weight: a factor per element; the mean is then divided by the sum of the weights.
+
+    Raises:
+        ValueError: `reduction` is none of the three, or the shape of `weight` differs.
+        RuntimeError: the shapes do not broadcast, or dtypes or devices do not fit.
+
+    Examples:
+        >>> F.l1_loss(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]), reduction="none")
+        tensor([0., 2.])
+    """
     reduction = check_reduction("l1_loss", size_average, reduce, reduction)
     return _weighted("l1_loss", abs(_difference("l1_loss", input, target)), input, weight, reduction)
 
@@ -47,9 +77,25 @@ def smooth_l1_loss(
     reduction: str = "mean",
     beta: float = 1.0,
 ) -> Tensor:
-    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
+    """Measure a squared error that grows linearly from `beta` on, so that outliers weigh less.
 
-    x and y have one shape. Girshick, "Fast R-CNN" (2015).
+    With d = |input - target| the loss is ``d^2 / (2 beta)`` where d < beta, else ``d - beta / 2``.
+
+    Args:
+        input, target: tensors of one shape (broadcast with a warning otherwise), at least one floating-point.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+        beta: where the quadratic part ends; 0 gives the absolute error.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+        RuntimeError: `beta` is negative, the shapes do not broadcast, or dtypes or devices do not fit.
+
+    Source: Girshick, "Fast R-CNN" (2015).
+
+    Examples:
+        >>> F.smooth_l1_loss(mg.tensor([0.5, 3.0]), mg.zeros(2), reduction="none")
+        tensor([0.1250, 2.5000])
     """
     reduction = check_reduction("smooth_l1_loss", size_average, reduce, reduction)
     if beta < 0:

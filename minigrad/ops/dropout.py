@@ -37,9 +37,24 @@ def _drop(x: Tensor, p: float) -> Tensor:
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """In `training` zero each element with probability `p` and scale the others by 1 / (1 - p).
+    """Set each element to 0 with probability `p`, and multiply the others by 1 / (1 - p).
 
-    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (JMLR 2014).
+    Args:
+        input: a floating-point tensor of any shape.
+        p: the probability of a 0.
+        training: if False, return `input` unchanged.
+        inplace: overwrite `input` and return it.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+        RuntimeError: the input is not floating-point.
+
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (JMLR 2014).
+
+    Examples:
+        >>> y = F.dropout(mg.ones(1000), p=0.2)
+        >>> sorted(set(y.tolist())), round(y.mean().item(), 1)
+        ([0.0, 1.25], 1.0)
     """
     check_floating("dropout", "input", input)
     check_probability("dropout", p)
@@ -49,9 +64,24 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`dropout` of whole channels: each of the N * C maps of input (N, C, ...) is kept or zeroed.
+    """Set whole channels to 0 with probability `p`, and multiply the others by 1 / (1 - p).
 
-    Tompson et al., "Efficient object localization using convolutional networks" (CVPR 2015).
+    Args:
+        input: a floating-point tensor (N, C, ...); each of the N * C maps is kept or zeroed as a whole.
+        p: the probability of a 0.
+        training: if False, return `input` unchanged.
+        inplace: overwrite `input` and return it.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+        RuntimeError: the input is not floating-point, or has fewer than 2 dimensions.
+
+    Source: Tompson et al., "Efficient object localization using convolutional networks" (CVPR 2015).
+
+    Examples:
+        >>> y = F.dropout2d(mg.ones(1, 100, 2, 2))
+        >>> set(y.sum((0, 2, 3)).tolist())  # a channel is 4 times 0 or 4 times 2
+        {0.0, 8.0}
     """
     check_floating("dropout2d", "input", input)
     check_probability("dropout2d", p)

@@ -75,7 +75,25 @@ def _corner(src: Tensor, index: Tensor) -> Tensor:
 
 
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """result[i, j] = input[index[i, j], j] for dim = 0, and likewise for other dimensions."""
+    """Pick elements along a dimension: ``result[i, j] = input[index[i, j], j]`` for dim = 0.
+
+    Args:
+        input: a tensor.
+        dim: the dimension that `index` counts in.
+        index: integer positions, of `input`'s number of dimensions; it gives the result's shape.
+
+    Raises:
+        IndexError: a position or `dim` is out of range.
+        RuntimeError: the dtype or shape of `index` does not fit, or the devices differ.
+
+    Examples:
+        Pick the probability of each row's class.
+
+        >>> probabilities = mg.tensor([[0.1, 0.9], [0.6, 0.4]])
+        >>> mg.gather(probabilities, 1, mg.tensor([[1], [0]]))
+        tensor([[0.9000],
+                [0.6000]])
+    """
     return _read(input, dim, index, distinct=False)
 
 
@@ -93,10 +111,25 @@ def _read(input: Tensor, dim: int, index: Tensor, distinct: bool) -> Tensor:
 
 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None) -> Tensor:
-    """A copy of `input` with result[index[i, j], j] = src[i, j] for dim = 0; `src` may be a number.
+    """Copy `input` and write into the copy: ``result[index[i, j], j] = src[i, j]`` for dim = 0.
 
-    ``reduce="add"`` adds instead, as `scatter_add`. Which value stays at a position named twice is not
-    defined.
+    Which value stays at a position that is named twice is not defined.
+
+    Args:
+        input: a tensor.
+        dim: the dimension that `index` counts in.
+        index: integer positions, of `input`'s number of dimensions.
+        src: a number, or a tensor of `input`'s dtype that is at least as large as `index`.
+        reduce: None, or "add" to add instead of writing, as `scatter_add`.
+
+    Raises:
+        IndexError: a position or `dim` is out of range.
+        RuntimeError: dtypes, shapes or devices do not fit, or `reduce` is another one.
+
+    Examples:
+        >>> mg.scatter(mg.zeros(2, 3), 1, mg.tensor([[2], [0]]), 1.0)
+        tensor([[0., 0., 1.],
+                [1., 0., 0.]])
     """
     if not isinstance(src, Tensor):
         src = number("scatter", src, check_tensor("scatter", "input", input).dtype).to(input.device).expand(index.shape)
@@ -113,7 +146,22 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | N
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """A copy of `input` with src[i, j] added to result[index[i, j], j] for dim = 0."""
+    """Copy `input` and add into the copy: ``result[index[i, j], j] += src[i, j]`` for dim = 0.
+
+    Args:
+        input: a tensor.
+        dim: the dimension that `index` counts in.
+        index: integer positions, of `input`'s number of dimensions; repeated positions add up.
+        src: a tensor of `input`'s dtype, at least as large as `index`.
+
+    Raises:
+        IndexError: a position or `dim` is out of range.
+        RuntimeError: dtypes, shapes or devices do not fit.
+
+    Examples:
+        >>> mg.scatter_add(mg.zeros(3), 0, mg.tensor([0, 0, 2]), mg.tensor([1.0, 2.0, 3.0]))
+        tensor([3., 0., 3.])
+    """
     grid = _grid("scatter_add", input, dim, index, check_tensor("scatter_add", "src", src))
     _check_dtypes("scatter_add", input, src)
     if not index.numel():
@@ -143,7 +191,22 @@ def _rows(operation: str, input: Tensor, dim: int, index: Tensor) -> tuple:
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The slices of `input` along `dim` at the positions in the vector `index`."""
+    """Copy the slices of a tensor along a dimension at the given positions.
+
+    Args:
+        input: a tensor.
+        dim: the dimension.
+        index: a vector of integer positions; repeats are allowed.
+
+    Raises:
+        IndexError: a position or `dim` is out of range, or `index` is not a vector.
+        RuntimeError: the dtype of `index` is not int32 or int64, or the devices differ.
+
+    Examples:
+        >>> mg.index_select(mg.tensor([[1, 2], [3, 4]]), 1, mg.tensor([1, 1, 0]))
+        tensor([[2, 2, 1],
+                [4, 4, 3]])
+    """
     rows = _rows("index_select", input, dim, index)
     if input.ndim == 0:
         return input.clone()
@@ -151,7 +214,23 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
-    """A copy of `input` with ``alpha * source`` added to its slices along `dim` at the positions `index`."""
+    """Copy `input` and add slices of `source` into the copy, at positions along a dimension.
+
+    Args:
+        input: a tensor.
+        dim: the dimension.
+        index: a vector of integer positions; repeated positions add up.
+        source: slices to be added, of `input`'s shape but for `dim`, where it has the length of `index`.
+        alpha: a factor for `source`.
+
+    Raises:
+        IndexError: a position or `dim` is out of range, or `index` is not a vector.
+        RuntimeError: dtypes, shapes or devices do not fit.
+
+    Examples:
+        >>> mg.index_add(mg.zeros(3), 0, mg.tensor([2, 2]), mg.tensor([1.0, 5.0]))
+        tensor([0., 0., 6.])
+    """
     rows = _rows("index_add", input, dim, index)
     _check_dtypes("index_add", input, check_tensor("index_add", "source", source))
     check_same_device("index_add", input, source)
@@ -165,7 +244,23 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 
 
 def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
-    """A copy with ``result[indices] = values``, or with `accumulate` ``+=``, counting repeated positions."""
+    """Copy `input` and write into the copy: ``result[indices] = values``.
+
+    Args:
+        input: a tensor.
+        indices: a sequence of index tensors, one per dimension from the first on.
+        values: a tensor that broadcasts to what is replaced.
+        accumulate: add instead of writing; repeated positions then add up.
+
+    Raises:
+        IndexError: a position is out of range.
+        RuntimeError: shapes, dtypes or devices do not fit.
+
+    Examples:
+        >>> at = (mg.tensor([0, 0]),)
+        >>> mg.index_put(mg.zeros(2), at, mg.tensor([1.0, 2.0]), accumulate=True)
+        tensor([3., 0.])
+    """
     check_tensor("index_put", "input", input)
     _check_dtypes("index_put", input, check_tensor("index_put", "values", values))
     check_same_device("index_put", input, values)
@@ -180,7 +275,23 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """The elements at `indices` along `dim`, other dimensions broadcast; without `dim`, of all elements."""
+    """Pick elements along a dimension as `gather` does, with the other dimensions broadcast.
+
+    Args:
+        input: a tensor.
+        indices: integer positions, as `argsort` and `argmax` with `keepdim` return; negative ones count from the end.
+        dim: the dimension; None flattens both tensors first.
+
+    Raises:
+        IndexError: a position or `dim` is out of range.
+        RuntimeError: shapes, dtypes or devices do not fit.
+
+    Examples:
+        >>> x = mg.tensor([[3, 1, 2], [9, 7, 8]])
+        >>> mg.take_along_dim(x, x.argsort(dim=1), dim=1)
+        tensor([[1, 2, 3],
+                [7, 8, 9]])
+    """
     check_tensor("take_along_dim", "input", input)
     check_tensor("take_along_dim", "indices", indices)
     if indices.dtype.kind not in "iu":
@@ -204,7 +315,20 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
-    """Where the elements are not 0: a row for each, or with `as_tuple` an index tensor for each dimension."""
+    """Find the positions of the elements that are not 0.
+
+    Args:
+        input: a tensor.
+        as_tuple: return an index vector for each dimension, which can index a tensor, instead of a matrix with a row
+            for each position.
+
+    Examples:
+        >>> mg.nonzero(mg.tensor([[0, 5], [6, 0]]))
+        tensor([[0, 1],
+                [1, 0]])
+        >>> mg.nonzero(mg.tensor([0, 5, 6]), as_tuple=True)
+        (tensor([1, 2]),)
+    """
     check_tensor("nonzero", "input", input)
     if as_tuple:
         return tuple([from_array(positions) for positions in np.atleast_1d(input.array).nonzero()])

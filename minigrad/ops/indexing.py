@@ -357,7 +357,21 @@ def _check_mask(operation: str, input: Tensor, mask: Tensor) -> None:
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """`input` with `value` (a number or a 0-d tensor) where `mask`, broadcast, is true."""
+    """Copy a tensor with `value` where a mask is true; no gradient flows there.
+
+    Args:
+        input: a tensor.
+        mask: a boolean tensor that broadcasts with `input`.
+        value: a number or a 0-d tensor.
+
+    Raises:
+        RuntimeError: the mask is not boolean, `value` has dimensions, or shapes or devices do not fit.
+
+    Examples:
+        >>> x = mg.tensor([1.0, -2.0, 3.0])
+        >>> x.masked_fill(x < 0, 0)
+        tensor([1., 0., 3.])
+    """
     _check_mask("masked_fill", input, mask)
     if not isinstance(value, Tensor):
         value = number("masked_fill", value, input.dtype)
@@ -369,14 +383,42 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
-    """The elements where `mask` is true (both broadcast), in one dimension."""
+    """Copy the elements at which a mask is true into a vector.
+
+    Args:
+        input: a tensor.
+        mask: a boolean tensor; both are broadcast.
+
+    Raises:
+        RuntimeError: the mask is not boolean, or shapes or devices do not fit.
+
+    Examples:
+        >>> x = mg.tensor([[1, 2], [3, 4]])
+        >>> mg.masked_select(x, x > 2)
+        tensor([3, 4])
+    """
     _check_mask("masked_select", input, mask)
     shape = broadcast_shapes("masked_select", input.shape, mask.shape)
     return getitem(input.expand(shape), mask.expand(shape))
 
 
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """A view of `length` elements along `dim`, from `start` on."""
+    """Take a view of a range of a dimension: ``input[:, start : start + length]`` for dim = 1.
+
+    Args:
+        input: a tensor of at least one dimension.
+        dim: the dimension.
+        start: the first position; a negative one counts from the end.
+        length: how many positions.
+
+    Raises:
+        IndexError: `dim` or `start` is out of range.
+        RuntimeError: the tensor is 0-d, `length` is negative, or the range ends outside the dimension.
+
+    Examples:
+        >>> mg.narrow(mg.arange(10), 0, 3, 4)
+        tensor([3, 4, 5, 6])
+    """
     check_tensor("narrow", "input", input)
     if input.ndim == 0:
         raise RuntimeError("narrow: cannot be applied to a 0-dim tensor.")
@@ -395,7 +437,20 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
-    """A view without dimension `dim`, at the position `index` of it."""
+    """Take a view of one position of a dimension, which is dropped: ``input[:, index]`` for dim = 1.
+
+    Args:
+        input: a tensor of at least one dimension.
+        dim: the dimension.
+        index: the position; a negative one counts from the end.
+
+    Raises:
+        IndexError: the tensor is 0-d, or `dim` or `index` is out of range.
+
+    Examples:
+        >>> mg.select(mg.tensor([[1, 2], [3, 4]]), 1, -1)
+        tensor([2, 4])
+    """
     check_tensor("select", "input", input)
     if input.ndim == 0:
         raise IndexError("select: cannot be applied to a 0-dim tensor.")

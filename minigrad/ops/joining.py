@@ -78,7 +78,26 @@ def _tensors(operation: str, tensors: Any) -> list[Tensor]:
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """The tensors one after the other along `dim`; their other sizes must agree."""
+    """Concatenate tensors along an existing dimension.
+
+    Args:
+        tensors: a sequence of tensors whose sizes agree in all other dimensions; dtypes are promoted, and empty
+            vectors are skipped.
+        dim: the dimension along which they follow one another.
+
+    Raises:
+        ValueError: the sequence is empty.
+        RuntimeError: a tensor is 0-d, or sizes, dimensions or devices do not fit.
+        IndexError: there is no dimension `dim`.
+
+    Examples:
+        >>> mg.cat([mg.tensor([[1, 2]]), mg.tensor([[3, 4], [5, 6]])])
+        tensor([[1, 2],
+                [3, 4],
+                [5, 6]])
+        >>> mg.cat([mg.tensor([[1, 2]]), mg.tensor([[9]])], dim=1)
+        tensor([[1, 2, 9]])
+    """
     tensors = _tensors("cat", tensors)
     if not tensors:
         raise ValueError("cat: expected a non-empty list of Tensors")
@@ -108,7 +127,21 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """The tensors, all of one shape, along a new dimension `dim`."""
+    """Join tensors of one shape along a new dimension.
+
+    Args:
+        tensors: a sequence of tensors of one shape.
+        dim: the place of the new dimension.
+
+    Raises:
+        RuntimeError: the sequence is empty, or shapes or devices differ.
+        IndexError: there is no place `dim`.
+
+    Examples:
+        >>> mg.stack([mg.tensor([1, 2]), mg.tensor([3, 4])], dim=1)
+        tensor([[1, 3],
+                [2, 4]])
+    """
     tensors = _tensors("stack", tensors)
     if not tensors:
         raise RuntimeError("stack: expects a non-empty TensorList")
@@ -123,7 +156,24 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of the parts along `dim`: of one size (the last may be smaller), or of the sizes given."""
+    """Cut a tensor into views along a dimension.
+
+    Args:
+        tensor: a tensor of at least one dimension.
+        split_size_or_sections: the size of each part (the last may be smaller), or a sequence of sizes that sum to
+            the dimension's.
+        dim: the dimension.
+
+    Raises:
+        RuntimeError: the tensor is 0-d, or the sizes are negative or do not sum to the dimension's.
+        IndexError: there is no dimension `dim`.
+
+    Examples:
+        >>> mg.split(mg.arange(5), 2)
+        (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+        >>> mg.split(mg.arange(5), [1, 4])
+        (tensor([0]), tensor([1, 2, 3, 4]))
+    """
     check_tensor("split", "tensor", tensor)
     if tensor.ndim == 0:
         raise RuntimeError("split: expects at least a 1-dimensional tensor")
@@ -148,7 +198,21 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` views of equal size along `dim`; the last may be smaller."""
+    """Cut a tensor into at most `chunks` views of equal size along a dimension; the last may be smaller.
+
+    Args:
+        input: a tensor of at least one dimension.
+        chunks: how many parts.
+        dim: the dimension.
+
+    Raises:
+        RuntimeError: the tensor is 0-d, or `chunks` is not positive.
+        IndexError: there is no dimension `dim`.
+
+    Examples:
+        >>> mg.chunk(mg.arange(5), 2)
+        (tensor([0, 1, 2]), tensor([3, 4]))
+    """
     check_tensor("chunk", "input", input)
     if input.ndim == 0:
         raise RuntimeError("chunk: expects at least a 1-dimensional tensor")
@@ -159,7 +223,19 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of the slices along `dim`, without that dimension."""
+    """Return views of all positions along a dimension, which is dropped.
+
+    Args:
+        input: a tensor of at least one dimension.
+        dim: the dimension.
+
+    Raises:
+        IndexError: the tensor is 0-d, or there is no dimension `dim`.
+
+    Examples:
+        >>> mg.unbind(mg.tensor([[1, 2], [3, 4]]))
+        (tensor([1, 2]), tensor([3, 4]))
+    """
     check_tensor("unbind", "input", input)
     if input.ndim == 0:
         raise IndexError("unbind: dimension specified as 0 but tensor has no dimensions")
@@ -169,7 +245,20 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @takes_sizes
 def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
-    """A copy with dimension d `repeats[d]` times; repeats in excess make new dimensions in front."""
+    """Copy the tensor several times along each dimension.
+
+    Args:
+        input: a tensor.
+        repeats: how often, for each dimension; more numbers than dimensions make new dimensions in front.
+
+    Raises:
+        RuntimeError: there are fewer numbers than dimensions, or one is negative.
+
+    Examples:
+        >>> mg.tensor([1, 2]).repeat(2, 2)
+        tensor([[1, 2, 1, 2],
+                [1, 2, 1, 2]])
+    """
     if len(repeats) < input.ndim:
         raise RuntimeError(
             "repeat: number of dimensions of repeat dims can not be smaller than number of dimensions of "
@@ -185,18 +274,58 @@ def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
 
 @takes_sizes
 def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """As `repeat`, with ones put in front of too few `dims`."""
+    """Copy the tensor several times along each dimension, as `repeat`.
+
+    Args:
+        input: a tensor.
+        dims: how often, for each dimension; missing numbers in front count as 1.
+
+    Raises:
+        RuntimeError: a number is negative.
+
+    Examples:
+        >>> mg.tile(mg.tensor([[1, 2]]), (2,))
+        tensor([[1, 2, 1, 2]])
+    """
     return repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
 
 
 @takes_sizes
 def flip(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """A copy with the order of the elements reversed along `dims`."""
+    """Copy a tensor with the order of the elements reversed along some dimensions.
+
+    Args:
+        input: a tensor.
+        dims: the dimensions.
+
+    Raises:
+        IndexError: there is no such dimension.
+        RuntimeError: a dimension is named twice.
+
+    Examples:
+        >>> mg.flip(mg.tensor([[1, 2], [3, 4]]), (1,))
+        tensor([[2, 1],
+                [4, 3]])
+    """
     return Flip.apply(input, dimensions("flip", dims, input.ndim) if dims else ())
 
 
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
-    """The elements moved on by `shifts` along `dims`, the last coming first; without `dims`, all in a row."""
+    """Shift the elements along dimensions; those shifted out come in at the other end.
+
+    Args:
+        input: a tensor.
+        shifts: by how many places, an int or one per dimension.
+        dims: the dimension or dimensions; None shifts the flattened tensor.
+
+    Raises:
+        RuntimeError: `shifts` and `dims` have different lengths.
+        IndexError: there is no such dimension.
+
+    Examples:
+        >>> mg.roll(mg.arange(5), 2)
+        tensor([3, 4, 0, 1, 2])
+    """
     check_tensor("roll", "input", input)
     if dims is None:
         return roll(input.ravel(), shifts, 0).reshape(input.shape)
@@ -214,10 +343,26 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """`input` with ``pad = (left, right, top, bottom, ...)``, from the last dimension on, added around it.
+    """Extend a tensor at its ends, or crop it.
 
-    "constant" fills with `value`, and takes away where a number is negative; "reflect" mirrors without
-    repeating the edge, "replicate" repeats the edge, "circular" goes on at the other side.
+    Args:
+        input: a tensor.
+        pad: (left, right, top, bottom, ...), two amounts per dimension from the last one on; negative ones crop in
+            mode "constant".
+        mode: "constant" fills with `value`; "reflect" mirrors without repeating the edge; "replicate" repeats the
+            edge; "circular" continues at the other end.
+        value: what "constant" fills with; None means 0.
+
+    Raises:
+        RuntimeError: the amounts are odd in number, too many, or more than the size allows.
+        ValueError: a `value` for another mode than "constant".
+        NotImplementedError: the mode is unknown, or does not pad an input of these dimensions.
+
+    Examples:
+        >>> F.pad(mg.tensor([1, 2, 3]), (2, 1))
+        tensor([0, 0, 1, 2, 3, 0])
+        >>> F.pad(mg.tensor([[1, 2, 3]]), (2, 2), mode="reflect")
+        tensor([[3, 2, 1, 2, 3, 2, 1]])
     """
     check_tensor("pad", "input", input)
     pad = sizes("pad", (pad,))
@@ -279,12 +424,40 @@ def _pad_constant(input: Tensor, amounts: dict[int, tuple[int, int]], value: flo
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The lower triangle of the last two dimensions, up to `diagonal` (0 the main one), and zeros."""
+    """Copy the lower triangle of each matrix, zeros elsewhere.
+
+    Args:
+        input: (..., rows, columns).
+        diagonal: the last diagonal to keep; 0 is the main one, 1 the one above it.
+
+    Raises:
+        RuntimeError: the tensor has fewer than 2 dimensions.
+
+    Examples:
+        >>> mg.tril(mg.ones(3, 3, dtype=mg.int64))
+        tensor([[1, 0, 0],
+                [1, 1, 0],
+                [1, 1, 1]])
+    """
     return input.masked_fill(from_array(~_triangle("tril", input, diagonal)), 0)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The upper triangle of the last two dimensions, from `diagonal` (0 the main one) on, and zeros."""
+    """Copy the upper triangle of each matrix, zeros elsewhere.
+
+    Args:
+        input: (..., rows, columns).
+        diagonal: the first diagonal to keep; 0 is the main one, 1 the one above it.
+
+    Raises:
+        RuntimeError: the tensor has fewer than 2 dimensions.
+
+    Examples:
+        >>> mg.triu(mg.ones(3, 3, dtype=mg.int64), 1)
+        tensor([[0, 1, 1],
+                [0, 0, 1],
+                [0, 0, 0]])
+    """
     return input.masked_fill(from_array(_triangle("triu", input, diagonal - 1)), 0)
 
 

@@ -1,6 +1,6 @@
-"""Losses of classifiers: how far predictions are from classes, as one number or (reduction="none") one for each.
+"""Classification losses, as one number or, with reduction="none", one per example.
 
-The losses of predicted numbers stand in `minigrad.ops.distance`.
+Regression losses are in `minigrad.ops.distance`.
 """
 
 from __future__ import annotations
@@ -113,12 +113,30 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """-log softmax(input)[target]: what a classifier minimises.
+    """Measure how unlikely the target is under softmax(input): ``-log softmax(input)[target]``.
 
-    input: logits (N, C), (N, C, d1, ...) or (C,). target: classes as int64 of the input's shape without C,
-    each in [0, C) (else IndexError) or `ignore_index`, of loss 0; or probabilities of the input's shape.
-    `weight` (C,) weighs the classes; `label_smoothing` mixes that much of the uniform distribution into the
-    target. The mean is weighted as the targets' classes are, plain for probabilities, and NaN over nothing.
+    Args:
+        input: logits (N, C), (N, C, d1, ...) or (C,).
+        target: int64 classes in [0, C), of the input's shape without C; or probabilities of the input's shape.
+        weight: a factor per class, (C,); the mean is then divided by the sum of the targets' weights.
+        size_average, reduce: deprecated; see `reduction`.
+        ignore_index: a target of this value has loss 0 and is not counted in the mean.
+        reduction: "mean" (NaN if no target counts; over all examples for probabilities), "sum" or "none".
+        label_smoothing: replace the target by (1 - s) target + s / C, with s in [0, 1].
+
+    Raises:
+        IndexError: a target is no class; on a GPU, at the next synchronisation.
+        ValueError: the batch sizes differ, or `reduction` is none of the three.
+        RuntimeError: other shapes, dtypes or devices do not fit, or `label_smoothing` is outside [0, 1].
+
+    Source: Szegedy et al., "Rethinking the Inception architecture" (CVPR 2016), for label smoothing.
+
+    Examples:
+        >>> logits = mg.tensor([[5.0, 0.0], [0.0, 0.0]])
+        >>> F.cross_entropy(logits, mg.tensor([0, 1]), reduction="none")  # sure and right; undecided, log 2
+        tensor([0.0067, 0.6931])
+        >>> F.cross_entropy(logits, mg.tensor([[0.5, 0.5], [1.0, 0.0]]))
+        tensor(1.5999)
     """
     reduction = check_reduction("cross_entropy", size_average, reduce, reduction)
     check_floating("cross_entropy", "input", input)
@@ -171,7 +189,21 @@ def nll_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """-input[target] for log-probabilities (N, C), (N, C, d1, ...) or (C,); see `cross_entropy`."""
+    """Measure the negative log-likelihood ``-input[target]`` of log-probabilities.
+
+    Args:
+        input: log-probabilities (N, C), (N, C, d1, ...) or (C,), as `log_softmax` returns them.
+        target, weight, size_average, ignore_index, reduce, reduction: as for `cross_entropy`; classes only.
+
+    Raises:
+        IndexError: a target is no class.
+        ValueError: the batch sizes differ, or `reduction` is none of the three.
+        RuntimeError: other shapes, dtypes or devices do not fit.
+
+    Examples:
+        >>> F.nll_loss(mg.tensor([[0.25, 0.75]]).log(), mg.tensor([1]))
+        tensor(0.2877)
+    """
     reduction = check_reduction("nll_loss", size_average, reduce, reduction)
     check_floating("nll_loss", "input", input)
     check_tensor("nll_loss", "target", target)
@@ -304,9 +336,24 @@ def binary_cross_entropy(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """-weight (y log x + (1 - y) log(1 - x)) for probabilities x and targets y of one shape and dtype.
+    """Measure ``-(y log x + (1 - y) log(1 - x))`` for probabilities x and targets y.
 
-    The logarithms are cut at -100, so that a confident mistake costs 100 and not infinity.
+    The logarithms are limited to -100 from below: a loss is at most 100 and never infinite.
+
+    Args:
+        input: probabilities x in [0, 1], of any shape.
+        target: y in [0, 1], of the same shape and dtype.
+        weight: a factor per element, which broadcasts.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: the shapes differ, or `reduction` is none of the three.
+        RuntimeError: an x is outside [0, 1], or dtypes or devices do not fit.
+
+    Examples:
+        >>> F.binary_cross_entropy(mg.tensor([0.9, 0.5]), mg.tensor([1.0, 0.0]), reduction="none")
+        tensor([0.1054, 0.6931])
     """
     reduction = check_reduction("binary_cross_entropy", size_average, reduce, reduction)
     _check_pair("binary_cross_entropy", input, target)
@@ -332,9 +379,23 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    """`binary_cross_entropy` of sigmoid(x), computed so that large logits x do not overflow; of one shape.
+    """Measure `binary_cross_entropy` of sigmoid(input), computed so that large logits do not overflow.
 
-    -log sigmoid(x) = log(1 + exp(-x)) is weighed by `pos_weight`, which broadcasts, where the target is 1.
+    Args:
+        input: logits of any shape.
+        target: numbers in [0, 1], of the same shape.
+        weight: a factor per element, which broadcasts.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum" or "none".
+        pos_weight: a factor for the loss of positive targets, which broadcasts: often negatives / positives.
+
+    Raises:
+        ValueError: the shapes differ, or `reduction` is none of the three.
+        RuntimeError: dtypes or devices do not fit.
+
+    Examples:
+        >>> F.binary_cross_entropy_with_logits(mg.tensor([0.0, 200.0]), mg.tensor([1.0, 0.0]), reduction="none")
+        tensor([  0.6931, 200.0000])
     """
     reduction = check_reduction("binary_cross_entropy_with_logits", size_average, reduce, reduction)
     _check_pair("binary_cross_entropy_with_logits", input, target)
@@ -358,9 +419,22 @@ def _check_pair(operation: str, input: Tensor, target: Tensor) -> None:
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """int64 of shape (..., num_classes): 1 at the class that each element of an int64 tensor names, else 0.
+    """Encode classes as vectors with a single 1.
 
-    Without `num_classes` there are as many as the largest element needs.
+    Args:
+        tensor: int64 classes of any shape.
+        num_classes: the length of the vectors; -1 means the largest class plus 1. The result is
+            (..., num_classes), int64.
+
+    Raises:
+        TypeError: `num_classes` is not an int.
+        RuntimeError: the tensor is not int64, a class is negative or not below `num_classes`, or the number of
+            classes cannot be inferred.
+
+    Examples:
+        >>> F.one_hot(mg.tensor([0, 2]), 3)
+        tensor([[1, 0, 0],
+                [0, 0, 1]])
     """
     check_tensor("one_hot", "tensor", tensor)
     if tensor.dtype != int64:

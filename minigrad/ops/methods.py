@@ -1,4 +1,4 @@
-"""The one place where Tensor gets its methods and operators: each is the function of the same name."""
+"""Tensor's methods and operators, bound in one place: each is the function of the same name."""
 
 from __future__ import annotations
 
@@ -174,24 +174,59 @@ def _add_straight(generic):
 
 
 def _where(self: Tensor, condition: Tensor, other) -> Tensor:
-    """This tensor where `condition` holds, `other` elsewhere."""
+    """Choose element by element: this tensor where `condition` is true, `other` elsewhere.
+
+    Examples:
+        >>> x = mg.tensor([-1.0, 2.0])
+        >>> x.where(x > 0, 0.0)
+        tensor([0., 2.])
+    """
     return elementwise.where(condition, self, other)
 
 
 def _fill(self: Tensor, value: float) -> Tensor:
-    """Set every element to `value`, in place."""
+    """Set every element to `value`, a number or a 0-d tensor, in place.
+
+    Raises:
+        RuntimeError: `value` has dimensions, or does not fit the dtype.
+
+    Examples:
+        >>> mg.empty(2).fill_(3)
+        tensor([3., 3.])
+    """
     if isinstance(value, Tensor) and value.ndim > 0:
         raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got a tensor of shape {list(value.shape)}")
     return write(self, value if isinstance(value, Tensor) else number("fill_", value, self.dtype))
 
 
 def _zero(self: Tensor) -> Tensor:
-    """Set every element to 0, in place."""
+    """Set every element to 0, in place.
+
+    Raises:
+        RuntimeError: the tensor cannot be written in place.
+
+    Examples:
+        >>> mg.ones(2).zero_()
+        tensor([0., 0.])
+    """
     return _fill(self, 0)
 
 
 def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """Copy the elements of `src`, broadcast and cast, in place."""
+    """Copy the elements of another tensor into this one, in place.
+
+    Args:
+        src: the tensor; it is broadcast and cast.
+        non_blocking: accepted for PyTorch's sake.
+
+    Raises:
+        RuntimeError: `src` does not broadcast to this tensor's shape.
+
+    Examples:
+        >>> mg.empty(2, 2).copy_(mg.tensor([1, 2]))
+        tensor([[1., 2.],
+                [1., 2.]])
+    """
     check_tensor("copy_", "src", src)
     if broadcast_shapes("copy_", self.shape, src.shape) != self.shape:
         raise RuntimeError(f"copy_: a source of shape {list(src.shape)} does not fit into shape {list(self.shape)}")
@@ -199,9 +234,19 @@ def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
 
 
 def _backward(self: Tensor, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
-    """Add the derivative of this tensor to the `.grad` of every leaf that it was computed from.
+    """Add this tensor's derivative to the `grad` of every leaf that it was computed from.
 
-    `gradient` weights the elements of a tensor that is not a scalar; see `minigrad.autograd.backward`.
+    Args:
+        gradient: the weight of each element; needed unless the tensor has one element.
+        retain_graph: keep the saved values for another backward pass; None means only with `create_graph`.
+        create_graph: record the backward pass, so that it can be differentiated in turn.
+        inputs: the leaves whose gradients are wanted; None means all.
+
+    Examples:
+        >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
     """
     autograd.backward(self, gradient, retain_graph, create_graph, inputs)
 

@@ -171,13 +171,28 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / sqrt(var + eps) * weight + bias for each channel of input (N, C, ...).
+    """Standardise each channel over the batch: ``(x - mean) / sqrt(var + eps) * weight + bias``.
 
-    In training mean and variance (the biased one) are the batch's, and the running ones, if given, are moved
-    towards them by `momentum`, the variance towards the unbiased one; ValueError for one value per channel.
-    Otherwise the running ones are used, and are constants.
+    Args:
+        input: (N, C, ...).
+        running_mean, running_var: (C,), or None for both. In training they are moved towards the batch's mean and
+            unbiased variance, in place; otherwise they are used in their stead, as constants.
+        weight, bias: (C,), or None.
+        training: use the mean and the biased variance of the batch.
+        momentum: how far the running statistics are moved, from 0 to 1.
+        eps: added to the variance.
 
-    Ioffe and Szegedy, "Batch normalization" (ICML 2015).
+    Raises:
+        ValueError: there is one value per channel in training, or `eps` is negative.
+        RuntimeError: shapes, dtypes or devices do not fit, or running statistics are missing.
+
+    Source: Ioffe and Szegedy, "Batch normalization" (ICML 2015).
+
+    Examples:
+        >>> x = mg.tensor([[1.0, 10.0], [3.0, 30.0]])
+        >>> F.batch_norm(x, None, None, training=True)
+        tensor([[-1.0000, -1.0000],
+                [ 1.0000,  1.0000]])
     """
     check_floating("batch_norm", "input", input)
     if input.ndim < 2:
@@ -235,9 +250,24 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, of sizes `normalized_shape`.
+    """Standardise over the last dimensions: ``(x - mean) / sqrt(var + eps) * weight + bias``.
 
-    weight and bias have that shape. Ba et al., "Layer normalization" (2016).
+    Args:
+        input: a floating-point tensor.
+        normalized_shape: the sizes of the last dimensions of `input`, over which mean and variance are taken.
+        weight, bias: of the shape `normalized_shape`, or None.
+        eps: added to the variance.
+
+    Raises:
+        TypeError: `normalized_shape` is not a sequence.
+        RuntimeError: shapes, dtypes or devices do not fit.
+
+    Source: Ba et al., "Layer normalization" (2016).
+
+    Examples:
+        >>> F.layer_norm(mg.tensor([[1.0, 3.0], [10.0, 30.0]]), (2,))
+        tensor([[-1.0000,  1.0000],
+                [-1.0000,  1.0000]])
     """
     check_floating("layer_norm", "input", input)
     if not isinstance(normalized_shape, Sequence):
@@ -264,10 +294,24 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / sqrt(var + eps) * weight + bias over each sample's groups of channels.
+    """Standardise each sample's groups of channels: ``(x - mean) / sqrt(var + eps) * weight + bias``.
 
-    input (N, C, ...), C divisible by `num_groups`; weight and bias (C,).
-    Wu and He, "Group normalization" (2018).
+    Args:
+        input: (N, C, ...).
+        num_groups: how many groups of C / num_groups channels.
+        weight, bias: (C,), or None.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: there is one value per group.
+        RuntimeError: C is not divisible by `num_groups`, or shapes, dtypes or devices do not fit.
+
+    Source: Wu and He, "Group normalization" (2018).
+
+    Examples:
+        >>> x = mg.tensor([[1.0, 3.0, 10.0, 30.0]])
+        >>> F.group_norm(x, 2)
+        tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
     """
     check_floating("group_norm", "input", input)
     if input.ndim < 2:
@@ -304,10 +348,23 @@ def _check_parameter(
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta.
+    """Divide by the activity of the neighbouring channels: ``x / (k + alpha / size * sum of x^2) ^ beta``.
 
-    input (N, C, ...) of 3 dimensions or more. Krizhevsky et al., "ImageNet classification with deep
-    convolutional neural networks" (2012), where alpha is not divided by the size.
+    Args:
+        input: (N, C, ...), of at least 3 dimensions.
+        size: over how many neighbouring channels the squares are summed.
+        alpha, beta, k: the constants of the formula.
+
+    Raises:
+        ValueError: the input has fewer than 3 dimensions.
+        RuntimeError: `size` is not positive, or the input is not floating-point.
+
+    Source: Krizhevsky et al., "ImageNet classification with deep convolutional neural networks" (2012), where
+    alpha is not divided by the size.
+
+    Examples:
+        >>> F.local_response_norm(mg.ones(1, 3, 1), size=3, alpha=3.0, beta=1.0).reshape(-1)
+        tensor([0.3333, 0.2500, 0.3333])
     """
     check_floating("local_response_norm", "input", input)
     if input.ndim < 3:
@@ -322,7 +379,22 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12) -> Tensor:
-    """x / max(norm of x over `dim`, eps), `p` being the norm's exponent."""
+    """Divide by the p-norm: ``x / max(norm(x), eps)``.
+
+    Args:
+        input: a floating-point tensor.
+        p: the norm's exponent.
+        dim: the dimension or dimensions that the norm is taken over.
+        eps: the smallest divisor.
+
+    Raises:
+        RuntimeError: the input is not floating-point, or a dimension is named twice.
+        IndexError: there is no such dimension.
+
+    Examples:
+        >>> F.normalize(mg.tensor([[3.0, 4.0]]))
+        tensor([[0.6000, 0.8000]])
+    """
     check_floating("normalize", "input", input)
     dim = dimensions("normalize", dim, input.ndim)
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps)

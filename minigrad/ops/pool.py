@@ -113,11 +113,29 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """The largest element of each window of (N, C, H, W) or (C, H, W).
+    """Take the largest element of each window.
 
-    `stride` is the kernel's size if left out. Padding is -inf, at most half a window. NaN is passed on.
-    `ceil_mode` lets a last window hang over the end.
-    With `return_indices` also the winners' places in H * W, int64. The gradient goes to the first of equals.
+    The gradient goes to the first of equal elements. NaN is the result wherever a window holds one.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size: the window's height and width, an int or a pair.
+        stride: the step from window to window; None means the kernel's size.
+        padding: -inf on each side, at most half a window.
+        dilation: the distance between the elements of a window.
+        ceil_mode: let a last window reach beyond the end.
+        return_indices: also return the positions of the maxima in the flattened H * W, int64.
+
+    Raises:
+        ValueError: the input has fewer than 3 dimensions.
+        RuntimeError: sizes do not fit, or the input is not floating-point.
+
+    Examples:
+        >>> x = mg.tensor([[[1.0, 5.0, 2.0, 0.0], [4.0, 3.0, 7.0, 6.0]]])
+        >>> F.max_pool2d(x, 2)
+        tensor([[[5., 7.]]])
+        >>> F.max_pool2d(x, 2, return_indices=True)[1]
+        tensor([[[1, 6]]])
     """
     images = _images("max_pool2d", input)
     kernel_size, stride, padding = _window("max_pool2d", kernel_size, stride, padding)
@@ -143,11 +161,24 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """The mean of each window of (N, C, H, W) or (C, H, W).
+    """Take the mean of each window.
 
-    `stride` is the kernel's size if left out. The sum is divided by the window's size, padding of zeros
-    included; by the number of elements inside the image if not `count_include_pad`; or by `divisor_override`.
-    `ceil_mode` lets a last window hang over the end.
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size: the window's height and width, an int or a pair.
+        stride: the step from window to window; None means the kernel's size.
+        padding: zeros on each side, at most half a window.
+        ceil_mode: let a last window reach beyond the end.
+        count_include_pad: whether padding counts as elements in the mean.
+        divisor_override: divide the sums by this number instead.
+
+    Raises:
+        ValueError: the input has fewer than 3 dimensions.
+        RuntimeError: sizes do not fit, the input is not floating-point, or the divisor is 0.
+
+    Examples:
+        >>> F.avg_pool2d(mg.tensor([[[1.0, 5.0, 2.0, 0.0], [4.0, 2.0, 7.0, 3.0]]]), 2)
+        tensor([[[3., 3.]]])
     """
     images = _images("avg_pool2d", input)
     kernel_size, stride, padding = _window("avg_pool2d", kernel_size, stride, padding)
@@ -161,9 +192,23 @@ def avg_pool2d(
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: int | None | Sequence[int | None]) -> Tensor:
-    """The means over windows so laid that the result is (N, C, *output_size); None keeps the input's size.
+    """Take means over windows that are chosen to give a result of a wanted size.
 
     Window i of n begins at floor(i size / n) and ends before ceil((i + 1) size / n).
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        output_size: height and width of the result, an int or a pair; None keeps the input's.
+
+    Raises:
+        ValueError: the input has fewer than 3 dimensions.
+        RuntimeError: sizes do not fit, or the input is not floating-point.
+
+    Source: Lin et al., "Network in network" (2013), for the mean of whole maps, `output_size` 1.
+
+    Examples:
+        >>> F.adaptive_avg_pool2d(mg.arange(5.0).reshape(1, 1, 5), (1, 2))
+        tensor([[[1., 3.]]])
     """
     images = _images("adaptive_avg_pool2d", input)
     size, output_size = images.shape[2:], _output_size("adaptive_avg_pool2d", images, output_size)
@@ -180,9 +225,20 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | None | Sequence[int | 
 def adaptive_max_pool2d(
     input: Tensor, output_size: int | None | Sequence[int | None], return_indices: bool = False
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """The maxima over windows so laid that the result is (N, C, *output_size); None keeps the input's size.
+    """Take maxima over windows that are chosen to give a result of a wanted size.
 
-    The windows are `adaptive_avg_pool2d`'s; with `return_indices` also the winners' places in H * W, int64.
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        output_size: as for `adaptive_avg_pool2d`, whose windows these are.
+        return_indices: also return the positions of the maxima in the flattened H * W, int64.
+
+    Raises:
+        ValueError: the input has fewer than 3 dimensions.
+        RuntimeError: sizes do not fit, or the input is not floating-point.
+
+    Examples:
+        >>> F.adaptive_max_pool2d(mg.arange(5.0).reshape(1, 1, 5), (1, 2))
+        tensor([[[2., 4.]]])
     """
     images = _images("adaptive_max_pool2d", input)
     size, output_size = images.shape[2:], _output_size("adaptive_max_pool2d", images, output_size)

@@ -88,7 +88,24 @@ class Sum(Function):
 
 
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype=None) -> Tensor:
-    """The sum over `dim` (None: over all dimensions); integers and booleans are summed as int64."""
+    """Sum elements over some or all dimensions.
+
+    Args:
+        input: a tensor; integers and booleans are summed as int64.
+        dim: the dimension or dimensions; None means all.
+        keepdim: keep the reduced dimensions with size 1.
+        dtype: cast the input to it first.
+
+    Raises:
+        IndexError: there is no such dimension.
+        RuntimeError: a dimension is named twice.
+
+    Examples:
+        >>> x = mg.tensor([[1, 2], [3, 4]])
+        >>> x.sum(), x.sum(0), x.sum(1, keepdim=True)
+        (tensor(10), tensor([4, 6]), tensor([[3],
+                [7]]))
+    """
     check_tensor("sum", "input", input)
     dims = dimensions("sum", dim, input.ndim)
     return Sum.apply(_summand("sum", input, dtype), dims, keepdim)
@@ -102,7 +119,22 @@ def _summand(operation: str, input: Tensor, dtype) -> Tensor:
 
 
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype=None) -> Tensor:
-    """The mean over `dim` (None: over all dimensions); of no elements it is NaN."""
+    """Average elements over some or all dimensions; over none the result is NaN.
+
+    Args:
+        input: a floating-point tensor.
+        dim: the dimension or dimensions; None means all.
+        keepdim: keep the reduced dimensions with size 1.
+        dtype: cast the input to it first.
+
+    Raises:
+        IndexError: there is no such dimension.
+        RuntimeError: the dtype is not floating-point, or a dimension is named twice.
+
+    Examples:
+        >>> mg.mean(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
+        tensor([1.5000, 3.5000])
+    """
     check_tensor("mean", "input", input)
     dtype = input.dtype if dtype is None else dtypes.check_dtype("mean", dtype)
     if dtype.kind != "f":
@@ -142,9 +174,24 @@ def var(
     *,
     correction: float | None = None,
 ) -> Tensor:
-    """The variance over `dim`: squared distances to the mean, by the number of elements less `correction`.
+    """Compute the variance: the squared distances to the mean, divided by their number less `correction`.
 
-    ``var(unbiased)``, ``var(dim, unbiased, keepdim)`` and ``var(dim, correction=, keepdim=)`` as in PyTorch.
+    Args:
+        input: a floating-point tensor.
+        dim: the dimension or dimensions; None means all. ``var(unbiased)`` is accepted too.
+        unbiased: False means a correction of 0.
+        keepdim: keep the reduced dimensions with size 1.
+        correction: subtracted from the number of elements; None means 1.
+
+    Raises:
+        TypeError: both `unbiased` and `correction` are given.
+        IndexError: there is no such dimension.
+        RuntimeError: the input is not floating-point, or a dimension is named twice.
+
+    Examples:
+        >>> x = mg.tensor([1.0, 2.0, 3.0, 4.0])
+        >>> x.var(), x.var(correction=0)
+        (tensor(1.6667), tensor(1.2500))
     """
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -184,17 +231,45 @@ def std(
     *,
     correction: float | None = None,
 ) -> Tensor:
-    """The standard deviation: the root of `var` with the same arguments; its derivative at 0 is 0."""
+    """Compute the standard deviation, the root of `var`; its derivative at 0 is 0.
+
+    Args:
+        input, dim, unbiased, keepdim, correction: as for `var`.
+
+    Raises:
+        TypeError: both `unbiased` and `correction` are given.
+        IndexError: there is no such dimension.
+        RuntimeError: the input is not floating-point, or a dimension is named twice.
+
+    Examples:
+        >>> mg.tensor([1.0, 3.0]).std(correction=0)
+        tensor(1.)
+    """
     return Root.apply(var(input, dim, unbiased, keepdim, correction=correction), 2)
 
 
 def norm(
     input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, *, dtype=None
 ) -> Tensor:
-    """The p-norm of the elements over `dim`: (sum |x|^p)^(1/p).
+    """Compute the p-norm ``(sum |x|^p)^(1/p)``; the derivative of a norm that is 0 is 0.
 
-    p = 2 and "fro" are the Euclidean norm, inf and -inf the largest and the smallest absolute value, 0 the
-    number of nonzero elements. The derivative of a norm that is 0 is 0.
+    Args:
+        input: a floating-point tensor.
+        p: the exponent. 2 and "fro" are the Euclidean norm, inf and -inf the largest and the smallest absolute value,
+            0 the number of nonzero elements.
+        dim: the dimension or dimensions; None means all.
+        keepdim: keep the reduced dimensions with size 1.
+        dtype: cast the input to it first.
+
+    Raises:
+        IndexError: there is no such dimension.
+        RuntimeError: the dtype is not floating-point, `p` is another string, a dimension is named twice, or the
+            norm of order inf of no elements is asked for.
+
+    Examples:
+        >>> x = mg.tensor([3.0, -4.0])
+        >>> x.norm(), x.norm(1), x.norm(float("inf"))
+        (tensor(5.), tensor(7.), tensor(4.))
     """
     check_tensor("norm", "input", input)
     if dtype is not None:
@@ -264,7 +339,21 @@ def _shifted(x: Tensor, dim: int, step: int) -> Tensor:
 
 
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
-    """The product over dimension `dim` (None: of all elements); integers and booleans are taken as int64."""
+    """Multiply elements over one or all dimensions.
+
+    Args:
+        input: a tensor; integers and booleans are multiplied as int64.
+        dim: the dimension; None means all.
+        keepdim: keep the reduced dimension with size 1.
+        dtype: cast the input to it first.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Examples:
+        >>> mg.prod(mg.tensor([2, 3, 4]))
+        tensor(24)
+    """
     input = _summand("prod", check_tensor("prod", "input", input), dtype)
     if dim is None or input.ndim == 0:
         product = Prod.apply(input.reshape(-1), 0, False)
@@ -291,7 +380,20 @@ class CumSum(Function):
 
 
 def cumsum(input: Tensor, dim: int, *, dtype=None) -> Tensor:
-    """The running sum along `dim`; integers and booleans are summed as int64."""
+    """Compute the running sums along a dimension.
+
+    Args:
+        input: a tensor; integers and booleans are summed as int64.
+        dim: the dimension.
+        dtype: cast the input to it first.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Examples:
+        >>> mg.cumsum(mg.tensor([1, 2, 3, 4]), 0)
+        tensor([ 1,  3,  6, 10])
+    """
     input = _summand("cumsum", check_tensor("cumsum", "input", input), dtype)
     dim = dimension("cumsum", dim, input.ndim)
     if input.ndim == 0:
@@ -324,7 +426,22 @@ class LogSumExp(Function):
 
 
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
-    """log(sum(exp(x))) over `dim`; of no elements it is -inf."""
+    """Compute ``log(sum(exp(x)))`` without overflow; over no elements it is -inf.
+
+    Args:
+        input: a tensor.
+        dim: the dimension or dimensions.
+        keepdim: keep the reduced dimensions with size 1.
+
+    Raises:
+        TypeError: `dim` is None.
+        IndexError: there is no such dimension.
+        RuntimeError: a dimension is named twice.
+
+    Examples:
+        >>> mg.logsumexp(mg.tensor([1000.0, 1000.0]), 0)  # 1000 + log 2
+        tensor(1000.6932)
+    """
     input = floating("logsumexp", input)
     if dim is None:
         raise TypeError("logsumexp: argument 'dim' must be int or a tuple of ints, not NoneType")
@@ -332,12 +449,40 @@ def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) ->
 
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """True where at least one element over `dim` (None: of all) is nonzero."""
+    """Tell whether at least one element is nonzero, over some or all dimensions.
+
+    Args:
+        input: a tensor.
+        dim: the dimension or dimensions; None means all.
+        keepdim: keep the reduced dimensions with size 1.
+
+    Raises:
+        IndexError: there is no such dimension.
+        RuntimeError: a dimension is named twice.
+
+    Examples:
+        >>> mg.any(mg.tensor([[0, 1], [0, 0]]), dim=1)
+        tensor([ True, False])
+    """
     return _truth("any", input, dim, keepdim)
 
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """True where every element over `dim` (None: of all) is nonzero."""
+    """Tell whether every element is nonzero, over some or all dimensions; over none it is True.
+
+    Args:
+        input: a tensor.
+        dim: the dimension or dimensions; None means all.
+        keepdim: keep the reduced dimensions with size 1.
+
+    Raises:
+        IndexError: there is no such dimension.
+        RuntimeError: a dimension is named twice.
+
+    Examples:
+        >>> mg.all(mg.tensor([[1, 1], [0, 1]]), dim=1)
+        tensor([ True, False])
+    """
     return _truth("all", input, dim, keepdim)
 
 
@@ -352,5 +497,14 @@ def _truth(operation: str, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
 
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
-    """How many elements over `dim` (None: of all) are not 0."""
+    """Count the elements that are not 0, over some or all dimensions.
+
+    Args:
+        input: a tensor.
+        dim: the dimension or dimensions; None means all.
+
+    Examples:
+        >>> mg.count_nonzero(mg.tensor([[0, 1], [2, 3]]), dim=0)
+        tensor([1, 2])
+    """
     return sum(ne(check_tensor("count_nonzero", "input", input), 0), dim)

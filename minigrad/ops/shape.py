@@ -142,16 +142,43 @@ def infer_shape(operation: str, shape: Sequence[int], numel: int) -> tuple[int, 
 
 @takes_sizes
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
-    """The same elements under another shape, one size of which may be -1; a copy if no view is possible."""
+    """Give the same elements, in row-major order, another shape; a view if the memory allows it, else a copy.
+
+    Args:
+        input: a tensor.
+        shape: the sizes, as integers or one sequence; one may be -1 and is inferred.
+
+    Raises:
+        RuntimeError: the shape does not fit the number of elements.
+
+    Examples:
+        >>> mg.arange(6).reshape(2, -1)
+        tensor([[0, 1, 2],
+                [3, 4, 5]])
+    """
     return Reshape.apply(input, infer_shape("reshape", shape, input.numel()))
 
 
 @takes_sizes
 def view(input: Tensor, shape: Sequence[int]) -> Tensor:
-    """As `reshape`, but never a copy: RuntimeError if the strides do not allow a view.
+    """Give the same memory another shape.
 
-    Where a convolution chose to lay its result out channels-last, programs still flatten it with `view`: they
-    get a copy that cannot be written in place.
+    The result of a convolution may lie channels-last in memory, where flattening cannot be a view: `view` then
+    returns a copy that cannot be written in place.
+
+    Args:
+        input: a tensor.
+        shape: as for `reshape`.
+
+    Raises:
+        RuntimeError: the shape does not fit the number of elements, or the strides do not allow a view.
+
+    Examples:
+        >>> x = mg.zeros(2, 2)
+        >>> x.view(4)[0] = 1
+        >>> x
+        tensor([[1., 0.],
+                [0., 0.]])
     """
     shape = infer_shape("view", shape, input.numel())
     viewed = Reshape.apply(input, shape)
@@ -168,18 +195,51 @@ def view(input: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
-    """A view in the shape of `other`."""
+    """Give the same memory the shape of another tensor.
+
+    Args:
+        input: a tensor.
+        other: the tensor that gives the shape.
+
+    Examples:
+        >>> mg.arange(4).view_as(mg.zeros(2, 2)).shape
+        (2, 2)
+    """
     return view(input, check_tensor("view_as", "other", other).shape)
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
-    """`input` in the shape of `other`."""
+    """Give the same elements the shape of another tensor.
+
+    Args:
+        input: a tensor.
+        other: the tensor that gives the shape.
+
+    Examples:
+        >>> mg.arange(4).reshape_as(mg.zeros(2, 2)).shape
+        (2, 2)
+    """
     return reshape(input, check_tensor("reshape_as", "other", other).shape)
 
 
 @takes_sizes
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """A view with the dimensions in the order `dims`."""
+    """Take a view with the dimensions in another order.
+
+    Args:
+        input: a tensor.
+        dims: every dimension once, as integers or one sequence.
+
+    Raises:
+        RuntimeError: `dims` does not name every dimension once.
+        IndexError: there is no such dimension.
+
+    Examples:
+        An image from (height, width, channels) to (channels, height, width).
+
+        >>> mg.zeros(28, 32, 3).permute(2, 0, 1).shape
+        (3, 28, 32)
+    """
     if len(dims) != input.ndim:
         raise RuntimeError(
             "permute: number of dimensions in the tensor input does not match the length of the desired "
@@ -189,7 +249,20 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """A view with two dimensions swapped."""
+    """Take a view with two dimensions swapped.
+
+    Args:
+        input: a tensor.
+        dim0, dim1: the dimensions.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Examples:
+        >>> mg.transpose(mg.tensor([[1, 2], [3, 4]]), 0, 1)
+        tensor([[1, 3],
+                [2, 4]])
+    """
     check_tensor("transpose", "input", input)
     dim0, dim1 = dimension("transpose", dim0, input.ndim), dimension("transpose", dim1, input.ndim)
     dims = list(range(input.ndim))
@@ -199,7 +272,17 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def t(input: Tensor) -> Tensor:
-    """The transpose of a matrix; vectors and scalars as they are."""
+    """Transpose a matrix; a vector or number `input` is returned as a view of itself.
+
+    Raises:
+        RuntimeError: the tensor has more than 2 dimensions.
+
+    Examples:
+        >>> mg.t(mg.tensor([[1, 2, 3]]))
+        tensor([[1],
+                [2],
+                [3]])
+    """
     check_tensor("t", "input", input)
     if input.ndim > 2:
         raise RuntimeError(f"t: expects a tensor with <= 2 dimensions, but self is {input.ndim}D; use .mT")
@@ -207,7 +290,21 @@ def t(input: Tensor) -> Tensor:
 
 
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """A view with the dimensions `source` moved to the places `destination`, the others in their order."""
+    """Take a view with some dimensions moved to other places; the others keep their order.
+
+    Args:
+        input: a tensor.
+        source: the dimension or dimensions to be moved.
+        destination: their new places.
+
+    Raises:
+        RuntimeError: the two have different lengths, or name a dimension twice.
+        IndexError: there is no such dimension.
+
+    Examples:
+        >>> mg.movedim(mg.zeros(2, 3, 4), 1, -1).shape
+        (2, 4, 3)
+    """
     check_tensor("movedim", "input", input)
     source, destination = [
         dimensions("movedim", dims, input.ndim) if dims != () else () for dims in (source, destination)
@@ -221,7 +318,21 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """A view of the diagonal of two dimensions, `offset` to the right, as a new last dimension."""
+    """Take a view of the diagonal of two dimensions, which becomes a new last dimension.
+
+    Args:
+        input: a tensor of at least 2 dimensions.
+        offset: which diagonal: 0 the main one, positive ones to its right, negative ones below.
+        dim1, dim2: the two dimensions.
+
+    Raises:
+        RuntimeError: the two dimensions are the same.
+        IndexError: there is no such dimension.
+
+    Examples:
+        >>> mg.diagonal(mg.tensor([[1, 2], [3, 4]]))
+        tensor([1, 4])
+    """
     check_tensor("diagonal", "input", input)
     dim1, dim2 = dimension("diagonal", dim1, input.ndim), dimension("diagonal", dim2, input.ndim)
     if dim1 == dim2:
@@ -230,7 +341,22 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The matrix with a vector on its diagonal, or a copy of a matrix's diagonal."""
+    """Make the matrix with a given vector on a diagonal, or copy a diagonal of a given matrix.
+
+    Args:
+        input: a vector or a matrix.
+        diagonal: which one, as `diagonal`'s offset.
+
+    Raises:
+        RuntimeError: the tensor has neither 1 nor 2 dimensions.
+
+    Examples:
+        >>> mg.diag(mg.tensor([1, 2]))
+        tensor([[1, 0],
+                [0, 2]])
+        >>> mg.diag(mg.tensor([[1, 2], [3, 4]]), 1)
+        tensor([2])
+    """
     check_tensor("diag", "input", input)
     if input.ndim == 1:
         size = input.shape[0] + abs(diagonal)
@@ -242,7 +368,21 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 @takes_sizes
 def expand(input: Tensor, size: Sequence[int]) -> Tensor:
-    """A view with dimensions of size 1 repeated, and new ones in front; -1 keeps a size."""
+    """Take a view in which dimensions of size 1 are repeated, without copying.
+
+    Args:
+        input: a tensor.
+        size: the wanted shape, as integers or one sequence; -1 keeps a size, more sizes than dimensions make new
+            dimensions in front.
+
+    Raises:
+        RuntimeError: a size does not fit, or there are too few.
+
+    Examples:
+        >>> mg.tensor([[1], [2]]).expand(-1, 3)
+        tensor([[1, 1, 1],
+                [2, 2, 2]])
+    """
     target = size
     added = len(target) - input.ndim
     if added < 0:
@@ -266,25 +406,70 @@ def expand(input: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """`input` expanded to the shape of `other`."""
+    """Expand a tensor to the shape of another, as `expand`.
+
+    Args:
+        input: a tensor.
+        other: the tensor that gives the shape.
+
+    Examples:
+        >>> mg.tensor([1, 2]).expand_as(mg.zeros(2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+    """
     return expand(input, check_tensor("expand_as", "other", other).shape)
 
 
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
-    """`input` expanded to the shape `size`."""
+    """Expand a tensor to a shape, as `expand`.
+
+    Args:
+        input: a tensor.
+        size: the wanted shape.
+
+    Examples:
+        >>> mg.broadcast_to(mg.tensor([1, 2]), (2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+    """
     return expand(input, size)
 
 
 @takes_sizes
 def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
-    """`input` summed over the dimensions in which a tensor of shape `size` would be expanded to its shape."""
+    """Sum a tensor to a shape that would broadcast to its own: the gradient of `expand`.
+
+    Args:
+        input: a tensor.
+        size: the wanted shape, as integers or one sequence.
+
+    Raises:
+        RuntimeError: the shape would not broadcast to the tensor's.
+
+    Examples:
+        >>> mg.ones(2, 3).sum_to_size(1, 3)
+        tensor([[2., 2., 2.]])
+    """
     if len(size) > input.ndim or any(n not in (1, m) for n, m in zip(size[::-1], input.shape[::-1], strict=False)):
         raise RuntimeError(f"sum_to_size: size {list(size)} is not expandable to size {list(input.shape)}")
     return sum_to_shape(input, tuple(size))
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """The dimensions from `start_dim` to `end_dim` as one."""
+    """Merge a range of dimensions into one.
+
+    Args:
+        input: a tensor.
+        start_dim, end_dim: the first and the last dimension of the range.
+
+    Raises:
+        RuntimeError: `start_dim` comes after `end_dim`.
+        IndexError: there is no such dimension.
+
+    Examples:
+        >>> mg.flatten(mg.zeros(8, 3, 4, 4), 1).shape
+        (8, 48)
+    """
     check_tensor("flatten", "input", input)
     shape = input.shape
     start, end = dimension("flatten", start_dim, len(shape)), dimension("flatten", end_dim, len(shape))
@@ -296,13 +481,32 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def ravel(input: Tensor) -> Tensor:
-    """All elements in one dimension, in row-major order."""
+    """Put all elements of `input` into one dimension, in row-major order.
+
+    Examples:
+        >>> mg.ravel(mg.tensor([[1, 2], [3, 4]]))
+        tensor([1, 2, 3, 4])
+    """
     check_tensor("ravel", "input", input)
     return Reshape.apply(input, (input.numel(),))
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """The dimension `dim` split into several, one of which may be -1."""
+    """Split a dimension into several.
+
+    Args:
+        input: a tensor.
+        dim: the dimension.
+        sizes: the new sizes; one may be -1 and is inferred.
+
+    Raises:
+        RuntimeError: the sizes do not fit, or the tensor is 0-d.
+        IndexError: there is no dimension `dim`.
+
+    Examples:
+        >>> mg.unflatten(mg.zeros(2, 12), 1, (3, -1)).shape
+        (2, 3, 4)
+    """
     check_tensor("unflatten", "input", input)
     dim = dimension("unflatten", dim, input.ndim)
     if input.ndim == 0 or len(sizes) == 0:
@@ -312,26 +516,52 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
-    """A view without the dimensions of size 1: all of them, or those among `dim`."""
+    """Take a view without dimensions of size 1.
+
+    Args:
+        input: a tensor.
+        dim: the dimension or dimensions to drop if their size is 1; None means all.
+
+    Raises:
+        IndexError: there is no such dimension.
+        RuntimeError: a dimension is named twice.
+
+    Examples:
+        >>> mg.zeros(1, 3, 1).squeeze().shape, mg.zeros(1, 3, 1).squeeze(0).shape
+        ((3,), (3, 1))
+    """
     check_tensor("squeeze", "input", input)
     dropped = range(input.ndim) if dim is None else () if dim == () else dimensions("squeeze", dim, input.ndim)
     return Reshape.apply(input, tuple([n for d, n in enumerate(input.shape) if n != 1 or d not in dropped]))
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """A view with a dimension of size 1 before dimension `dim`."""
+    """Take a view with a new dimension of size 1.
+
+    Args:
+        input: a tensor.
+        dim: the place of the new dimension.
+
+    Raises:
+        IndexError: there is no such place.
+
+    Examples:
+        >>> mg.unsqueeze(mg.tensor([1, 2]), 1)
+        tensor([[1],
+                [2]])
+    """
     check_tensor("unsqueeze", "input", input)
     dim = dimension("unsqueeze", dim, input.ndim + 1)
     return Reshape.apply(input, (*input.shape[:dim], 1, *input.shape[dim:]))
 
 
 def reversed_dimensions(input: Tensor) -> Tensor:
-    """``x.T``: a view with all dimensions in reverse order."""
+    """Take a view with all dimensions in reverse order: ``x.T`` of the tensor `input`."""
     return Permute.apply(input, tuple(range(input.ndim))[::-1])
 
 
 def matrix_transpose(input: Tensor) -> Tensor:
-    """``x.mT``: a view with the last two dimensions swapped."""
+    """Take a view with the last two dimensions swapped: ``x.mT`` of the tensor `input`."""
     if input.ndim < 2:
         raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor")
     return transpose(input, -2, -1)

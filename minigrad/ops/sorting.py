@@ -63,12 +63,40 @@ def _not_empty(operation: str, input: Tensor, dim: Dims, dims: tuple[int, ...]) 
 
 
 def amax(input: Tensor, dim: int | Sequence[int] = (), keepdim: bool = False) -> Tensor:
-    """The largest element over `dim` (default: all), NaN if there is one; ties share the gradient."""
+    """Take the largest element over some or all dimensions, NaN if there is one; ties share the gradient.
+
+    Args:
+        input: a tensor.
+        dim: the dimension or dimensions; () means all.
+        keepdim: keep the reduced dimensions with size 1.
+
+    Raises:
+        IndexError: there is no such dimension, or it is empty.
+        RuntimeError: the tensor is empty, or a dimension is named twice.
+
+    Examples:
+        >>> mg.amax(mg.tensor([[1, 5], [7, 2]]), dim=1)
+        tensor([5, 7])
+    """
     return _extreme("amax", input, dim, keepdim, True)
 
 
 def amin(input: Tensor, dim: int | Sequence[int] = (), keepdim: bool = False) -> Tensor:
-    """The smallest element over `dim` (default: all), NaN if there is one; ties share the gradient."""
+    """Take the smallest element over some or all dimensions, NaN if there is one; ties share the gradient.
+
+    Args:
+        input: a tensor.
+        dim: the dimension or dimensions; () means all.
+        keepdim: keep the reduced dimensions with size 1.
+
+    Raises:
+        IndexError: there is no such dimension, or it is empty.
+        RuntimeError: the tensor is empty, or a dimension is named twice.
+
+    Examples:
+        >>> mg.amin(mg.tensor([[1, 5], [7, 2]]), dim=0)
+        tensor([1, 2])
+    """
     return _extreme("amin", input, dim, keepdim, False)
 
 
@@ -81,9 +109,29 @@ def _extreme(operation: str, input: Tensor, dim: Dims, keepdim: bool, largest: b
 
 
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False):
-    """The largest element; with `dim` the largest along it and their indices; of two tensors, `maximum`.
+    """Take the largest element of all, or along a dimension together with its position.
 
     Of equal elements along `dim` the first is taken, and it gets the gradient.
+
+    Args:
+        input: a tensor.
+        dim: the dimension; None means all elements, and a tensor makes it `maximum`.
+        keepdim: keep the reduced dimension with size 1.
+
+    Returns:
+        The largest element; with `dim` a named tuple (values, indices).
+
+    Raises:
+        IndexError: there is no dimension `dim`, or it is empty.
+        RuntimeError: the tensor is empty.
+
+    Examples:
+        >>> x = mg.tensor([[1, 5], [7, 2]])
+        >>> x.max()
+        tensor(7)
+        >>> values, indices = x.max(dim=1)
+        >>> values, indices
+        (tensor([5, 7]), tensor([1, 0]))
     """
     if isinstance(dim, Tensor):
         return maximum(input, dim)
@@ -93,9 +141,25 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False):
 
 
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False):
-    """The smallest element; with `dim` the smallest along it and their indices; of two tensors, `minimum`.
+    """Take the smallest element of all, or along a dimension together with its position.
 
     Of equal elements along `dim` the first is taken, and it gets the gradient.
+
+    Args:
+        input: a tensor.
+        dim: the dimension; None means all elements, and a tensor makes it `minimum`.
+        keepdim: keep the reduced dimension with size 1.
+
+    Returns:
+        The smallest element; with `dim` a named tuple (values, indices).
+
+    Raises:
+        IndexError: there is no dimension `dim`, or it is empty.
+        RuntimeError: the tensor is empty.
+
+    Examples:
+        >>> mg.tensor([[1, 5], [7, 2]]).min(dim=0).indices
+        tensor([0, 1])
     """
     if isinstance(dim, Tensor):
         return minimum(input, dim)
@@ -117,12 +181,41 @@ def _select(operation: str, choose, input: Tensor, dim: int, keepdim: bool) -> V
 
 
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The index of the largest element along `dim` (None: of all, flattened); the first of equal ones."""
+    """Find the position of the largest element, the first of equal ones.
+
+    Args:
+        input: a tensor.
+        dim: the dimension; None means the flattened tensor.
+        keepdim: keep the reduced dimension with size 1.
+
+    Raises:
+        IndexError: there is no dimension `dim`, or it is empty.
+        RuntimeError: the tensor is boolean.
+
+    Examples:
+        >>> logits = mg.tensor([[0.1, 2.0, 0.3], [5.0, 0.0, 0.0]])
+        >>> logits.argmax(dim=1)
+        tensor([1, 0])
+    """
     return _arg("argmax", input, dim, keepdim)
 
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The index of the smallest element along `dim` (None: of all, flattened); the first of equal ones."""
+    """Find the position of the smallest element, the first of equal ones.
+
+    Args:
+        input: a tensor.
+        dim: the dimension; None means the flattened tensor.
+        keepdim: keep the reduced dimension with size 1.
+
+    Raises:
+        IndexError: there is no dimension `dim`, or it is empty.
+        RuntimeError: the tensor is boolean.
+
+    Examples:
+        >>> mg.argmin(mg.tensor([3, 1, 2]))
+        tensor(1)
+    """
     return _arg("argmin", input, dim, keepdim)
 
 
@@ -141,9 +234,20 @@ def _arg(operation: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """The indices that sort `input` along `dim`; NaN counts as the largest.
+    """Find the order that sorts a tensor along a dimension; NaN counts as the largest.
 
-    Equal elements always stay in their order; `stable` is taken because PyTorch takes it.
+    Args:
+        input: a tensor.
+        dim: the dimension.
+        descending: the largest element first.
+        stable: accepted for PyTorch's sake; equal elements always keep their order.
+
+    Raises:
+        IndexError: there is no dimension `dim`.
+
+    Examples:
+        >>> mg.argsort(mg.tensor([30, 10, 20]))
+        tensor([1, 2, 0])
     """
     check_tensor("argsort", "input", input)
     dim = dimension("argsort", dim, input.ndim)
@@ -159,7 +263,24 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
-    """The elements in the order of `argsort` along `dim`, and their indices."""
+    """Sort a tensor along a dimension; NaN counts as the largest.
+
+    Args:
+        input: a tensor.
+        dim: the dimension.
+        descending: the largest element first.
+        stable: accepted for PyTorch's sake; equal elements always keep their order.
+
+    Returns:
+        A named tuple (values, indices).
+
+    Raises:
+        IndexError: there is no dimension `dim`.
+
+    Examples:
+        >>> mg.sort(mg.tensor([30, 10, 20]), descending=True).values
+        tensor([30, 20, 10])
+    """
     check_tensor("sort", "input", input)
     dim = dimension("sort", dim, input.ndim)
     indices = argsort(input, dim, descending)
@@ -167,9 +288,25 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
-    """The `k` largest (or smallest) elements along `dim`, and their indices.
+    """Take the largest or smallest elements along a dimension, in order.
 
-    They always come in order; `sorted` is taken because PyTorch takes it.
+    Args:
+        input: a tensor of numbers.
+        k: how many.
+        dim: the dimension.
+        largest: False for the smallest.
+        sorted: accepted for PyTorch's sake; the result is always sorted.
+
+    Returns:
+        A named tuple (values, indices).
+
+    Raises:
+        IndexError: there is no dimension `dim`.
+        RuntimeError: `k` is larger than the dimension, or the tensor is boolean.
+
+    Examples:
+        >>> mg.topk(mg.tensor([4, 9, 1, 7]), 2)
+        ValuesIndices(values=tensor([9, 7]), indices=tensor([1, 3]))
     """
     check_tensor("topk", "input", input)
     if input.dtype == bool:

@@ -76,9 +76,27 @@ def unfold(
     padding: IntOrPair = 0,
     stride: IntOrPair = 1,
 ) -> Tensor:
-    """The windows of an image as columns (im2col): (N, C, H, W) to (N, C KH KW, L), L the number of windows.
+    """Copy the windows of images into columns (im2col).
 
-    Without N the result is without it. The windows follow one another row by row; RuntimeError if none fits.
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size: the window's height and width, an int or a pair.
+        dilation: the distance between the elements of a window.
+        padding: zeros on each side.
+        stride: the step from window to window.
+
+    Returns:
+        (N, C KH KW, L), L being the number of windows, row by row; without N if the input has none.
+
+    Raises:
+        RuntimeError: the dimensions do not fit, or no window fits into the image.
+
+    Examples:
+        >>> F.unfold(mg.arange(6.0).reshape(1, 1, 2, 3), kernel_size=2)
+        tensor([[[0., 1.],
+                 [1., 2.],
+                 [3., 4.],
+                 [4., 5.]]])
     """
     check_tensor("unfold", "input", input)
     if input.ndim not in (3, 4) or 0 in input.shape[-3:]:
@@ -107,10 +125,25 @@ def fold(
     padding: IntOrPair = 0,
     stride: IntOrPair = 1,
 ) -> Tensor:
-    """Columns added up to an image of `output_size` (col2im), the transpose of `unfold`.
+    """Add columns up to images (col2im), the transpose of `unfold`: overlapping windows are summed.
 
-    (N, C KH KW, L) to (N, C, H, W), with or without N: what overlaps is summed. RuntimeError if the columns
-    are not the image's windows.
+    Args:
+        input: (N, C KH KW, L), or without N.
+        output_size: the height and width of the images, an int or a pair.
+        kernel_size, dilation, padding, stride: as for `unfold`.
+
+    Returns:
+        (N, C, H, W), or without N.
+
+    Raises:
+        RuntimeError: the dimensions do not fit, or the columns are not the images' windows.
+
+    Examples:
+        How often each pixel is in a window.
+
+        >>> F.fold(mg.ones(1, 4, 2), output_size=(2, 3), kernel_size=2)
+        tensor([[[[1., 2., 1.],
+                  [1., 2., 1.]]]])
     """
     check_floating("fold", "input", input)
     if input.ndim not in (2, 3) or 0 in input.shape[-2:]:
