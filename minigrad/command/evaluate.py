@@ -102,7 +102,7 @@ def _figures(trained: Trained, pictures: Any, args: Any, processes: int) -> dict
             raise UsageError("--multi-scale and --dense need a run whose recipe has scales to test at")
         recipe, pixels = trained.config.recipe_used(), trained.config.pixels()
         scales = recipe.test_scales if args.multi_scale else recipe.test_scales[:1]
-        views = [recipes.test_transform(recipe, pixels, scale, whole=args.dense) for scale in scales]
+        views = [recipes.evaluation_transform(recipe, pixels, scale, whole=args.dense) for scale in scales]
     if args.multi_scale or args.dense or args.flip:
         return evaluate_views(trained.model, pictures, views, dense=args.dense, flip=args.flip, num_workers=processes)
     metrics, device = Metrics(full=True), next(trained.model.parameters()).device

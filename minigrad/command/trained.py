@@ -53,7 +53,7 @@ def _of_run(folder: Path, weights: Path) -> Trained:
     pixels, recipe = config.pixels(), config.recipe_used()
     scale = recipe.test_scales[0] if recipe.test_scales else None
     first: list[Any] = [] if pixels.side is None else [T.Resize(pixels.side), T.CenterCrop(pixels.side)]
-    transform = T.Compose([*first, recipes.test_transform(recipe, pixels, scale)])
+    transform = T.Compose([*first, recipes.evaluation_transform(recipe, pixels, scale)])
     return Trained(model.eval(), config.classes, tuple(config.input_shape), transform, str(folder), config, folder)
 
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING
 
 from minigrad.display import BOX, FAINT, ORANGE
-
-if TYPE_CHECKING:
-    from minigrad.nn.module import Module
+from minigrad.nn.tree import Tree
 
 OPEN_UP_TO = 30  # modules that a tree may have to be shown open: about a screen of lines
 INSIDE = "margin:0 0 0 6px;padding-left:14px;border-left:1px solid rgba(128,128,128,.35)"
 MARK = f"color:rgb({ORANGE})"
 
 
-def module_html(module: Module) -> str:
+def module_html(module: Tree) -> str:
     """The module as HTML: its layers as a tree, the parameters of each inside it."""
     opened = sum(1 for _ in module.modules()) <= OPEN_UP_TO
     mode = f'<span style="{FAINT}">· {"training" if module.training else "evaluation"} mode</span>'
     return f'<div style="{BOX}">{_tree("", module, module.training, opened, True, mode)}</div>'
 
 
-def _tree(name: str, module: Module, mode: bool, opened: bool, root: bool, note: str = "") -> str:
+def _tree(name: str, module: Tree, mode: bool, opened: bool, root: bool, note: str = "") -> str:
     """One module: a line, which opens if there is something inside."""
     if module.training is not mode:
         note = f'<b style="{MARK}">· {"training" if module.training else "evaluation"} mode</b>'
@@ -43,7 +40,7 @@ def _tree(name: str, module: Module, mode: bool, opened: bool, root: bool, note:
     )
 
 
-def _tensors(module: Module) -> Iterator[str]:
+def _tensors(module: Tree) -> Iterator[str]:
     """A line for each parameter and buffer of the module itself."""
     for kind, table in (("", module._parameters), ("buffer", module._buffers)):
         for name, tensor in table.items():
@@ -59,7 +56,7 @@ def _tensors(module: Module) -> Iterator[str]:
             )
 
 
-def _count(module: Module) -> str:
+def _count(module: Tree) -> str:
     parameters = list(module.parameters())
     total = sum(parameter.numel() for parameter in parameters)
     frozen = sum(parameter.numel() for parameter in parameters if not parameter.requires_grad)

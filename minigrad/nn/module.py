@@ -13,7 +13,7 @@ from minigrad.autograd.hooks import RemovableHandle
 from minigrad.nn.display import module_html
 from minigrad.nn.hooks import Hook, call_with_hooks, register
 from minigrad.nn.parameter import Parameter
-from minigrad.nn.state import load_state_dict, state_dict
+from minigrad.nn.state_dict import load_state_dict, state_dict
 from minigrad.ops.creation import empty
 from minigrad.tensor import Tensor
 

@@ -4,7 +4,7 @@ Simonyan and Zisserman 2014, section 3.2 and 4. A picture is looked at in severa
 come of it are averaged: over scales (the shorter side made Q pixels long, for several Q), over the picture and its
 mirror image, and in dense evaluation over all places where the network fits in the whole picture.
 
-    views = [recipes.test_transform(recipe, pictures, Q, whole=True) for Q in recipe.test_scales]
+    views = [recipes.evaluation_transform(recipe, pictures, Q, whole=True) for Q in recipe.test_scales]
     print(evaluate_views(model, ImageFolder("pictures/test"), views, dense=True, flip=True)["top5"])
 """
 

@@ -354,10 +354,10 @@ def transforms(recipe: Recipe, pictures: Pictures) -> tuple[T.Compose, T.Compose
         steps.append(T.RandomLighting(recipe.lighting))
     steps.append(_normalize(recipe, pictures))
     scale = recipe.test_scales[0] if recipe.test_scales else None
-    return T.Compose(steps), test_transform(recipe, pictures, scale)
+    return T.Compose(steps), evaluation_transform(recipe, pictures, scale)
 
 
-def test_transform(recipe: Recipe, pictures: Pictures, scale: int | None, whole: bool = False) -> T.Compose:
+def evaluation_transform(recipe: Recipe, pictures: Pictures, scale: int | None, whole: bool = False) -> T.Compose:
     """The test's transform at one scale, the length of the shorter side; `whole` pictures for dense evaluation."""
     size = recipe.size or pictures.side
     steps: list[Any] = [] if scale is None else [T.Resize(scale)]

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-if TYPE_CHECKING:
-    from minigrad.train.trainer import Trainer
+from minigrad.nn import Module
+from minigrad.optim.lr_scheduler import LRScheduler
+from minigrad.optim.optimizer import Optimizer
 
 
-def setup_of(trainer: Trainer) -> dict[str, Any]:
-    """The settings of a new Trainer: of its parts by "optimizer.lr" and the like, and its own."""
-    parameters = sum([p.numel() for p in trainer.model.parameters()])
-    setup: dict[str, Any] = {"model": type(trainer.model).__name__, "parameters": parameters}
-    for i, group in enumerate(trainer.optimizer.param_groups):
-        setup |= _settings("optimizer" if i == 0 else f"optimizer[{i}]", trainer.optimizer, group)
-    setup |= _settings("criterion", trainer.criterion, getattr(trainer.criterion, "__dict__", {}))
-    scheduler = trainer.scheduler
+def setup_of(
+    model: Module, optimizer: Optimizer, criterion: Callable[..., Any], scheduler: LRScheduler | None, **own: Any
+) -> dict[str, Any]:
+    """The settings of a new Trainer: of its parts by "optimizer.lr" and the like, and its `own`."""
+    parameters = sum([p.numel() for p in model.parameters()])
+    setup: dict[str, Any] = {"model": type(model).__name__, "parameters": parameters}
+    for i, group in enumerate(optimizer.param_groups):
+        setup |= _settings("optimizer" if i == 0 else f"optimizer[{i}]", optimizer, group)
+    setup |= _settings("criterion", criterion, getattr(criterion, "__dict__", {}))
     setup |= _settings("scheduler", scheduler, {} if scheduler is None else scheduler.state_dict())
-    own = ("mixup", "accumulate", "clip_norm", "clip_value")
-    setup |= {"schedule_by": trainer.schedule_by, **{name: getattr(trainer.training_step, name) for name in own}}
-    return {**setup, "ema": None if trainer.ema is None else trainer.ema.decay}
+    return {**setup, **own}
 
 
 def loader_setup(loader: Any) -> dict[str, Any]:

@@ -132,7 +132,18 @@ class Trainer:
         self.progress = progress
         self.name = name
         self.classes = classes
-        self.setup = setup_of(self)
+        self.setup = setup_of(
+            model,
+            optimizer,
+            self.criterion,
+            scheduler,
+            schedule_by=self.schedule_by,
+            mixup=mixup,
+            accumulate=accumulate,
+            clip_norm=clip_norm,
+            clip_value=clip_value,
+            ema=ema,
+        )
 
         self.history: list[dict[str, Any]] = []
         self.step = 0

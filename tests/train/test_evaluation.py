@@ -69,7 +69,7 @@ def one_by_one(network, transforms, dense, flip):
 def test_probabilities_are_averaged_over_scales_places_and_mirror_images(network, dense, flip, scales):
     pixels = recipes.PICTURES["imagenet"]
     recipe = replace(recipes.get("vgg"), size=32)
-    views = [recipes.test_transform(recipe, pixels, scale, whole=dense) for scale in scales]
+    views = [recipes.evaluation_transform(recipe, pixels, scale, whole=dense) for scale in scales]
     figures = evaluate_views(network, Photographs(), views, dense=dense, flip=flip, batch_size=3)
     expected = one_by_one(network, views, dense, flip)
     labels = np.array(Photographs().labels)

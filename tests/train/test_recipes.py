@@ -126,7 +126,7 @@ def test_vggs_pictures():
     grey = Image.new("RGB", (400, 400), (124, 116, 104))
     assert np.abs(for_test(grey).array).max() < 0.6  # only the mean is subtracted, on the scale of 0 to 255
     assert recipes.get("vgg").test_scales == (384, 256, 512)
-    whole = recipes.test_transform(recipes.get("vgg"), PICTURES["imagenet"], 256, whole=True)
+    whole = recipes.evaluation_transform(recipes.get("vgg"), PICTURES["imagenet"], 256, whole=True)
     assert whole(PHOTOGRAPH).shape == (3, 256, 341)
 
 

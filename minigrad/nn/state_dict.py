@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from minigrad.autograd import no_grad
 from minigrad.nn.parameter import Parameter
+from minigrad.nn.tree import Tree
 from minigrad.tensor import Tensor
-
-if TYPE_CHECKING:
-    from minigrad.nn.module import Module
 
 
 class IncompatibleKeys(NamedTuple):
@@ -28,13 +26,13 @@ class IncompatibleKeys(NamedTuple):
 class _Place(NamedTuple):
     """Where a tensor of the state lies in the tree."""
 
-    module: Module
+    module: Tree
     table: dict[str, Any]
     name: str
 
 
 def state_dict(
-    self: Module, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
+    self: Tree, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
 ) -> dict[str, Tensor]:
     """Every parameter and persistent buffer by its dotted name, in order; PyTorch's keys.
 
@@ -52,7 +50,7 @@ def state_dict(
 
 
 def load_state_dict(
-    self: Module, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False
+    self: Tree, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False
 ) -> IncompatibleKeys:
     """Copy the tensors of `state_dict` into the parameters and buffers of the same names.
 
@@ -102,7 +100,7 @@ def load_state_dict(
     return IncompatibleKeys(missing, unexpected)
 
 
-def _places(module: Module) -> Iterator[tuple[str, _Place]]:
+def _places(module: Tree) -> Iterator[tuple[str, _Place]]:
     """The parameters, then the persistent buffers, of this module alone."""
     for table in (module._parameters, module._buffers):
         for name, tensor in table.items():
@@ -110,7 +108,7 @@ def _places(module: Module) -> Iterator[tuple[str, _Place]]:
                 yield name, _Place(module, table, name)
 
 
-def _all_places(module: Module) -> Iterator[tuple[str, _Place]]:
+def _all_places(module: Tree) -> Iterator[tuple[str, _Place]]:
     for path, submodule in module.named_modules(remove_duplicate=False):
         for name, place in _places(submodule):
             yield f"{path}.{name}" if path else name, place
