@@ -59,9 +59,6 @@ NOT_YET: set[str] = {
     "nn.summary",
     "nn.utils",
     "onnx",
-    "ops.comparison",
-    "ops.methods",
-    "ops.pointwise",
     "optim.adadelta",
     "optim.adagrad",
     "optim.adam",
@@ -132,7 +129,8 @@ def methods(cls: type) -> Iterator[tuple[str, Callable]]:
     """The public methods that `cls` defines and documents itself."""
     for name, member in vars(cls).items():
         function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
-        if not name.startswith("_") and inspect.isfunction(function) and function.__doc__:
+        its_own = inspect.isfunction(function) and function.__qualname__.startswith(f"{cls.__qualname__}.")
+        if not name.startswith("_") and its_own and function.__doc__:
             yield name, function
 
 

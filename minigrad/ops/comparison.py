@@ -38,7 +38,19 @@ def _comparison(name: str, compare, symbol: str):
         return from_array(compare(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"input {symbol} other for each pair of elements, broadcast."
+    function.__doc__ = f"""Compare element by element: ``input {symbol} other``, as a boolean tensor.
+
+Args:
+    input: a tensor.
+    other: a tensor or a number; the shapes broadcast.
+
+Raises:
+    RuntimeError: the shapes do not broadcast, or the devices differ.
+
+Examples:
+    >>> mg.{name}(mg.tensor([1, 2, 3]), 2).tolist()
+    {compare([1, 2, 3], 2).tolist()}
+"""
     return function
 
 
@@ -50,7 +62,7 @@ gt = _comparison("gt", np.greater, ">")
 ge = _comparison("ge", np.greater_equal, ">=")
 
 
-def _bitwise(name: str, ufunc):
+def _bitwise(name: str, ufunc, symbol: str):
     def function(input: Any, other: Any) -> Tensor:
         x, y = operands(name, input, other)
         for operand in (x, y):
@@ -59,13 +71,24 @@ def _bitwise(name: str, ufunc):
         return from_array(ufunc(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{name} of boolean or integer tensors, broadcast."
+    function.__doc__ = f"""Combine bit by bit: ``input {symbol} other``.
+
+Args:
+    input, other: boolean or integer tensors, or one tensor and a number; the shapes broadcast.
+
+Raises:
+    RuntimeError: an operand is floating-point, the shapes do not broadcast, or the devices differ.
+
+Examples:
+    >>> mg.{name}(mg.tensor([0, 1, 6]), 3)
+    tensor({ufunc([0, 1, 6], 3).tolist()})
+"""
     return function
 
 
-bitwise_and = _bitwise("bitwise_and", np.bitwise_and)
-bitwise_or = _bitwise("bitwise_or", np.bitwise_or)
-bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor)
+bitwise_and = _bitwise("bitwise_and", np.bitwise_and, "&")
+bitwise_or = _bitwise("bitwise_or", np.bitwise_or, "|")
+bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor, "^")
 
 
 def bitwise_not(input: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from numbers import Real
 
 import numpy as np
@@ -102,11 +103,31 @@ CASTS = {
     "long": dtypes.int64,
     "bool": dtypes.bool_,
 }
-IN_PLACE = [
-    "add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "sqrt", "sigmoid", "tanh", "clamp",
-    "round", "floor", "ceil", "masked_fill", "scatter", "scatter_add", "index_add", "index_put", "tril",
-    "triu",
-]  # fmt: skip
+# What is a method in place too, with the example of its docstring.
+IN_PLACE = {
+    "add": "mg.tensor([1.0, 2.0]).add_(10) -> tensor([11., 12.])",
+    "sub": "mg.tensor([1.0, 2.0]).sub_(10) -> tensor([-9., -8.])",
+    "mul": "mg.tensor([1.0, 2.0]).mul_(10) -> tensor([10., 20.])",
+    "div": "mg.tensor([1.0, 2.0]).div_(4) -> tensor([0.2500, 0.5000])",
+    "pow": "mg.tensor([1.0, 2.0]).pow_(3) -> tensor([1., 8.])",
+    "neg": "mg.tensor([1.0, -2.0]).neg_() -> tensor([-1.,  2.])",
+    "abs": "mg.tensor([1.0, -2.0]).abs_() -> tensor([1., 2.])",
+    "exp": "mg.tensor([0.0, 1.0]).exp_() -> tensor([1.0000, 2.7183])",
+    "sqrt": "mg.tensor([4.0, 9.0]).sqrt_() -> tensor([2., 3.])",
+    "sigmoid": "mg.tensor([0.0, 2.0]).sigmoid_() -> tensor([0.5000, 0.8808])",
+    "tanh": "mg.tensor([0.0, 1.0]).tanh_() -> tensor([0.0000, 0.7616])",
+    "clamp": "mg.tensor([-1.0, 2.0]).clamp_(min=0) -> tensor([0., 2.])",
+    "round": "mg.tensor([0.4, 1.6]).round_() -> tensor([0., 2.])",
+    "floor": "mg.tensor([0.4, 1.6]).floor_() -> tensor([0., 1.])",
+    "ceil": "mg.tensor([0.4, 1.6]).ceil_() -> tensor([1., 2.])",
+    "masked_fill": "mg.tensor([1.0, 2.0]).masked_fill_(mg.tensor([True, False]), 0) -> tensor([0., 2.])",
+    "scatter": "mg.tensor([1.0, 2.0]).scatter_(0, mg.tensor([1]), 5.0) -> tensor([1., 5.])",
+    "scatter_add": "mg.tensor([1.0, 2.0]).scatter_add_(0, mg.tensor([1]), mg.tensor([5.0])) -> tensor([1., 7.])",
+    "index_add": "mg.tensor([1.0, 2.0]).index_add_(0, mg.tensor([1]), mg.tensor([5.0])) -> tensor([1., 7.])",
+    "index_put": "mg.tensor([1.0, 2.0]).index_put_((mg.tensor([1]),), mg.tensor([5.0])) -> tensor([1., 5.])",
+    "tril": "mg.tensor([[1, 2], [3, 4]]).tril_() -> tensor([[1, 0],  [3, 4]])",
+    "triu": "mg.tensor([[1, 2], [3, 4]]).triu_() -> tensor([[1, 2],  [0, 4]])",
+}
 
 
 def _operator(function):
@@ -133,7 +154,15 @@ def _cast(name: str, dtype):
         return convert.to(self, dtype, memory_format=memory_format)
 
     method.__name__ = name
-    method.__doc__ = f"The tensor as {dtype}."
+    method.__doc__ = f"""Convert to {dtype}; gradients flow through and are converted back.
+
+Args:
+    memory_format: as for `to`.
+
+Examples:
+    >>> mg.tensor([0, 1]).{name}().dtype
+    {dtype!r}
+"""
     return method
 
 
@@ -156,7 +185,19 @@ def _in_place(function, name: str):
         return write(self, result, computed=True)
 
     method.__name__ = f"{name}_"
-    method.__doc__ = f"As `{name}`, in place."
+    call, _, result = IN_PLACE[name].partition(" -> ")
+    parameters = ", ".join([f"`{parameter}`" for parameter in list(signature(function).parameters)[1:]])
+    see = f"; `{name}` describes {parameters}" if parameters else ""
+    method.__doc__ = f"""Compute `{name}` and write the result into this tensor{see}.
+
+Raises:
+    RuntimeError: the result has another shape, its dtype cannot be cast to this tensor's, or this tensor cannot be
+        written in place: a leaf that requires grad, or a view with overlapping elements.
+
+Examples:
+    >>> {call}
+    {result}
+"""
     return method
 
 

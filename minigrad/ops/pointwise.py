@@ -1,7 +1,4 @@
-"""Functions of one variable: each is two formulas, the value and the derivative.
-
-See `pointwise`, and the list below it.
-"""
+"""Functions of one variable, each made of two formulas: the value and the derivative."""
 
 from __future__ import annotations
 
@@ -49,13 +46,43 @@ __all__ = [
 
 Pointwise = Callable[[Tensor], Tensor]
 
+# What a function computes, and an example: values and results.
+DESCRIBED = {
+    "abs": ("Take the absolute value (derivative 0 at 0) of", "-1.5, 2.0", "1.5000, 2.0000"),
+    "sign": ("Take the sign, -1, 0 or 1, of", "-1.5, 0.0, 2.0", "-1.,  0.,  1."),
+    "exp": ("Apply ``e^x`` to", "0.0, 1.0", "1.0000, 2.7183"),
+    "expm1": ("Apply ``e^x - 1``, accurate for small x, to", "0.0, 1.0", "0.0000, 1.7183"),
+    "log": ("Take the natural logarithm of", "1.0, 2.0", "0.0000, 0.6931"),
+    "log1p": ("Apply ``log(1 + x)``, accurate for small x, to", "0.0, 1.0", "0.0000, 0.6931"),
+    "log2": ("Take the logarithm to base 2 of", "1.0, 8.0", "0., 3."),
+    "sqrt": ("Take the square root of", "4.0, 2.0", "2.0000, 1.4142"),
+    "rsqrt": ("Apply ``1 / sqrt(x)`` to", "4.0, 1.0", "0.5000, 1.0000"),
+    "square": ("Apply ``x * x`` to", "-3.0, 2.0", "9., 4."),
+    "reciprocal": ("Apply ``1 / x`` to", "4.0, -1.0", " 0.2500, -1.0000"),
+    "sin": ("Take the sine, in radians, of", "0.0, 1.0", "0.0000, 0.8415"),
+    "cos": ("Take the cosine, in radians, of", "0.0, 1.0", "1.0000, 0.5403"),
+    "tanh": ("Take the hyperbolic tangent of", "0.0, 1.0", "0.0000, 0.7616"),
+    "sigmoid": ("Apply ``1 / (1 + e^-x)`` to", "0.0, 2.0, -1000.0", "0.5000, 0.8808, 0.0000"),
+    "erf": (
+        "Apply the error function, 2 / sqrt(pi) times the integral of ``e^-t^2`` from 0 to x, to",
+        "0.0, 1.0",
+        "0.0000, 0.8427",
+    ),
+    "floor": ("Round down", "-1.5, 1.5", "-2.,  1."),
+    "ceil": ("Round up", "-1.5, 1.5", "-1.,  2."),
+    "trunc": ("Round towards 0", "-1.5, 1.5", "-1.,  1."),
+}
+
 
 def pointwise(name: str, value, derivative, of: str = "input", integers: str = "float") -> Pointwise:
-    """A public function of one variable from its value and its derivative.
+    """Make a function of one variable from its value and its derivative; a public one is described in `DESCRIBED`.
 
-    ``value(xp, x)`` computes with arrays, `xp` being their module (NumPy or CuPy). ``derivative(grad, t)`` is
-    written in tensors, `t` being the function's `of` = "input" or "output", whichever makes it simpler; None
-    for a derivative that is 0 everywhere. `integers` says what becomes of them: "float" or "same".
+    Args:
+        name: the function's name.
+        value: ``value(xp, x)`` computes with arrays; `xp` is their module, NumPy or CuPy.
+        derivative: ``derivative(grad, t)`` computes with tensors; None if the derivative is 0 everywhere.
+        of: what `derivative` is given as `t`, the function's "input" or "output", whichever is simpler.
+        integers: what integers become, "float" or "same".
     """
 
     def forward(ctx, x):
@@ -79,8 +106,20 @@ def pointwise(name: str, value, derivative, of: str = "input", integers: str = "
         return operation.apply(check_tensor(name, "input", input))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{name}(x) of every element; the derivative is taken from the {of}."
+    if name in DESCRIBED:
+        function.__doc__ = _docstring(name, integers == "float", derivative is None)
     return function
+
+
+def _docstring(name: str, as_float: bool, flat: bool) -> str:
+    what, before, after = DESCRIBED[name]
+    notes = ["Integers and booleans become floating-point numbers."] * as_float
+    notes += ["The derivative is 0 everywhere."] * flat
+    paragraphs = [f"{what} every element of `input`, a tensor of any shape."]
+    if notes:
+        paragraphs.append(" ".join(notes))
+    paragraphs.append(f"Examples:\n    >>> mg.{name}(mg.tensor([{before}]))\n    tensor([{after}])")
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _sign(xp, x):
@@ -130,7 +169,15 @@ trunc = pointwise("trunc", lambda xp, x: xp.trunc(x) if x.dtype.kind == "f" else
 
 
 def neg(input: Tensor) -> Tensor:
-    """-input; booleans have no negative."""
+    """Negate every element of `input`, a tensor of any shape.
+
+    Raises:
+        RuntimeError: the input is boolean; use ~ or `logical_not`.
+
+    Examples:
+        >>> mg.neg(mg.tensor([1.0, -2.0]))
+        tensor([-1.,  2.])
+    """
     check_tensor("neg", "input", input)
     if input.dtype == bool:
         raise RuntimeError("neg: negation of a bool tensor is not supported; use ~ or logical_not instead")
@@ -189,7 +236,17 @@ class ReLUBackward(Function):
 
 
 def relu(input: Tensor) -> Tensor:
-    """max(x, 0) of every element; the derivative at 0 is 0."""
+    """Apply ``max(x, 0)`` to every element of `input`, a tensor of any shape; the derivative at 0 is 0.
+
+    Raises:
+        RuntimeError: the input is boolean.
+
+    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines" (ICML 2010).
+
+    Examples:
+        >>> mg.relu(mg.tensor([-1.0, 0.0, 2.0]))
+        tensor([0., 0., 2.])
+    """
     check_tensor("relu", "input", input)
     if input.dtype.kind == "b":
         raise RuntimeError("relu: boolean inputs are not supported; convert them with .float()")
@@ -197,7 +254,15 @@ def relu(input: Tensor) -> Tensor:
 
 
 def relu_(input: Tensor) -> Tensor:
-    """As `relu`, in place."""
+    """Apply `relu` to `input` in place, and return it.
+
+    Raises:
+        RuntimeError: the input is boolean, or cannot be written in place.
+
+    Examples:
+        >>> mg.relu_(mg.tensor([-1.0, 0.0, 2.0]))
+        tensor([0., 0., 2.])
+    """
     check_tensor("relu_", "input", input)
     check_writable(input)
     if isinstance(input, Forthcoming) or (input._base is None and is_dense(input.array)):
@@ -206,7 +271,18 @@ def relu_(input: Tensor) -> Tensor:
 
 
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
-    """The nearest integer, halves to the even one; with `decimals`, the nearest number of that many digits."""
+    """Round to the nearest integer, halves to the even one.
+
+    Args:
+        input: a tensor; integers are returned as they are.
+        decimals: round to this many decimal digits; negative ones round to tens, hundreds, ...
+
+    Examples:
+        >>> mg.round(mg.tensor([0.5, 1.5, 2.6]))
+        tensor([0., 2., 3.])
+        >>> mg.round(mg.tensor([3.14159]), decimals=2)
+        tensor([3.1400])
+    """
     check_tensor("round", "input", input)
     check_number("round", "decimals", decimals)
     if input.dtype.kind != "f":
