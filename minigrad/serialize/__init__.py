@@ -1,11 +1,12 @@
 """Saving and loading: safetensors, and PyTorch's own files read and written without PyTorch.
 
-Neither format can run code when it is read: safetensors has none, and PyTorch's pickles are read here by an
-interpreter that can build nothing but tensors and plain containers.
+No file can run code when it is read, unless `load` is told to with `weights_only=False`: safetensors has none, and
+PyTorch's pickles are read here by an interpreter that can build nothing but tensors and plain values.
 """
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,60 +14,100 @@ from typing import Any, BinaryIO
 from minigrad.device import device, to_device
 from minigrad.serialize import pytorch, safetensors
 from minigrad.serialize.files import atomic_write
-from minigrad.tensor import Tensor, from_array
+from minigrad.serialize.plain_pickle import Skipped
+from minigrad.tensor import from_array
 
-__all__ = ["load", "save"]
+__all__ = ["Skipped", "load", "save"]
 
 
-def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
+def save(
+    obj: Any,
+    f: str | os.PathLike[str] | BinaryIO,
+    pickle_module: Any = None,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
     """Write `obj` to `f`, a path or an open binary file.
 
-    The suffix says the format. `.safetensors` holds a flat dict of tensors (a model's `state_dict()`); `.pt`
-    and `.pth` hold PyTorch's format, which also takes nested dicts, lists, tuples, numbers, strings, bytes
-    and None (a checkpoint to resume from), and which `torch.load(f, weights_only=True)` reads. A file object
-    without such a name gets PyTorch's format.
+    A name that ends in `.safetensors` gets that format, which holds a flat dict of tensors (a model's
+    `state_dict()`). Any other name, or none, gets PyTorch's. What consists of tensors, dicts, lists, tuples, sets,
+    numbers, strings, bytes and None (a checkpoint to resume from) is read back by `load` and by
+    `torch.load(f, weights_only=True)`. Other objects are pickled, a whole module too: `load` then needs
+    `weights_only=False`, and the classes where they were; prefer the module's `state_dict()`, which any program reads.
 
     A path is written atomically: the file that was there stays until the new one is whole.
 
-    Errors: ValueError for another suffix, TypeError for what the format cannot hold, RuntimeError when the
-    folder does not exist.
+    Args:
+        obj: what to save.
+        f: a path, or a binary file open for writing.
+        pickle_module, pickle_protocol, _use_new_zipfile_serialization: taken for PyTorch's sake, and not looked at.
+
+    Raises:
+        TypeError: `obj` holds what the format cannot (a lambda, an open file), said with its place in `obj`.
+        RuntimeError: the folder does not exist.
+
+    Example:
+        >>> import io
+        >>> import minigrad as mg
+        >>> file = io.BytesIO()
+        >>> mg.save({"weight": mg.ones(2), "epoch": 3}, file)
+        >>> _ = file.seek(0)
+        >>> mg.load(file)
+        {'weight': tensor([1., 1.]), 'epoch': 3}
     """
     if not isinstance(f, (str, os.PathLike)):
         if not hasattr(f, "write"):
             raise TypeError(f"save: f must be a path or a binary file, got {type(f).__name__}")
+        if isinstance(f, io.TextIOBase):
+            raise TypeError("save: f is open in text mode; open it with 'wb'")
         name = getattr(f, "name", "")
-        suffix = Path(name).suffix if isinstance(name, str) else ""
-        if suffix == ".safetensors":
-            f.write(safetensors.encode(obj))
-        else:
-            pytorch.write(obj, f)
+        whole = io.BytesIO()  # a compressed file, or a pipe, cannot go back to write an archive's sizes
+        _write(obj, whole, Path(name).suffix if isinstance(name, str) else "")
+        f.write(whole.getbuffer())
         return
     path = Path(f)
-    if path.suffix not in (".safetensors", ".pt", ".pth"):
-        raise ValueError(
-            f"save: {str(path)!r}: the suffix says the format; "
-            "use .safetensors (a flat dict of tensors), or .pt or .pth (anything nested)"
-        )
     if not path.parent.is_dir():
         raise RuntimeError(f"save: the folder {str(path.parent)!r} does not exist; make it first")
     with atomic_write(path) as file:
-        if path.suffix == ".safetensors":
-            file.write(safetensors.encode(obj))
-        else:
-            pytorch.write(obj, file)
+        _write(obj, file, path.suffix)
 
 
-def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, *, weights_only: bool = True) -> Any:
-    """Read what `save`, `torch.save` or safetensors wrote: the content, not the suffix, says the format.
+def _write(obj: Any, file: BinaryIO, suffix: str) -> None:
+    if suffix == ".safetensors":
+        file.write(safetensors.encode(obj))
+    else:
+        pytorch.write(obj, file)
 
-    Tensors come back on the CPU, or on `map_location` where one is given. bfloat16 becomes float32.
-    PyTorch's files, zip and legacy, may hold tensors and plain containers only.
 
-    Errors: FileNotFoundError, RuntimeError (one line) for a file that is truncated, corrupt, of another
-    format, or that asks for any class or function beyond tensors and plain containers.
+def load(
+    f: str | os.PathLike[str] | BinaryIO,
+    map_location: Any = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool = True,
+    mmap: bool | None = None,
+    skip_unknown: bool = False,
+) -> Any:
+    """Read what `save`, `torch.save` or safetensors wrote: the content, not the name, says the format.
+
+    bfloat16 becomes float32. PyTorch's files, zip and legacy, may hold tensors and plain values: containers, numbers,
+    strings, NumPy's arrays and numbers, dtypes, devices, paths, dates, `argparse.Namespace`.
+
+    Args:
+        f: a path, or a binary file open for reading.
+        map_location: the device for the tensors, or PyTorch's other forms of it: a dict from devices in the file to
+            others, or a function of a tensor and its device in the file that returns the tensor where it is to be.
+            By default the CPU.
+        weights_only: False lets the file run code, as Python's pickles do, to build objects of any class: only for
+            files from those whom you trust.
+        skip_unknown: leave out objects of classes that cannot be read, with a warning that names them; a `Skipped`
+            stands in the place of each.
+        pickle_module, mmap: taken for PyTorch's sake, and not looked at.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        RuntimeError: the file is truncated, corrupt, of another format, or holds what cannot be read.
     """
-    if not weights_only:
-        raise ValueError("load: weights_only=False would run code from the file; only True is supported")
     if hasattr(f, "read"):
         content, source = f.read(), repr(getattr(f, "name", None) or type(f).__name__)
     else:
@@ -78,28 +119,27 @@ def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, *, weig
         content = Path(f).read_bytes()
     if not isinstance(content, bytes):
         raise TypeError(f"load: {source} is open in text mode; open it with 'rb'")
-    obj = _decode(content, source)
-    return obj if map_location is None else _to(obj, device(map_location))
-
-
-def _decode(content: bytes, source: str) -> Any:
     if not content:
-        raise RuntimeError(f"load: {source} is empty")
+        raise RuntimeError(f"load: {source} is empty, or was read to its end before")
+    reading = pytorch.Reading(source, _place(map_location), weights_only, skip_unknown)
     if content.startswith(b"PK"):
-        return pytorch.read_zip(content, source)
+        return pytorch.read_zip(content, reading)
     if content.startswith(b"\x80"):
-        return pytorch.read_legacy(content, source)
+        return pytorch.read_legacy(content, reading)
     if content[8:9] == b"{":  # safetensors: the header's length in 8 bytes, then the header, JSON
-        return safetensors.decode(content, source)
+        tensors = safetensors.decode(content, source)
+        return {name: from_array(to_device(t.array, reading.place(t.array, "cpu"))) for name, t in tensors.items()}
     raise RuntimeError(f"load: {source} is neither a safetensors file nor one of PyTorch's")
 
 
-def _to(obj: Any, where: device) -> Any:
-    """`obj` with every tensor in it on the device `where`."""
-    if isinstance(obj, Tensor):
-        return from_array(to_device(obj.array, where), obj.requires_grad)
-    if isinstance(obj, dict):
-        return type(obj)((key, _to(value, where)) for key, value in obj.items())
-    if isinstance(obj, (list, tuple)):
-        return type(obj)(_to(value, where) for value in obj)
-    return obj
+def _place(map_location: Any) -> pytorch.Place:
+    """`map_location` in all its forms as a function of a storage's numbers and its device in the file."""
+    if map_location is None:
+        return lambda numbers, location: None
+    if callable(map_location):
+        return lambda numbers, location: getattr(map_location(from_array(numbers), location), "device", None)
+    if isinstance(map_location, dict):
+        mapped = {str(key): device(value) for key, value in map_location.items()}
+        return lambda numbers, location: mapped.get(location)
+    where = device(map_location)
+    return lambda numbers, location: where

@@ -1,4 +1,4 @@
-"""Pickles of plain values: numbers, strings, bytes, None, lists, tuples, dicts, and what two hooks let in.
+"""Pickles of plain values, read without running what they name.
 
 A pickle is a program for a small stack machine, and Python's own machine calls any function that the program
 names. The one here reads the same instructions (`pickletools` decodes them) but knows only those that build
@@ -8,13 +8,9 @@ plain values; a function runs only when the caller's `find_global` returned it.
 from __future__ import annotations
 
 import pickletools
-import struct
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from pickle import encode_long
 from typing import Any, BinaryIO
-
-import numpy as np
 
 MARK = object()  # where on the stack a tuple, or a row of items, begins
 
@@ -37,19 +33,38 @@ CONSTRUCTORS: dict[str, Callable[[], Any]] = {
 
 
 class Global:
-    """What a pickle may name: a function that REDUCE may call, or (without one) a mere name."""
+    """What a pickle may name: a function or class that it may call, or (without `build`) a mere name."""
 
     def __init__(self, name: str, build: Callable[..., Any] | None = None):
         self.name = name
         self.build = build
 
 
-def read(file: BinaryIO, find_global: Callable[[str, str], Global], persistent_load: Callable[[Any], Any]) -> Any:
+class Unfinished:
+    """An object that a pickle calls into being empty and then gives its state: `finish(state)` makes it."""
+
+    def __init__(self, finish: Callable[[Any], Any]):
+        self.finish = finish
+        self.memo_keys: list[int] = []
+
+
+class Skipped:
+    """Stands in a loaded value where an object was that `load(..., skip_unknown=True)` left out."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Skipped({self.name!r})"
+
+
+def read(file: BinaryIO, find_global: Callable[[str, str], Any], persistent_load: Callable[[Any], Any]) -> Any:
     """The value of the next pickle in `file`, which is left behind its last instruction.
 
-    `find_global(module, name)` answers for every class or function the pickle names, or raises;
-    `persistent_load(key)` gives the objects that lie outside the pickle. Errors: ValueError for an
-    instruction that no plain value needs, or for broken bytes.
+    `find_global(module, name)` answers for every class or function the pickle names: a `Global`, a plain value, or
+    a `Skipped`, which then also stands for what the pickle builds with it; or it raises. `persistent_load(key)`
+    gives the objects that lie outside the pickle. Errors: ValueError for an instruction that no plain value needs,
+    or for broken bytes.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -64,10 +79,17 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Global], persistent_l
         del stack[start:]
         return items
 
-    def container(kind: type) -> Any:
-        if not isinstance(stack[-1], kind):
-            raise ValueError(f"a {kind.__name__}'s items are given to a {type(stack[-1]).__name__}")
-        return stack[-1]
+    def fill(method: str, *arguments: Any, kinds: tuple[type, ...]) -> None:
+        """Call a container's method; a Skipped takes no items."""
+        if isinstance(stack[-1], kinds):
+            getattr(stack[-1], method)(*arguments)
+        elif not isinstance(stack[-1], Skipped):
+            raise ValueError(f"a {kinds[0].__name__}'s items are given to a {type(stack[-1]).__name__}")
+
+    def remember(key: int) -> None:
+        memo[key] = stack[-1]
+        if isinstance(stack[-1], Unfinished):
+            stack[-1].memo_keys.append(key)
 
     operations: Iterable[tuple[Any, Any, Any]] = pickletools.genops(file)
     for opcode, argument, _ in operations:
@@ -76,6 +98,10 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Global], persistent_l
                 stack.append(argument)
             case name if name in CONSTRUCTORS:
                 stack.append(CONSTRUCTORS[name]())
+            case "BYTEARRAY8":
+                stack.append(bytearray(argument))
+            case "FROZENSET":
+                stack.append(frozenset(pop_to_mark()))
             case "TUPLE":
                 stack.append(tuple(pop_to_mark()))
             case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
@@ -83,23 +109,24 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Global], persistent_l
                 stack[-count:] = [tuple(stack[-count:])]
             case "APPEND":
                 item = stack.pop()
-                container(list).append(item)
+                fill("append", item, kinds=(list, deque))
             case "APPENDS":
                 items = pop_to_mark()
-                container(list).extend(items)
+                fill("extend", items, kinds=(list, deque))
             case "ADDITEMS":
                 items = pop_to_mark()
-                container(set).update(items)
+                fill("update", items, kinds=(set,))
             case "SETITEM":
                 value, key = stack.pop(), stack.pop()
-                container(dict)[key] = value
+                fill("__setitem__", key, value, kinds=(dict,))
             case "SETITEMS":
                 items = pop_to_mark()
-                container(dict).update(zip(items[::2], items[1::2], strict=True))
+                for pair in zip(items[::2], items[1::2], strict=True):
+                    fill("__setitem__", *pair, kinds=(dict,))
             case "BINPUT" | "LONG_BINPUT" | "PUT":
-                memo[argument] = stack[-1]
+                remember(argument)
             case "MEMOIZE":
-                memo[len(memo)] = stack[-1]
+                remember(len(memo))
             case "BINGET" | "LONG_BINGET" | "GET":
                 stack.append(memo[argument])
             case "GLOBAL":
@@ -109,15 +136,21 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Global], persistent_l
                 stack.append(find_global(module, name))
             case "BINPERSID":
                 stack.append(persistent_load(stack.pop()))
-            case "REDUCE":
+            case "REDUCE" | "NEWOBJ":
                 arguments, function = stack.pop(), stack.pop()
-                if not isinstance(function, Global) or function.build is None:
-                    raise ValueError("it calls what is not a function")
-                stack.append(function.build(*arguments))
+                stack.append(call(function, arguments))
+            case "NEWOBJ_EX":
+                keywords, arguments, function = stack.pop(), stack.pop(), stack.pop()
+                stack.append(call(function, arguments, keywords))
             case "BUILD":
-                # PyTorch hangs `_metadata`, the layers' version numbers, on a state_dict
-                stack.pop()
-                container(OrderedDict)
+                state = stack.pop()
+                built = stack[-1]
+                if isinstance(built, Unfinished):
+                    stack[-1] = built.finish(state)
+                    memo.update(dict.fromkeys(built.memo_keys, stack[-1]))
+                elif not isinstance(built, (OrderedDict, Skipped)):
+                    # PyTorch hangs `_metadata`, the layers' version numbers, on a state_dict: it is not needed here
+                    raise ValueError(f"a state is given to a {type(built).__name__}, which has none")
             case "PROTO" | "FRAME":
                 pass
             case "STOP":
@@ -127,68 +160,10 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Global], persistent_l
     raise ValueError("it ends before its STOP instruction")
 
 
-def refuse(value: Any, place: str) -> bytes:
-    raise TypeError(f"save: {value!r} is no plain value")
-
-
-def write(obj: Any, encode_other: Callable[[Any, str], bytes] = refuse) -> bytes:
-    """`obj` as a pickle of protocol 2, which every PyTorch reads.
-
-    `encode_other(value, place)` gives the instructions for a value that is not plain, or raises; `place`
-    is where it stands, as in "['model']['conv1.weight']".
-    """
-    return b"\x80\x02" + instructions(obj, encode_other) + b"."
-
-
-def instructions(
-    obj: Any,
-    encode_other: Callable[[Any, str], bytes] = refuse,
-    place: str = "",
-    inside: tuple[int, ...] = (),
-) -> bytes:
-    """The instructions that leave `obj` on the stack; `inside` holds the ids of the containers around it."""
-    if isinstance(obj, np.generic):
-        obj = obj.item()
-    match obj:
-        case None:
-            return b"N"
-        case bool():
-            return b"\x88" if obj else b"\x89"
-        case int() if -(2**31) <= obj < 2**31:
-            return b"J" + struct.pack("<i", obj)
-        case int():
-            digits = encode_long(int(obj))
-            return b"\x8a" + bytes([len(digits)]) + digits
-        case float():
-            return b"G" + struct.pack(">d", obj)
-        case str():
-            text = obj.encode("utf-8", "surrogatepass")
-            return b"X" + struct.pack("<I", len(text)) + text
-        case bytes():  # protocol 2 has no bytes: they travel as text
-            return call("_codecs", "encode", (obj.decode("latin1"), "latin1"))
-    if not isinstance(obj, (dict, list, tuple)):
-        return encode_other(obj, place)
-    if id(obj) in inside:
-        raise ValueError(f"save: the value at {place} contains itself")
-    inside = (*inside, id(obj))
-
-    def item(key: Any, value: Any) -> bytes:
-        return instructions(value, encode_other, f"{place}[{key!r}]", inside)
-
-    if isinstance(obj, tuple):
-        return b"(" + b"".join(item(*pair) for pair in enumerate(obj)) + b"t"
-    if isinstance(obj, list):
-        return b"](" + b"".join(item(*pair) for pair in enumerate(obj)) + b"e"
-    start = call("collections", "OrderedDict", ()) if isinstance(obj, OrderedDict) else b"}"
-    pairs = (instructions(key, refuse) + item(key, value) for key, value in obj.items())
-    return start + b"(" + b"".join(pairs) + b"u"
-
-
-def refer(module: str, name: str) -> bytes:
-    """The instruction that names a class or function."""
-    return f"c{module}\n{name}\n".encode()
-
-
-def call(module: str, name: str, arguments: tuple[Any, ...]) -> bytes:
-    """The instructions that name a function and call it with plain arguments."""
-    return refer(module, name) + instructions(arguments) + b"R"
+def call(function: Any, arguments: tuple[Any, ...], keywords: Any = None) -> Any:
+    """What a pickle builds by calling `function`, which `find_global` must have let in."""
+    if isinstance(function, Skipped):
+        return function
+    if not isinstance(function, Global) or function.build is None or keywords:
+        raise ValueError("it calls what is not a function")
+    return function.build(*arguments)
