@@ -1,1 +1,35 @@
-"""The hot loops: an operation a folder, its implementations side by side, plain arrays in and out."""
+"""The hot loops: an operation a folder, its implementations side by side, plain arrays in and out.
+
+minigrad imports from here and no deeper. `cpu`, `cuda` and `philox` are packages, read when they are asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if __name__ == "kernels":
+    raise ImportError("the kernels are imported as minigrad.kernels, not as kernels: each of them is one module")
+
+from .cuda import assertions
+from .cuda.capture import Capture, capturing, into
+from .dispatch import implementation, use_kernels
+from .geometry import Pair, is_channels_last, is_dense, output_size
+
+if TYPE_CHECKING:
+    from . import cpu, cuda, philox
+
+__all__ = [
+    "Capture",
+    "Pair",
+    "assertions",
+    "capturing",
+    "cpu",
+    "cuda",
+    "implementation",
+    "into",
+    "is_channels_last",
+    "is_dense",
+    "output_size",
+    "philox",
+    "use_kernels",
+]

@@ -30,7 +30,7 @@ from minigrad.generator import (
     seed,
     set_rng_state,
 )
-from minigrad.kernels.dispatch import use_kernels
+from minigrad.kernels import use_kernels
 from minigrad.ops.activation import log_softmax, softmax
 from minigrad.ops.comparison import *
 from minigrad.ops.convert import *

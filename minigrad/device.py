@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
-from minigrad.kernels.cuda import assertions
+from minigrad.kernels import assertions, cuda
 
 
 class device:
@@ -56,8 +56,6 @@ def array_module(array) -> ModuleType:
     """The module whose functions work on `array`: NumPy, or for an array on a GPU CuPy (or the simulator's arrays)."""
     if isinstance(array, np.ndarray):
         return np
-    from minigrad.kernels import cuda  # here and below: nothing of CUDA is read where it is not used
-
     return cuda.array_module(array)
 
 
@@ -80,8 +78,6 @@ def arrays_on(where: device | str | None) -> ModuleType:
 
 def cuda_backend():
     """The device layer (`Backend` in kernels/cuda/device.py); without a GPU a RuntimeError, in one line, says why."""
-    from minigrad.kernels import cuda
-
     return cuda.backend()
 
 
@@ -137,16 +133,16 @@ def _in_memory_order(array, copy):
 
 def get_num_threads() -> int:
     """The number of threads that computations on the CPU use."""
-    from minigrad.kernels.cpu.jit import get_num_threads  # here and below: it imports Numba
+    from minigrad.kernels import cpu  # here and below: it imports Numba
 
-    return get_num_threads()
+    return cpu.get_num_threads()
 
 
 def set_num_threads(count: int) -> None:
     """Let computations on the CPU use `count` threads; the results do not depend on it."""
-    from minigrad.kernels.cpu.jit import set_num_threads
+    from minigrad.kernels import cpu
 
-    set_num_threads(count)
+    cpu.set_num_threads(count)
 
 
 def _keep_freed_memory() -> None:

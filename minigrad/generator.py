@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.device import device as as_device
-from minigrad.kernels.cuda.capture import capturing
+from minigrad.kernels import capturing
 from minigrad.tensor import Tensor, from_array
 
 

@@ -1,10 +1,11 @@
-"""What a person gets who installs minigrad: all packages, a light import, and no need for optional parts."""
+"""What a person gets who installs or clones minigrad: all files, a light import, and no need for optional parts."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,54 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def run(code: str, *flags: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, check=False)
+def run(code: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=cwd)
 
 
-def test_every_package_is_listed():
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    found = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "minigrad").rglob("__init__.py")}
-    kernels = (ROOT / "kernels").rglob("__init__.py")
-    found |= {".".join(("minigrad", *p.parent.relative_to(ROOT).parts)) for p in kernels}
-    assert set(listed) == found
-    assert listed == sorted(listed)
+def built(target: str, folder: Path) -> dict[str, bytes]:
+    """The files of the package that hatchling builds."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def files(folder: str) -> list[Path]:
+    paths = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()]
+    return [path for path in paths if "__pycache__" not in path.parts]
+
+
+def test_wheel_holds_the_package_and_its_kernels(tmp_path):
+    pytest.importorskip("hatchling")
+    wheel = built("wheel", tmp_path)
+    expected = {path.as_posix() for path in files("minigrad")} - {"minigrad/kernels.py"}
+    expected |= {f"minigrad/{path.as_posix()}" for path in files("kernels")}
+    assert {name for name in wheel if ".dist-info/" not in name} == expected
+
+
+def test_editable_install_copies_nothing(tmp_path):
+    pytest.importorskip("hatchling")
+    wheel = built("wheel:editable", tmp_path)
+    ((name, content),) = [item for item in wheel.items() if ".dist-info/" not in item[0]]
+    assert name.endswith(".pth") and Path(content.decode().strip()) == ROOT
+
+
+def test_bare_clone_can_be_imported(tmp_path):
+    for folder in ("minigrad", "kernels"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    result = run(
+        "import sys, minigrad, minigrad.kernels.matmul.reference\n"
+        "print(minigrad.kernels.__file__, minigrad.kernels is sys.modules['minigrad.kernels'])\n"
+        "print([name for name in sys.modules if name.partition('.')[0] == 'kernels'])",
+        cwd=tmp_path,
+    )
+    assert result.stdout.splitlines() == [f"{tmp_path / 'kernels' / '__init__.py'} True", "[]"], result.stderr
+
+
+def test_kernels_go_by_one_name():
+    result = run("import kernels", cwd=ROOT)
+    assert "ImportError: the kernels are imported as minigrad.kernels" in result.stderr
 
 
 @pytest.mark.parametrize("module", ["numba", "scipy", "matplotlib", "PIL", "safetensors", "rich", "cupy", "torch"])
@@ -36,10 +74,3 @@ def test_import_survives_a_broken_cupy(tmp_path, broken):
     (tmp_path / "cupy.py").write_text(broken)
     result = run(f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import minigrad as mg; print(mg.ones(2).sum())")
     assert result.returncode == 0, result.stderr
-
-
-def test_wheel_data_is_declared():
-    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["*"]
-    sample = ROOT / "minigrad" / "vision" / "datasets" / "fashion_mnist_sample"
-    for path in [*sample.iterdir(), ROOT / "minigrad" / "py.typed"]:
-        assert any(path.match(pattern) for pattern in data), path

@@ -53,8 +53,9 @@ def _loads(layer: str) -> bool:
 # Without TBB and OpenMP (a slim container lacks libgomp) only workqueue is left, which takes one kernel at a time.
 _ONE_AT_A_TIME = not (_loads("tbbpool") or _loads("omppool"))
 _running = threading.RLock()
+config: Any = numba.config  # its names are set when it is imported
 if "NUMBA_THREADING_LAYER" not in os.environ:
-    numba.config.THREADING_LAYER = "workqueue" if _ONE_AT_A_TIME else "threadsafe"
+    config.THREADING_LAYER = "workqueue" if _ONE_AT_A_TIME else "threadsafe"
 
 numba.get_num_threads()  # starts the threads
 
@@ -132,7 +133,7 @@ def set_num_threads(count: int) -> None:
     At most as many as Numba started with (`numba.config.NUMBA_NUM_THREADS`, by default the CPU's count).
     No result depends on it: reductions run over fixed partitions.
     """
-    limit = numba.config.NUMBA_NUM_THREADS
+    limit = config.NUMBA_NUM_THREADS
     if isinstance(count, bool) or not isinstance(count, int):
         raise TypeError(f"set_num_threads: expected an int, got {type(count).__name__}")
     if not 1 <= count <= limit:

@@ -6,8 +6,9 @@ the narrow layer that everything goes through; it runs on a GPU with CuPy, or on
 knows its variants, `verified.py` which files have passed their tests on a GPU.
 """
 
+from . import check, numbers, precision
 from .device import array_module, backend, capability, launch, simulated
-from .errors import CaptureError, DeviceLostError, KernelCompileError, KernelError, OutOfMemoryError
+from .errors import CaptureError, DeviceLostError, KernelCompileError, KernelError, OutOfMemoryError, cannot_hold
 
 __all__ = [
     "CaptureError",
@@ -17,7 +18,11 @@ __all__ = [
     "OutOfMemoryError",
     "array_module",
     "backend",
+    "cannot_hold",
     "capability",
+    "check",
     "launch",
+    "numbers",
+    "precision",
     "simulated",
 ]

@@ -316,7 +316,7 @@ class _Graph:
         self.own: set[int] = set()  # addresses of what was allocated from the pool
         self._kept: dict[int, Any] = {}
 
-    def keep(self, args: tuple, array: type) -> None:
+    def keep(self, args: tuple[Any, ...], array: type[Any]) -> None:
         """Hold the memory of a launch that lies outside the pool."""
         for argument in args:
             if isinstance(argument, array) and argument.data.mem.ptr not in self.own:

@@ -17,15 +17,15 @@ class _Products:
     @property
     def allow_tf32(self) -> bool:
         """True if float32 factors may be rounded to TF32."""
-        from minigrad.kernels.cuda import precision
+        from minigrad.kernels import cuda
 
-        return precision.allow_tf32(self._kind)
+        return cuda.precision.allow_tf32(self._kind)
 
     @allow_tf32.setter
     def allow_tf32(self, value: bool) -> None:
-        from minigrad.kernels.cuda import precision
+        from minigrad.kernels import cuda
 
-        precision.set_allow_tf32(self._kind, value)
+        cuda.precision.set_allow_tf32(self._kind, value)
 
 
 class cuda:

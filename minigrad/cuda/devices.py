@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.device import cuda_backend, device
-from minigrad.kernels.cuda.assertions import raise_noted
+from minigrad.kernels import assertions
 
 Device = device | str | int | None
 
@@ -41,7 +41,7 @@ def get_device_capability(device: Device = None) -> tuple[int, int]:
 def synchronize(device: Device = None) -> None:
     """Wait until the GPU has done all that was asked of it; raises what a check noted in the meantime."""
     _current(device).synchronize()
-    raise_noted()
+    assertions.raise_noted()
 
 
 def memory_allocated(device: Device = None) -> int:

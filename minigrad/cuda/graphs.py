@@ -21,7 +21,7 @@ from typing import Any
 from minigrad.autograd.deferred import settle
 from minigrad.autograd.grad_mode import state
 from minigrad.device import cuda_backend
-from minigrad.kernels.cuda.capture import Capture, capturing, into
+from minigrad.kernels import Capture, capturing, into
 from minigrad.tensor import Tensor, from_array
 
 MINIGRAD = Path(__file__).resolve().parents[1]
@@ -83,11 +83,11 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
         state.deferred = None
         if not backend.refused_capture(error):
             raise
-        from minigrad.kernels.cuda import CaptureError
+        from minigrad.kernels import cuda
 
-        known = isinstance(error, CaptureError)
+        known = isinstance(error, cuda.CaptureError)
         why = str(error) if known else f"a CUDA graph cannot hold this: {' '.join(str(error).split())}"
-        raise CaptureError(f"{why}{_place(error)}") from error
+        raise cuda.CaptureError(f"{why}{_place(error)}") from error
     finally:
         if collects:
             gc.enable()

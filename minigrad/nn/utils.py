@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from minigrad.autograd import no_grad
 from minigrad.dtypes import float32, float64
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import implementation
 from minigrad.ops.creation import tensor
 from minigrad.ops.joining import cat
 from minigrad.tensor import Tensor, from_array

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.kernels.cuda import assertions
+from minigrad.kernels import assertions
 from minigrad.tensor import Tensor, from_array
 
 Pair = tuple[int, int]  # along height and width

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad.autograd import Function
 from minigrad.device import array_module
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import implementation
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_same_device, check_tensor, pair
 from minigrad.ops.fusion import Convolved
 from minigrad.ops.joining import pad

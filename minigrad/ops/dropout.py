@@ -7,7 +7,7 @@ from numbers import Real
 from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
 from minigrad.generator import default_generator
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import implementation
 from minigrad.ops.arguments import check_floating
 from minigrad.tensor import Tensor, from_array
 

@@ -11,9 +11,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
-from minigrad.kernels.cuda import assertions
-from minigrad.kernels.dispatch import implementation
-from minigrad.kernels.geometry import is_dense
+from minigrad.kernels import assertions, implementation, is_dense
 from minigrad.ops.arguments import (
     beside,
     broadcast_shapes,

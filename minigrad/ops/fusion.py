@@ -21,7 +21,7 @@ from minigrad.autograd.deferred import Deferred, like
 from minigrad.autograd.function import Node, Saved
 from minigrad.autograd.grad_mode import state
 from minigrad.device import array_module
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import implementation
 from minigrad.ops.unfold import count_windows
 from minigrad.tensor import Tensor
 

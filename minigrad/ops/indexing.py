@@ -17,7 +17,7 @@ import numpy as np
 from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module, device_of, to_device
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import implementation
 from minigrad.ops.arguments import (
     beside,
     broadcast_shapes,

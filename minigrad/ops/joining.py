@@ -11,7 +11,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.device import array_module
-from minigrad.kernels.geometry import is_channels_last
+from minigrad.kernels import is_channels_last
 from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, sizes, takes_sizes
 from minigrad.ops.convert import contiguous_format
 from minigrad.ops.indexing import EVERYTHING, Index, Slice, SliceAdjoint, narrow, select
@@ -40,9 +40,9 @@ class Cat(Function):
         arrays = [tensor.array for tensor in tensors]
         xp = array_module(arrays[0])
         if dim == 1 and xp is np and all([_channels_last(array) for array in arrays]):
-            from minigrad.kernels.cpu.relayout import side_by_side  # it imports Numba
+            from minigrad.kernels import cpu  # it imports Numba
 
-            return from_array(side_by_side(arrays))
+            return from_array(cpu.side_by_side(arrays))
         return from_array(xp.concatenate(arrays, axis=dim))
 
     @staticmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from minigrad.autograd import Function
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import implementation
 from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor
 from minigrad.tensor import Tensor, from_array
 

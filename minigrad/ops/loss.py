@@ -13,8 +13,7 @@ import numpy as np
 from minigrad.autograd import Function, FusedFunction
 from minigrad.device import array_module
 from minigrad.dtypes import int64, uint8
-from minigrad.kernels.cuda import assertions
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import assertions, implementation
 from minigrad.ops.activation import log1p_exp, log_softmax
 from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor
 from minigrad.ops.elementwise import clamp

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.autograd import FusedFunction
 from minigrad.autograd.deferred import like
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import implementation
 from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions
 from minigrad.ops.fusion import Gated, Normalized
 from minigrad.ops.joining import pad

@@ -11,8 +11,7 @@ import numpy as np
 from minigrad.autograd import Function, is_grad_enabled
 from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import array_module
-from minigrad.kernels.dispatch import implementation
-from minigrad.kernels.geometry import is_dense
+from minigrad.kernels import implementation, is_dense
 from minigrad.ops.arguments import check_number, check_tensor, floating
 from minigrad.ops.fusion import Forthcoming, Gated, Scattered, rectified
 from minigrad.tensor import Tensor, from_array

@@ -13,8 +13,7 @@ import numpy as np
 
 from minigrad.autograd import Function
 from minigrad.device import array_module, to_device
-from minigrad.kernels import geometry
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import implementation, output_size
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, pair
 from minigrad.ops.fusion import Scattered
 from minigrad.tensor import Tensor, from_array
@@ -334,9 +333,7 @@ def _check_windows(
             f"and kernel_size={kernel_size}"
         )
     size = shape[-2:]
-    down, across = [
-        geometry.output_size(size[d], kernel_size[d], stride[d], padding[d], dilation[d], ceil_mode) for d in (0, 1)
-    ]
+    down, across = [output_size(size[d], kernel_size[d], stride[d], padding[d], dilation[d], ceil_mode) for d in (0, 1)]
     if down < 1 or across < 1:
         planes = shape[-3]
         raise RuntimeError(

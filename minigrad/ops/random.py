@@ -17,9 +17,7 @@ from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import arrays_on, to_device
 from minigrad.device import device as Device
 from minigrad.generator import Generator, default_generator
-from minigrad.kernels.cuda import assertions
-from minigrad.kernels.dispatch import implementation
-from minigrad.kernels.philox import reference
+from minigrad.kernels import assertions, implementation, philox
 from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor, sizes
 from minigrad.tensor import Tensor, from_array
 
@@ -50,19 +48,19 @@ def _draw(distribution: str, count: int, dtype, generator: Generator | None, dev
 def _reserve(count: int, dtype, generator: Generator | None, on: Any) -> tuple[Any, Any, int]:
     """The type in which numbers for `dtype` are drawn, and where in the stream `count` of them begin: seed, offset."""
     wide = np.float64 if dtype == np.float64 else np.float32
-    return wide, *_generator(generator).reserve(reference.blocks(count, wide), on)
+    return wide, *_generator(generator).reserve(philox.reference.blocks(count, wide), on)
 
 
 def _words(count: int, generator: Generator | None, device=None):
     """`count` random 64-bit words."""
-    seed, offset = _generator(generator).reserve(reference.blocks(count, np.uint64), device)
+    seed, offset = _generator(generator).reserve(philox.reference.blocks(count, np.uint64), device)
     return _kernels(count, device).random_bits(2 * count, seed, offset).view(np.uint64)
 
 
 def _kernels(count: int, device):
     if device is not None and Device(device).type == "cuda":
         return implementation("philox", arrays_on(device).empty(0))
-    return reference if count < LARGE else implementation("philox", np.empty(0))
+    return philox.reference if count < LARGE else implementation("philox", np.empty(0))
 
 
 def _generator(generator: Generator | None) -> Generator:
@@ -480,7 +478,7 @@ def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, gen
     straight = isinstance(array, np.ndarray) and array.flags.c_contiguous and not recorded
     values = array.reshape(count) if straight else np.empty(count, input.dtype)
     for start in range(0, count, PIECE):
-        numbers = draw(min(PIECE, count - start), seed, offset + reference.blocks(start, wide), wide)
+        numbers = draw(min(PIECE, count - start), seed, offset + philox.reference.blocks(start, wide), wide)
         values[start : start + PIECE] = numbers * wide(scale) + wide(shift)
     if straight:
         input._bump_version()

@@ -14,7 +14,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.device import array_module
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import implementation
 from minigrad.ops.arguments import check_number, check_tensor, dimension, dimensions, floating
 from minigrad.ops.comparison import eq, ne
 from minigrad.ops.elementwise import where

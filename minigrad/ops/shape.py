@@ -14,7 +14,7 @@ import numpy as np
 from minigrad.autograd import Function
 from minigrad.autograd.backward import sum_to_shape
 from minigrad.device import array_module
-from minigrad.kernels.geometry import is_channels_last
+from minigrad.kernels import is_channels_last
 from minigrad.ops.arguments import check_tensor, dimension, dimensions, takes_sizes
 from minigrad.tensor import Tensor, from_array
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from minigrad.autograd import Function
 from minigrad.device import array_module
-from minigrad.kernels.geometry import output_size
+from minigrad.kernels import output_size
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_tensor, pair
 from minigrad.tensor import Tensor, from_array
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.cuda.capture import Capture, capturing
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import Capture, capturing, implementation
 from minigrad.optim.optimizer import Optimizer, alike, check_betas, check_not_negative, gradient
 from minigrad.tensor import Tensor, from_array
 

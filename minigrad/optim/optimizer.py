@@ -15,7 +15,7 @@ import numpy as np
 
 from minigrad.autograd import enable_grad
 from minigrad.device import device_of, on_host, to_device
-from minigrad.kernels.cuda.capture import Capture, capturing
+from minigrad.kernels import Capture, capturing
 from minigrad.tensor import Tensor, from_array
 
 

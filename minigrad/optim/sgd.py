@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.device import array_module
-from minigrad.kernels.cuda.capture import capturing
-from minigrad.kernels.dispatch import implementation
+from minigrad.kernels import capturing, implementation
 from minigrad.optim.optimizer import Optimizer, alike, check_not_negative, gradient
 from minigrad.tensor import Tensor, from_array
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from minigrad.cuda import make_graphed_step
 from minigrad.generator import get_rng_state, set_rng_state
-from minigrad.kernels.cuda.errors import CaptureError
+from minigrad.kernels import cuda
 from minigrad.nn import Module
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from minigrad.optim.optimizer import Optimizer
@@ -113,7 +113,7 @@ class GraphedTrainingStep(TrainingStep):
             images = self.augment(images)
         try:
             loss, logits = self._step(images, targets)
-        except CaptureError as error:
+        except cuda.CaptureError as error:
             warnings.warn(f"training goes on without a CUDA graph, step by step: {error}", stacklevel=2)
             self._step = self._whole
             loss, logits = self._step(images, targets)

@@ -39,12 +39,12 @@ class FakeData(VisionDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         from PIL import Image
 
-        from minigrad.kernels.philox.reference import random_bits
+        from minigrad.kernels import philox
 
         if not 0 <= index < self.size:
             raise IndexError(f"FakeData: index {index} is out of range for {self.size} images")
         count = int(np.prod(self.image_size))
-        words = random_bits(1 + -(-count // 4), index + self.random_offset, 0)
+        words = philox.reference.random_bits(1 + -(-count // 4), index + self.random_offset, 0)
         pixels = words[1:].astype("<u4").view(np.uint8)[:count].reshape(self.image_size)
         pixels = pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
         return self._transformed(Image.fromarray(pixels), int(words[0]) % self.num_classes)
