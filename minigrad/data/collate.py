@@ -2,55 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.device import array_module
 from minigrad.ops.convert import pin_memory
+from minigrad.ops.creation import tensor
+from minigrad.ops.joining import stack
 from minigrad.tensor import Tensor, from_array
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
     """Put a list of samples together: each number or array in them becomes a tensor, batch dimension first.
 
-    Tensors and arrays are stacked, Python floats become float64 and integers int64 tensors, strings stay as
-    they are; dictionaries, tuples and lists are put together entry by entry (a tuple becomes a list, as in
-    PyTorch).
+    Tensors and arrays are stacked (gradients pass through), Python floats become float64 and integers int64 tensors,
+    strings stay as they are. Dictionaries and sequences are put together entry by entry, in a container of the first
+    sample's type: a copy of it where it can be written to, so that its other attributes stay too. A tuple becomes a
+    list, a named tuple one of its kind. The keys are the first sample's; others may have more.
+
+    Args:
+        batch: the samples.
+
+    Raises:
+        ValueError: `batch` is empty.
+        RuntimeError: tensors of different shapes, or sequences of different lengths.
+        KeyError: a sample lacks a key of the first.
+        TypeError: samples of any other type.
+
+    Example:
+        >>> default_collate([{"x": 1, "name": "a"}, {"x": 2, "name": "b"}])
+        {'x': tensor([1, 2]), 'name': ['a', 'b']}
     """
     if len(batch) == 0:
         raise ValueError("default_collate: expected at least one sample, got an empty batch")
     first = batch[0]
     if isinstance(first, Tensor):
-        return from_array(_stack([sample.array for sample in batch]))
+        _check_shapes(batch)
+        return stack(batch)
     if isinstance(first, np.ndarray | np.generic) and first.dtype in dtypes.SUPPORTED:
-        return from_array(_stack([np.asarray(sample) for sample in batch]))
+        arrays = [np.asarray(sample) for sample in batch]
+        _check_shapes(arrays)
+        return from_array(np.stack(arrays))
     if isinstance(first, bool | int | float):
-        return from_array(np.array(batch, dtype=np.float64 if isinstance(first, float) else None))
+        return tensor(batch, dtype=dtypes.float64 if isinstance(first, float) else None)
     if isinstance(first, str | bytes):
         return batch
     if isinstance(first, Mapping):
-        for i, sample in enumerate(batch):
-            if set(sample) != set(first):
-                raise RuntimeError(
-                    f"default_collate: expected the same keys in every sample, but got {sorted(first)} at entry 0 "
-                    f"and {sorted(sample)} at entry {i}"
-                )
-        return _like(first, {key: default_collate([sample[key] for sample in batch]) for key in first})
+        return _like(first, {key: default_collate([_entry(sample, key) for sample in batch]) for key in first})
     if isinstance(first, Sequence):
         lengths = {len(sample) for sample in batch}
         if len(lengths) > 1:
             raise RuntimeError(
                 f"default_collate: each element in list of batch should be of equal size, got sizes {sorted(lengths)}"
             )
-        columns = [default_collate(column) for column in zip(*batch, strict=True)]
-        return columns if type(first) is tuple else _like(first, columns)
+        return _like(first, [default_collate(column) for column in zip(*batch, strict=True)])
     raise TypeError(
         "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
-        f"found {type(first).__name__}: return a tensor from the dataset (or a "
-        "transform), or give a collate_fn"
+        f"found {_type(first)}: return a tensor from the dataset (or a transform), or give a collate_fn"
     )
 
 
@@ -61,8 +72,7 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, Mapping):
         return _like(data, {key: default_convert(value) for key, value in data.items()})
     if isinstance(data, Sequence) and not isinstance(data, str | bytes):
-        entries = [default_convert(entry) for entry in data]
-        return entries if type(data) is tuple else _like(data, entries)
+        return _like(data, [default_convert(entry) for entry in data])
     return data
 
 
@@ -74,26 +84,49 @@ def pin(batch: Any) -> Any:
         return batch.pin_memory()
     if isinstance(batch, Mapping):
         return _like(batch, {key: pin(value) for key, value in batch.items()})
+    if type(batch) is tuple:
+        return tuple(map(pin, batch))
     if isinstance(batch, Sequence) and not isinstance(batch, str | bytes):
         return _like(batch, [pin(entry) for entry in batch])
     return batch
 
 
-def _stack(arrays: list) -> Any:
-    first = arrays[0]
+def _entry(sample: Mapping, key: Any) -> Any:
+    try:
+        return sample[key]
+    except KeyError:
+        raise KeyError(f"default_collate: a sample lacks the key {key!r}, which the first sample has") from None
+
+
+def _check_shapes(arrays: Sequence) -> None:
+    first = arrays[0].shape
     for i, array in enumerate(arrays):
-        if array.shape != first.shape:
+        if array.shape != first:
             raise RuntimeError(
-                f"default_collate: stack expects each tensor to be equal size, but got {list(first.shape)} "
+                f"default_collate: stack expects each tensor to be equal size, but got {list(first)} "
                 f"at entry 0 and {list(array.shape)} at entry {i}"
             )
-    return array_module(first).stack(arrays)
+
+
+def _type(value: Any) -> str:
+    return f"ndarray of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _like(original: Any, entries: Any) -> Any:
-    """`entries` in a container of the original's type, where that can be made of them."""
+    """`entries` in a container like the original, where that can be made of them: as PyTorch does it, step by step."""
     kind: Callable = type(original)
+    if isinstance(original, tuple):
+        return kind(*entries) if hasattr(original, "_fields") else entries
     try:
-        return kind(*entries) if hasattr(original, "_fields") else kind(entries)
-    except TypeError:
+        if isinstance(original, MutableMapping):
+            clone: Any = copy.copy(original)
+            clone.update(entries)
+            return clone
+        if isinstance(original, MutableSequence):
+            clone = copy.copy(original)
+            for i, entry in enumerate(entries):
+                clone[i] = entry
+            return clone
+        return kind(entries)
+    except TypeError:  # a class that cannot be copied, written to, or made of its entries
         return entries
