@@ -11,7 +11,8 @@ from typing import Any
 from minigrad.nn import functional as F
 from minigrad.nn.arguments import check_positive
 from minigrad.nn.linear import reset_weight_and_bias
-from minigrad.nn.module import Member, Module
+from minigrad.nn.member import Member
+from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.arguments import IntOrPair, pair
 from minigrad.ops.creation import empty

@@ -8,7 +8,8 @@ from typing import Any
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.arguments import check_positive
-from minigrad.nn.module import Member, Module
+from minigrad.nn.member import Member
+from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import empty
 from minigrad.tensor import Tensor

@@ -18,28 +18,6 @@ from minigrad.ops.creation import empty
 from minigrad.tensor import Tensor
 
 
-class Member:
-    """A parameter or buffer as an attribute of a layer's class, found at once.
-
-    `Module.__getattr__` would find it too, but only after Python has written the error of having found nothing: 0.4 us.
-    An attribute of the instance goes before.
-    """
-
-    def __init__(self, table: str):
-        self.table = table
-
-    def __set_name__(self, layer: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, module: Module | None, layer: type) -> Any:
-        if module is None:
-            return self
-        try:
-            return module.__dict__[self.table][self.name]
-        except KeyError:
-            raise AttributeError(self.name) from None
-
-
 class Module:
     """Base class of all layers and models.
 
@@ -342,11 +320,15 @@ class Module:
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode, which dropout and batch normalisation look at, here and below."""
+        """Set training mode, which dropout and batch normalisation look at, here and below.
+
+        A module that overrides `train` is asked by it too, so that a frozen batch norm may stay as it is.
+        """
         if not isinstance(mode, bool):
             raise ValueError(f"train: training mode is expected to be boolean, got {mode!r}")
-        for module in self.modules():
-            module.training = mode
+        self.training = mode
+        for child in self.children():
+            child.train(mode)
         return self
 
     def eval(self) -> Self:
@@ -364,23 +346,30 @@ class Module:
         for parameter in self.parameters():
             if set_to_none or parameter.grad is None:
                 parameter.grad = None
-            else:
-                parameter.grad = parameter.grad.detach().zero_()
+                continue
+            if parameter.grad.requires_grad:
+                parameter.grad = parameter.grad.detach()
+            parameter.grad.zero_()
 
-    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
-        """Set parameters, their gradients and buffers to `fn` of them; a parameter stays the same object."""
-        for module in self.modules():
-            for parameter in module._parameters.values():
-                if parameter is None:
-                    continue
-                with no_grad():
-                    gradient = None if parameter.grad is None else fn(parameter.grad)
-                    parameter.grad = None  # the old gradient would not fit the new values
-                    parameter.data = fn(parameter.data)
-                    parameter.grad = gradient
-            for name, buffer in module._buffers.items():
-                if buffer is not None:
-                    module._buffers[name] = fn(buffer)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Set parameters, their gradients and buffers to `fn` of them; a parameter stays the same object.
+
+        All that moves or casts a module comes here, and goes on to the `_apply` of each child.
+        """
+        if recurse:
+            for child in self.children():
+                child._apply(fn)
+        for parameter in self._parameters.values():
+            if parameter is None:
+                continue
+            with no_grad():
+                gradient = None if parameter.grad is None else fn(parameter.grad)
+                parameter.grad = None  # the old gradient would not fit the new values
+                parameter.data = fn(parameter.data)
+                parameter.grad = gradient
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                self._buffers[name] = fn(buffer)
         return self
 
     def float(self) -> Self:
@@ -422,6 +411,9 @@ class Module:
     load_state_dict = load_state_dict
     _repr_html_ = module_html
 
+    def _get_name(self) -> str:
+        return type(self).__name__
+
     def extra_repr(self) -> str:
         """What stands between the parentheses of the repr: the layer's settings."""
         return ""
@@ -431,9 +423,9 @@ class Module:
         lines = extra.split("\n") if extra else []
         children = [f"({name}): {repr(child)}".replace("\n", "\n  ") for name, child in self._modules.items()]
         if not children and len(lines) <= 1:
-            return f"{type(self).__name__}({extra})"
+            return f"{self._get_name()}({extra})"
         body = "\n  ".join(lines + children)
-        return f"{type(self).__name__}(\n  {body}\n)"
+        return f"{self._get_name()}(\n  {body}\n)"
 
 
 def _join(path: str, name: str) -> str:

@@ -9,7 +9,8 @@ from minigrad.dtypes import int64
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.arguments import check_positive
-from minigrad.nn.module import Member, Module
+from minigrad.nn.member import Member
+from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import empty, ones, zeros
 from minigrad.tensor import Tensor
