@@ -6,7 +6,9 @@ The mode belongs to the calling thread, as PyTorch's does: a loader's thread can
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,19 +52,47 @@ def is_grad_enabled() -> bool:
 
 
 class _Mode:
-    """A grad mode as a context manager and as a function decorator."""
+    """A grad mode as a context manager and as a decorator of functions and generator functions."""
 
     enabled: bool
 
     def __call__(self, function):
+        if inspect.isgeneratorfunction(function):
+            return self._generator(function)
+
         @functools.wraps(function)
         def wrapped(*args, **kwargs):
-            before = state.enabled
-            state.enabled = self.enabled
-            try:
-                return function(*args, **kwargs)
-            finally:
-                state.enabled = before
+            return self._run(function, *args, **kwargs)
+
+        return wrapped
+
+    def _run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        before = state.enabled
+        state.enabled = self.enabled
+        try:
+            return function(*args, **kwargs)
+        finally:
+            state.enabled = before
+
+    def _generator(self, function):
+        """`function`, whose body has the mode whenever it runs; between two yields the caller's own is in force."""
+
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            body = function(*args, **kwargs)
+            resume, value = body.send, None
+            while True:
+                try:
+                    result = self._run(resume, value)
+                except StopIteration as end:
+                    return end.value
+                try:
+                    resume, value = body.send, (yield result)
+                except GeneratorExit:
+                    self._run(body.close)
+                    raise
+                except BaseException as error:
+                    resume, value = body.throw, error
 
         return wrapped
 
