@@ -239,7 +239,8 @@ def _check_int(operation: str, name: str, value: int) -> None:
 def _check_several(count: int, shape: Sequence[int]) -> None:
     if count == 1:
         raise ValueError(
-            f"batch_norm: Expected more than 1 value per channel when training, got input size {list(shape)}"
+            f"batch_norm: Expected more than 1 value per channel when training, got input size {list(shape)}; "
+            "a last batch of one is left out by DataLoader(..., drop_last=True)"
         )
 
 

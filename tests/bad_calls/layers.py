@@ -82,7 +82,7 @@ CALLS = [
      TypeError, "adaptive_max_pool2d: output_size ... or a pair of ints, got [2.5, 2.5]"),
     # normalisation
     ("F.batch_norm(zeros(1, 3), None, None, training=True)",
-     ValueError, "batch_norm: Expected more than 1 ... training, got input size [1, 3]"),
+     ValueError, "batch_norm: Expected more than 1 ... got input size [1, 3]; a last batch ... drop_last=True)"),
     ("F.batch_norm(zeros(2, 3), None, None)",
      RuntimeError, "batch_norm: running_mean and ... be defined in evaluation mode"),
     ("F.batch_norm(zeros(2, 3), zeros(4), zeros(4))",
@@ -213,7 +213,7 @@ CALLS = [
      RuntimeError, "batch_norm: running_mean should contain 4 elements not [3]"),
     ("nn.BatchNorm1d(3)(zeros(2, 3, 2, 2))", ValueError, "BatchNorm1d: expected 2D or 3D input (got 4D input)"),
     ("nn.BatchNorm1d(3)(zeros(1, 3))",
-     ValueError, "batch_norm: Expected more than 1 ... training, got input size [1, 3]"),
+     ValueError, "batch_norm: Expected more than 1 ... got input size [1, 3]; a last batch ... drop_last=True)"),
     ("nn.GroupNorm(2, 3)", ValueError, "GroupNorm: num_channels (3) must be divisible by num_groups (2)"),
     ("nn.LayerNorm(0)", ValueError, "LayerNorm: normalized_shape must be at least 1, got 0"),
     ("nn.LayerNorm(3)(zeros(2, 4))", RuntimeError, "layer_norm: Given ... 3], but got input of size [2, 4]"),

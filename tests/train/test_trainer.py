@@ -338,3 +338,14 @@ def test_fit_checks_its_arguments():
         quiet(model, optimizer).fit(loader, epochs=0)
     with pytest.raises(ValueError, match="the training loader gave no batch"):
         quiet(model, optimizer).fit([])
+
+
+def test_a_last_batch_of_one_that_batch_norm_refuses():
+    model, _, loader = problem(samples=21)
+    model.insert(1, nn.BatchNorm1d(8))
+    trainer = quiet(model, SGD(model.parameters(), 0.1))
+    with pytest.raises(ValueError, match=r"batch_norm: .*input size \[1, 8\]; a last batch of one .*drop_last=True"):
+        trainer.fit(loader)
+    model, _, loader = problem(samples=21, drop_last=True)
+    model.insert(1, nn.BatchNorm1d(8))
+    assert quiet(model, SGD(model.parameters(), 0.1)).fit(loader)[-1]["epoch"] == 1
