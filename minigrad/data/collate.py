@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.device import array_module
 from minigrad.ops.convert import pin_memory
 from minigrad.ops.creation import tensor
 from minigrad.ops.joining import stack
@@ -41,7 +42,10 @@ def default_collate(batch: Sequence[Any]) -> Any:
     first = batch[0]
     if isinstance(first, Tensor):
         _check_shapes(batch)
-        return stack(batch)
+        if any(sample.requires_grad or sample.dtype != first.dtype for sample in batch):
+            return stack(batch)
+        # as it was made by a data set, at a tenth of the time
+        return from_array(array_module(first.array).stack([sample.array for sample in batch]))
     if isinstance(first, np.ndarray | np.generic) and first.dtype in dtypes.SUPPORTED:
         arrays = [np.asarray(sample) for sample in batch]
         _check_shapes(arrays)
