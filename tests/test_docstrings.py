@@ -9,6 +9,7 @@ That an argument of the wrong type raises a TypeError is said once, in `minigrad
 from __future__ import annotations
 
 import ast
+import builtins
 import contextlib
 import doctest
 import inspect
@@ -17,7 +18,7 @@ import pkgutil
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -44,20 +45,6 @@ NOT_YET: set[str] = {
     "dtypes",
     "generator",
     "kernels",
-    "nn.activation",
-    "nn.container",
-    "nn.conv",
-    "nn.dropout",
-    "nn.init",
-    "nn.linear",
-    "nn.loss",
-    "nn.module",
-    "nn.normalization",
-    "nn.parameter",
-    "nn.parameter_container",
-    "nn.pooling",
-    "nn.summary",
-    "nn.utils",
     "onnx",
     "optim.adadelta",
     "optim.adagrad",
@@ -152,32 +139,45 @@ def unnamed(member: Any, names: list[str]) -> list[str]:
     return [name for name in names if name not in said]
 
 
-@cache
-def raised(function: Callable, helper: bool = False) -> frozenset[str]:
-    """The exceptions that `function` and the private functions and checks that it calls raise."""
-    function = inspect.unwrap(function)
+def source(function: Callable) -> str:
+    """The lines of a function; none for one that a dataclass generates."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):
-        return frozenset()
-    names = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        return ""
+
+
+@cache
+def raised(function: Callable, owner: type | None = None, helper: bool = False) -> frozenset[str]:
+    """The exceptions that `function`, a method of `owner`, and the private functions and checks that it calls raise."""
+    function = inspect.unwrap(function)
+    tree = ast.parse(source(function))
+    names = {**vars(builtins), **function.__globals__, **inspect.getclosurevars(function).nonlocals}
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and node.exc is not None:
             kind = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
-            if isinstance(kind, ast.Name) and inspect.isclass(names.get(kind.id, __builtins__.get(kind.id))):
+            if isinstance(kind, ast.Name) and inspect.isclass(names.get(kind.id)):
                 found.add(kind.id)
         elif isinstance(node, ast.Call):
-            called = node.func
-            if isinstance(called, ast.Attribute) and called.attr == "apply" and isinstance(called.value, ast.Name):
-                operation = names.get(called.value.id)
-                if inspect.isclass(operation) and issubclass(operation, Function):
-                    found |= raised(operation.forward, True)
-            elif isinstance(called, ast.Name):
-                target = names.get(called.id)
-                if inspect.isfunction(target) and target is not function and _is_check(target):
-                    found |= raised(target, True)
+            target = _called(node.func, names, owner)
+            if inspect.isfunction(target) and target is not function:
+                found |= raised(target, owner, True)
     return frozenset(found - {"TypeError", "AssertionError"} if helper else found - {"AssertionError"})
+
+
+def _called(called: ast.expr, names: dict[str, Any], owner: type | None) -> Any:
+    """The function behind `check_x(...)`, `_helper(...)`, `self._helper(...)` or an operation's `apply(...)`."""
+    if isinstance(called, ast.Name):
+        target = names.get(called.id)
+        return target if inspect.isfunction(target) and _is_check(target) else None
+    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        if called.attr == "apply":
+            operation = names.get(called.value.id)
+            return operation.forward if inspect.isclass(operation) and issubclass(operation, Function) else None
+        if called.value.id == "self" and called.attr.startswith("_") and owner is not None:
+            return getattr(owner, called.attr, None)
+    return None
 
 
 def _is_check(function: Callable) -> bool:
@@ -192,28 +192,40 @@ def section(member: Any, title: str) -> str:
     return match[1] if match else ""
 
 
-def unsaid(member: Any, function: Callable) -> list[str]:
-    """The exceptions of `function` that the docstring's `Raises:` leaves out."""
-    said = set(re.findall(r"^ {4}(\w+)(?:, (\w+))?:", section(member, "Raises"), re.MULTILINE))
-    return sorted(raised(function) - {name for names in said for name in names})
+def unsaid(member: Any, exceptions: Iterable[str]) -> list[str]:
+    """Those of `exceptions` that the docstring's `Raises:` leaves out."""
+    said = re.findall(r"^ {4}(\w+(?:, \w+)*):", section(member, "Raises"), re.MULTILINE)
+    return sorted(set(exceptions) - {name for names in said for name in names.split(", ")})
 
 
 def faults(name: str, member: Any) -> list[str]:
     """What the docstring of a public function or class lacks."""
     if not inspect.isclass(member):
-        return _faults_of(name, member, member, parameters(member)) + _without_example(name, member)
-    found = _without_example(name, member)
-    constructor = vars(member).get("__init__")
-    if inspect.isfunction(constructor):
-        found += _faults_of(name, member, constructor, parameters(member))
+        return _faults_of(name, member, parameters(member), raised(member)) + _without_example(name, member)
+    constructors = list(_constructors(member))
+    names = parameters(member) if constructors else []
+    found = _faults_of(name, member, names, {kind for init in constructors for kind in raised(init, member)})
+    found += _without_example(name, member)
     for part, method in methods(member):
-        found += _faults_of(f"{name}.{part}", method, method, parameters(method))
+        found += _faults_of(f"{name}.{part}", method, parameters(method), raised(method, member))
     return found
 
 
-def _faults_of(name: str, documented: Any, function: Callable, names: list[str]) -> list[str]:
+def _constructors(cls: type) -> Iterator[Callable]:
+    """The class's `__init__`, and those that it calls by `super()`, as far as they are ours."""
+    for base in cls.__mro__:
+        init = vars(base).get("__init__")
+        if inspect.isfunction(init):
+            if not init.__module__.startswith("minigrad"):
+                return
+            yield init
+            if "super().__init__" not in source(init):
+                return
+
+
+def _faults_of(name: str, documented: Any, names: list[str], exceptions: Iterable[str]) -> list[str]:
     found = [f"{name}: parameter {p} is not named" for p in unnamed(documented, names)]
-    return found + [f"{name}: {exception} is raised, and not said" for exception in unsaid(documented, function)]
+    return found + [f"{name}: {kind} is raised, and not said" for kind in unsaid(documented, exceptions)]
 
 
 def _without_example(name: str, member: Any) -> list[str]:

@@ -8,7 +8,7 @@ from minigrad.tensor import Tensor
 
 
 class _MaybeInplace(Module):
-    """An activation whose one setting is `inplace`: overwrite the input, which saves its memory."""
+    """An activation whose only setting is `inplace`: overwrite the input, which saves its memory."""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -19,21 +19,52 @@ class _MaybeInplace(Module):
 
 
 class ReLU(_MaybeInplace):
-    """max(x, 0). Its derivative at 0 is taken as 0."""
+    """Apply ``max(x, 0)`` to every element; the derivative at 0 is 0.
+
+    Args:
+        inplace: overwrite the input, which saves its memory.
+
+    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines" (ICML 2010).
+
+    Examples:
+        >>> nn.ReLU()(mg.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input, inplace=self.inplace)
 
 
 class ReLU6(_MaybeInplace):
-    """min(max(x, 0), 6). Howard et al., "MobileNets", 2017."""
+    """Apply ``min(max(x, 0), 6)`` to every element.
+
+    Args:
+        inplace: overwrite the input, which saves its memory.
+
+    Source: Howard et al., "MobileNets" (2017).
+
+    Examples:
+        >>> nn.ReLU6()(mg.tensor([-1.0, 2.0, 8.0]))
+        tensor([0., 2., 6.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu6(input, inplace=self.inplace)
 
 
 class LeakyReLU(_MaybeInplace):
-    """x where x > 0, else `negative_slope` x. Maas et al., 2013."""
+    """Apply x where x > 0, else ``negative_slope * x``, to every element.
+
+    Args:
+        negative_slope: the slope at negative numbers.
+        inplace: overwrite the input, which saves its memory.
+
+    Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models" (2013).
+
+    Examples:
+        >>> nn.LeakyReLU(0.1)(mg.tensor([-2.0, 3.0]))
+        tensor([-0.2000,  3.0000])
+    """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -47,7 +78,18 @@ class LeakyReLU(_MaybeInplace):
 
 
 class ELU(_MaybeInplace):
-    """x where x > 0, else `alpha` (exp(x) - 1). Clevert et al., 2015."""
+    """Apply x where x > 0, else ``alpha * (exp(x) - 1)``, to every element.
+
+    Args:
+        alpha: minus the limit at minus infinity.
+        inplace: overwrite the input, which saves its memory.
+
+    Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units" (2015).
+
+    Examples:
+        >>> nn.ELU()(mg.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.0000])
+    """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -61,9 +103,16 @@ class ELU(_MaybeInplace):
 
 
 class GELU(Module):
-    """x Phi(x), Phi the normal distribution function; `approximate="tanh"` for the older form of it.
+    """Apply ``x * Phi(x)`` to every element, Phi being the standard normal distribution function.
 
-    Hendrycks and Gimpel, 2016.
+    Args:
+        approximate: "none", or "tanh" for an approximation by tanh.
+
+    Source: Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+
+    Examples:
+        >>> nn.GELU()(mg.tensor([-1.0, 2.0]))
+        tensor([-0.1587,  1.9545])
     """
 
     def __init__(self, approximate: str = "none") -> None:
@@ -78,14 +127,34 @@ class GELU(Module):
 
 
 class SiLU(_MaybeInplace):
-    """x sigmoid(x), also known as swish. Elfwing et al., 2017."""
+    """Apply ``x * sigmoid(x)``, also called swish, to every element.
+
+    Args:
+        inplace: overwrite the input, which saves its memory.
+
+    Source: Elfwing et al., "Sigmoid-weighted linear units" (2017).
+
+    Examples:
+        >>> nn.SiLU()(mg.tensor([-1.0, 2.0]))
+        tensor([-0.2689,  1.7616])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input, inplace=self.inplace)
 
 
 class Hardswish(_MaybeInplace):
-    """x min(max(x + 3, 0), 6) / 6. Howard et al., "Searching for MobileNetV3", 2019."""
+    """Apply ``x * min(max(x + 3, 0), 6) / 6`` to every element.
+
+    Args:
+        inplace: overwrite the input, which saves its memory.
+
+    Source: Howard et al., "Searching for MobileNetV3" (2019).
+
+    Examples:
+        >>> nn.Hardswish()(mg.tensor([-1.0, 1.0, 3.0]))
+        tensor([-0.3333,  0.6667,  3.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardswish(input, inplace=self.inplace)
@@ -95,7 +164,17 @@ class Hardswish(_MaybeInplace):
 
 
 class Hardsigmoid(_MaybeInplace):
-    """min(max(x + 3, 0), 6) / 6."""
+    """Apply ``min(max(x + 3, 0), 6) / 6`` to every element.
+
+    Args:
+        inplace: overwrite the input, which saves its memory.
+
+    Source: Howard et al., "Searching for MobileNetV3" (2019).
+
+    Examples:
+        >>> nn.Hardsigmoid()(mg.tensor([-4.0, 0.0, 1.5]))
+        tensor([0.0000, 0.5000, 0.7500])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardsigmoid(input, inplace=self.inplace)
@@ -105,7 +184,16 @@ class Hardsigmoid(_MaybeInplace):
 
 
 class Softplus(Module):
-    """log(1 + exp(beta x)) / beta, and x itself where beta x > threshold."""
+    """Apply ``log(1 + exp(beta * x)) / beta``, a smooth ReLU, to every element.
+
+    Args:
+        beta: the larger, the nearer to ReLU.
+        threshold: where ``beta * x`` exceeds it, the output is x itself.
+
+    Examples:
+        >>> nn.Softplus()(mg.tensor([-1.0, 0.0, 100.0]))
+        tensor([  0.3133,   0.6931, 100.0000])
+    """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -120,21 +208,40 @@ class Softplus(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """Apply ``1 / (1 + exp(-x))`` to every element.
+
+    Examples:
+        >>> nn.Sigmoid()(mg.tensor([-1.0, 0.0]))
+        tensor([0.2689, 0.5000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.sigmoid(input)
 
 
 class Tanh(Module):
-    """(exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
+    """Apply the hyperbolic tangent, ``(exp(x) - exp(-x)) / (exp(x) + exp(-x))``, to every element.
+
+    Examples:
+        >>> nn.Tanh()(mg.tensor([-1.0, 0.0]))
+        tensor([-0.7616,  0.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanh(input)
 
 
 class Softmax(Module):
-    """exp(x_i) / sum_j exp(x_j) over the dimension `dim`."""
+    """Turn numbers into probabilities: ``exp(x_i) / sum_j exp(x_j)`` along a dimension.
+
+    Args:
+        dim: the dimension whose elements sum to 1 afterwards; None is deprecated.
+
+    Examples:
+        >>> nn.Softmax(dim=1)(mg.tensor([[1.0, 1.0], [0.0, 3.0]]))
+        tensor([[0.5000, 0.5000],
+                [0.0474, 0.9526]])
+    """
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
@@ -148,7 +255,15 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """log softmax(x) over the dimension `dim`, computed without the exponentials that overflow."""
+    """Compute the logarithm of softmax along a dimension, without overflow.
+
+    Args:
+        dim: the dimension; None is deprecated.
+
+    Examples:
+        >>> nn.LogSoftmax(dim=0)(mg.tensor([0.0, 1000.0]))
+        tensor([-1000.,     0.])
+    """
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()

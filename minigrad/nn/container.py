@@ -68,9 +68,19 @@ class _ModuleSequence(Module):
 
 
 class Sequential(_ModuleSequence):
-    """Modules called one after another, each on the output of the one before.
+    """Call modules one after another, each on the output of the one before.
 
-    Takes modules, or one OrderedDict of names to modules. Indexing gives a module, slicing a Sequential.
+    Indexing gives a module, slicing a Sequential.
+
+    Args:
+        args: the modules, or one OrderedDict from names to modules.
+
+    Examples:
+        >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> net(mg.zeros(3, 4)).shape
+        (3, 2)
+        >>> net[1]
+        ReLU()
     """
 
     def __init__(self, *args: Any) -> None:
@@ -91,7 +101,12 @@ class Sequential(_ModuleSequence):
         return super().__getitem__(index)
 
     def insert(self, index: int, module: Module) -> Self:
-        """Put `module` before position `index`."""
+        """Put `module` before position `index`.
+
+        Raises:
+            TypeError: `module` is not a Module.
+            IndexError: `index` is out of range.
+        """
         if not isinstance(module, Module):
             raise TypeError(f"Sequential.insert expects a Module, got {type(module).__name__}")
         if not -len(self) <= index <= len(self):
@@ -127,7 +142,16 @@ class Sequential(_ModuleSequence):
 
 
 class ModuleList(_ModuleSequence):
-    """A list of modules, all registered, for a forward that calls them in its own way."""
+    """Hold modules in a list, registered, for a forward that calls them in its own order.
+
+    Args:
+        modules: an iterable of modules, or None for none.
+
+    Examples:
+        >>> layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
+        >>> len(layers), len(list(layers.parameters()))
+        (3, 6)
+    """
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
@@ -187,7 +211,16 @@ def pairs_of(owner: str, items: Any) -> list[tuple[str, Any]]:
 
 
 class ModuleDict(Module):
-    """A dictionary of modules, all registered; keeps the order of insertion."""
+    """Hold modules in a dictionary, registered, in the order of insertion.
+
+    Args:
+        modules: a mapping from names to modules, pairs of them, or None for none.
+
+    Examples:
+        >>> heads = nn.ModuleDict({"colour": nn.Linear(8, 3), "shape": nn.Linear(8, 5)})
+        >>> heads["shape"](mg.zeros(1, 8)).shape
+        (1, 5)
+    """
 
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()
@@ -213,11 +246,11 @@ class ModuleDict(Module):
         return key in self._modules
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all modules."""
         self._modules.clear()
 
     def pop(self, key: str) -> Module:
-        """Take the module under `key` out and return it."""
+        """Remove the module under `key` and return it."""
         return self._modules.pop(key)
 
     def keys(self) -> Iterable[str]:
@@ -233,6 +266,6 @@ class ModuleDict(Module):
         return self._modules.values()
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
-        """Add or replace modules from a mapping or an iterable of pairs."""
+        """Add or replace modules from `modules`, a mapping or an iterable of pairs."""
         for key, module in pairs_of("ModuleDict", modules):
             self[key] = module

@@ -97,17 +97,36 @@ class _Conv(Module):
 
 
 class Conv2d(_Conv):
-    """Slides a window over the image; an output channel is a weighted sum of what it covers, plus a bias.
+    """Cross-correlate images with learned kernels: a weighted sum of each window, for each output channel.
 
-    (N, in_channels, H, W) to (N, out_channels, OH, OW), OW as
-    OH = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
-    `padding` is "valid" (none), "same" (output as large as the input; stride 1), an int or a pair;
-    `padding_mode` says what stands there: "zeros", "reflect", "replicate" or "circular". `groups` splits the
-    channels into groups that do not see each other; groups = in_channels is a depthwise convolution.
+    Input (N, in_channels, H, W) or without N; output (N, out_channels, OH, OW), where
+    OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1, and OW alike. The `weight` has the shape
+    (out_channels, in_channels / groups, KH, KW), the `bias` (out_channels,); both are drawn from U(-k, k),
+    k = 1 / sqrt(in_channels / groups * KH * KW).
 
-    `weight` (out_channels, in_channels / groups, kernel height, kernel width), `bias` (out_channels,) or
-    None.
-    Initialised from U(-k, k), k = 1 / sqrt(in_channels / groups * kernel height * kernel width).
+    Args:
+        in_channels, out_channels: the channels of input and output.
+        kernel_size: the window's height and width, an int or a pair (KH, KW).
+        stride: the step from window to window, an int or a pair.
+        padding: pixels on each side, an int or a pair; "valid" for none, "same" for an output of the input's size.
+        dilation: the distance between the elements of a window, an int or a pair.
+        groups: split the channels into independent convolutions; in_channels groups make it depthwise.
+        bias: add a learned number to each output channel.
+        padding_mode: what padding consists of, "zeros", "reflect", "replicate" or "circular".
+        device, dtype: of the parameters; None means the CPU and the default dtype.
+
+    Raises:
+        ValueError: a number of channels or `groups` does not fit, or `padding` or `padding_mode` is unknown.
+        RuntimeError: a size or a stride is too small.
+
+    Source: LeCun et al., "Gradient-based learning applied to document recognition" (1998).
+
+    Examples:
+        >>> conv = nn.Conv2d(3, 16, kernel_size=3, stride=2, padding=1)
+        >>> conv(mg.zeros(8, 3, 32, 32)).shape
+        (8, 16, 16, 16)
+        >>> conv.weight.shape, conv.bias.shape
+        ((16, 3, 3, 3), (16,))
     """
 
     def __init__(
@@ -158,13 +177,34 @@ class Conv2d(_Conv):
 
 
 class ConvTranspose2d(_Conv):
-    """The gradient of Conv2d with respect to its input, as a layer: it enlarges images by learned windows.
+    """Enlarge images with learned kernels: the gradient of Conv2d with respect to its input.
 
-    (N, in_channels, H, W) to (N, out_channels, OH, OW), OW as
-    OH = (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
-    Several input sizes of a strided Conv2d give one output size; `output_padding`, or `output_size` in the
-    call, says which to return to. `weight` (in_channels, out_channels / groups, kernel height, kernel width).
-    Zeiler et al., "Deconvolutional networks", 2010.
+    Input (N, in_channels, H, W) or without N; output (N, out_channels, OH, OW), where
+    OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1, and OW alike. The `weight` has the
+    shape (in_channels, out_channels / groups, KH, KW).
+
+    Args:
+        in_channels, out_channels: the channels of input and output.
+        kernel_size: the window's height and width, an int or a pair (KH, KW).
+        stride, padding, dilation: those of the Conv2d whose input size is wanted back.
+        output_padding: rows and columns added at the end only, which choose among the sizes that a strided Conv2d maps
+            to one; the call's `output_size` does it too.
+        groups: split the channels into independent convolutions.
+        bias: add a learned number to each output channel.
+        padding_mode: "zeros", the only one.
+        device, dtype: of the parameters; None means the CPU and the default dtype.
+
+    Raises:
+        ValueError: a number of channels, `groups` or `padding_mode` does not fit.
+        TypeError: `padding` is a string.
+        RuntimeError: a size or a stride is too small.
+
+    Source: Zeiler et al., "Deconvolutional networks" (CVPR 2010).
+
+    Examples:
+        >>> up = nn.ConvTranspose2d(16, 3, kernel_size=2, stride=2)
+        >>> up(mg.zeros(8, 16, 14, 14)).shape
+        (8, 3, 28, 28)
     """
 
     def __init__(
@@ -241,7 +281,20 @@ class ConvTranspose2d(_Conv):
 
 
 class Unfold(Module):
-    """The windows of an image as columns (im2col): (N, C, H, W) to (N, C * window size, windows)."""
+    """Copy the windows of images into columns (im2col).
+
+    Input (N, C, H, W); output (N, C KH KW, L), L being the number of windows.
+
+    Args:
+        kernel_size: the window's height and width, an int or a pair (KH, KW).
+        dilation: the distance between the elements of a window.
+        padding: zeros on each side.
+        stride: the step from window to window.
+
+    Examples:
+        >>> nn.Unfold(kernel_size=3)(mg.zeros(1, 2, 5, 5)).shape
+        (1, 18, 9)
+    """
 
     def __init__(
         self,
@@ -264,9 +317,17 @@ class Unfold(Module):
 
 
 class Fold(Module):
-    """Adds columns of windows up to an image (col2im), the transpose of Unfold: what overlaps is summed.
+    """Add columns up to images (col2im), the transpose of Unfold: overlapping windows are summed.
 
-    (N, C * window size, windows) to (N, C, *output_size).
+    Input (N, C KH KW, L), L being the number of windows; output (N, C, H, W).
+
+    Args:
+        output_size: the height and width (H, W) of the images, an int or a pair.
+        kernel_size, dilation, padding, stride: as for Unfold.
+
+    Examples:
+        >>> nn.Fold(output_size=5, kernel_size=3)(mg.zeros(1, 18, 9)).shape
+        (1, 2, 5, 5)
     """
 
     def __init__(

@@ -19,9 +19,25 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    """In training sets each element to 0 with probability `p` and scales the others by 1 / (1 - p).
+    """In training set each element to 0 with probability `p`, and multiply the others by 1 / (1 - p).
 
-    In evaluation returns its input. Srivastava et al., "Dropout", 2014.
+    In evaluation the input, of any shape, is returned unchanged.
+
+    Args:
+        p: the probability of a 0.
+        inplace: overwrite the input.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (JMLR 2014).
+
+    Examples:
+        >>> drop = nn.Dropout(0.5)
+        >>> sorted(set(drop(mg.ones(100)).tolist()))
+        [0.0, 2.0]
+        >>> drop.eval()(mg.ones(2))
+        tensor([1., 1.])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -29,11 +45,24 @@ class Dropout(_Dropout):
 
 
 class Dropout2d(_Dropout):
-    """In training sets each channel of an image to 0 with probability `p`, scales the others by 1 / (1 - p).
+    """In training set whole channels to 0 with probability `p`, and multiply the others by 1 / (1 - p).
 
-    Neighbouring pixels are so alike that dropping them singly would drop little. Input (N, C, H, W) or
-    (C, H, W).
-    Tompson et al., "Efficient object localization using convolutional networks", 2015.
+    Neighbouring pixels are so alike that dropping them one by one removes little information. Input (N, C, H, W)
+    or (C, H, W).
+
+    Args:
+        p: the probability of a 0.
+        inplace: overwrite the input.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+
+    Source: Tompson et al., "Efficient object localization using convolutional networks" (CVPR 2015).
+
+    Examples:
+        >>> y = nn.Dropout2d()(mg.ones(1, 100, 2, 2))
+        >>> sorted(set(y.sum((0, 2, 3)).tolist()))  # a channel is kept or dropped as a whole
+        [0.0, 8.0]
     """
 
     def forward(self, input: Tensor) -> Tensor:

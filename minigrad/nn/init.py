@@ -20,10 +20,21 @@ if TYPE_CHECKING:
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor by which weights must grow to make up for what `nonlinearity` takes from the variance.
+    """Return the factor for weights that makes up for the variance that an activation removes.
 
-    1 for linear layers, convolutions and sigmoid, 5/3 for tanh, sqrt(2) for relu, sqrt(2 / (1 + slope^2)) for
-    leaky_relu with the slope `param` (0.01 if None), 3/4 for selu.
+    Args:
+        nonlinearity: "linear", "conv2d", "sigmoid" and the like: 1; "tanh": 5/3; "relu": sqrt(2); "leaky_relu":
+            sqrt(2 / (1 + param^2)); "selu": 3/4.
+        param: the slope of leaky_relu; None means 0.01.
+
+    Raises:
+        ValueError: the activation is unknown, or the slope is not a number.
+
+    Source: He et al., "Delving deep into rectifiers" (ICCV 2015).
+
+    Examples:
+        >>> round(nn.init.calculate_gain("relu"), 3)
+        1.414
     """
     convolutions = [f"conv{transpose}{n}d" for transpose in ("", "_transpose") for n in (1, 2, 3)]
     if nonlinearity in ("linear", "sigmoid", *convolutions):
@@ -58,13 +69,34 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
 
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with values drawn from U(a, b)."""
+    """Fill with values drawn from U(a, b), in place.
+
+    Args:
+        tensor: the tensor.
+        a, b: the interval's ends.
+        generator: where the random numbers come from; None means the default generator.
+
+    Examples:
+        >>> w = nn.init.uniform_(mg.empty(1000), -1, 1)
+        >>> w.min().round(), w.max().round()
+        (tensor(-1.), tensor(1.))
+    """
     return tensor.uniform_(a, b, generator=generator)
 
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with values drawn from N(mean, std^2)."""
+    """Fill with values drawn from N(mean, std^2), in place.
+
+    Args:
+        tensor: the tensor.
+        mean, std: mean and standard deviation.
+        generator: where the random numbers come from; None means the default generator.
+
+    Examples:
+        >>> nn.init.normal_(mg.empty(10000), std=3).std().round()
+        tensor(3.)
+    """
     return tensor.normal_(mean, std, generator=generator)
 
 
@@ -77,10 +109,20 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with values drawn from N(mean, std^2) given that they lie in [a, b].
+    """Fill with values drawn from N(mean, std^2) under the condition that they are in [a, b], in place.
 
-    By inversion: where the distribution function is uniform between its values at a and b, the variable has
-    the truncated distribution.
+    The values are found by inversion of the distribution function.
+
+    Args:
+        tensor: the tensor.
+        mean, std: mean and standard deviation.
+        a, b: the interval's ends.
+        generator: where the random numbers come from; None means the default generator.
+
+    Examples:
+        >>> w = nn.init.trunc_normal_(mg.empty(1000))
+        >>> bool((w.abs() <= 2).all())
+        True
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
@@ -97,23 +139,47 @@ def trunc_normal_(
 
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fill with `val`."""
+    """Fill `tensor` with the number `val`, in place.
+
+    Examples:
+        >>> nn.init.constant_(mg.empty(2), 0.5)
+        tensor([0.5000, 0.5000])
+    """
     return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fill with ones."""
+    """Fill `tensor` with ones, in place.
+
+    Examples:
+        >>> nn.init.ones_(mg.empty(2))
+        tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fill with zeros."""
+    """Fill `tensor` with zeros, in place.
+
+    Examples:
+        >>> nn.init.zeros_(mg.empty(2))
+        tensor([0., 0.])
+    """
     return constant_(tensor, 0.0)
 
 
 @no_grad()
 def eye_(tensor: Tensor) -> Tensor:
-    """Fill a matrix with the identity: a Linear layer so begun passes its input on."""
+    """Fill the matrix `tensor` with the identity, in place: a Linear layer then returns its input.
+
+    Raises:
+        ValueError: the tensor is not a matrix.
+
+    Examples:
+        >>> nn.init.eye_(mg.empty(2, 3))
+        tensor([[1., 0., 0.],
+                [0., 1., 0.]])
+    """
     if tensor.ndim != 2:
         raise ValueError(f"eye_: Only tensors with 2 dimensions are supported, got shape {list(tensor.shape)}")
     rows, columns = tensor.shape
@@ -122,9 +188,19 @@ def eye_(tensor: Tensor) -> Tensor:
 
 @no_grad()
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Fill a weight (out, in, *kernel) with a one at the centre of the kernels from a channel to itself.
+    """Fill a convolution's weight so that it returns its input, in place.
 
-    A convolution so begun passes its input on, each group its own channels.
+    Args:
+        tensor: a weight (out, in, *kernel); the centre of the kernel from a channel to itself becomes 1.
+        groups: do so for each group of channels.
+
+    Raises:
+        ValueError: the tensor has not 3 to 5 dimensions, or `out` is not divisible by `groups`.
+
+    Examples:
+        >>> image = mg.randn(1, 2, 5, 5)
+        >>> mg.equal(F.conv2d(image, nn.init.dirac_(mg.empty(2, 2, 3, 3)), padding=1), image)
+        True
     """
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(
@@ -144,9 +220,22 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill from U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)).
+    """Fill with values drawn from U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)), in place.
 
-    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+    Args:
+        tensor: a weight of at least 2 dimensions.
+        gain: a factor; see `calculate_gain`.
+        generator: where the random numbers come from; None means the default generator.
+
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions.
+
+    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010).
+
+    Examples:
+        >>> w = nn.init.xavier_uniform_(mg.empty(100, 200))
+        >>> bool(w.abs().max() <= (6 / 300) ** 0.5)
+        True
     """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     bound = gain * math.sqrt(6 / (fan_in + fan_out))
@@ -154,7 +243,19 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill from N(0, std^2), std = gain sqrt(2 / (fan_in + fan_out)). Paper: see `xavier_uniform_`."""
+    """Fill with values drawn from N(0, std^2), std = gain sqrt(2 / (fan_in + fan_out)), in place.
+
+    Args:
+        tensor, gain, generator: as for `xavier_uniform_`.
+
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions.
+
+    Examples:
+        >>> w = nn.init.xavier_normal_(mg.empty(100, 100))
+        >>> round(w.std().item(), 1)
+        0.1
+    """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2 / (fan_in + fan_out)), generator)
 
@@ -166,9 +267,24 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill from U(-bound, bound), bound = gain sqrt(3 / fan); `a` is leaky_relu's slope.
+    """Fill with values drawn from U(-b, b), b = gain sqrt(3 / fan), in place.
 
-    He et al., "Delving deep into rectifiers", 2015.
+    Args:
+        tensor: a weight of at least 2 dimensions.
+        a: leaky_relu's slope.
+        mode: "fan_in" keeps the variance of activations, "fan_out" that of gradients.
+        nonlinearity: the activation that follows; see `calculate_gain`.
+        generator: where the random numbers come from; None means the default generator.
+
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions, or a name is unknown.
+
+    Source: He et al., "Delving deep into rectifiers" (ICCV 2015).
+
+    Examples:
+        >>> w = nn.init.kaiming_uniform_(mg.empty(10, 150), nonlinearity="relu")
+        >>> bool(w.abs().max() <= (6 / 150) ** 0.5)
+        True
     """
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     bound = math.sqrt(3) * std  # a uniform distribution on (-bound, bound) has the variance bound^2 / 3
@@ -182,7 +298,19 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill from N(0, std^2), std = gain / sqrt(fan). Paper: see `kaiming_uniform_`."""
+    """Fill with values drawn from N(0, std^2), std = gain / sqrt(fan), in place.
+
+    Args:
+        tensor, a, mode, nonlinearity, generator: as for `kaiming_uniform_`.
+
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions, or a name is unknown.
+
+    Examples:
+        >>> w = nn.init.kaiming_normal_(mg.empty(100, 200), nonlinearity="relu")
+        >>> round(w.std().item(), 2)
+        0.1
+    """
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
@@ -196,11 +324,22 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 @no_grad()
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
-    """Fill with `gain` times a matrix whose rows (or columns, if fewer) are orthonormal.
+    """Fill with `gain` times a matrix of orthonormal rows (or columns, if they are fewer), in place.
 
-    Dimensions after the first count as one.
+    Args:
+        tensor: a weight; its dimensions after the first count as one.
+        gain: a factor; see `calculate_gain`.
+        generator: where the random numbers come from; None means the default generator.
 
-    Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks", 2013.
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions.
+
+    Source: Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear networks" (2013).
+
+    Examples:
+        >>> w = nn.init.orthogonal_(mg.empty(2, 5))
+        >>> mg.allclose(w @ w.T, mg.eye(2), atol=1e-6)
+        True
     """
     if tensor.ndim < 2:
         raise ValueError(
@@ -217,9 +356,22 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 @no_grad()
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
-    """Fill a matrix from N(0, std^2), then set the fraction `sparsity` of each column to zero.
+    """Fill a matrix from N(0, std^2), then set a fraction of each column to 0, in place.
 
-    Martens, "Deep learning via Hessian-free optimization", 2010.
+    Args:
+        tensor: the matrix.
+        sparsity: the fraction.
+        std: the standard deviation.
+        generator: where the random numbers come from; None means the default generator.
+
+    Raises:
+        ValueError: the tensor is not a matrix.
+
+    Source: Martens, "Deep learning via Hessian-free optimization" (2010).
+
+    Examples:
+        >>> (nn.init.sparse_(mg.empty(10, 3), sparsity=0.3) == 0).sum(0)
+        tensor([3, 3, 3])
     """
     if tensor.ndim != 2:
         raise ValueError(f"sparse_: Only tensors with 2 dimensions are supported, got shape {list(tensor.shape)}")

@@ -29,7 +29,15 @@ def reset_weight_and_bias(weight: Tensor, bias: Tensor | None) -> None:
 
 
 class Identity(Module):
-    """Returns its input, of any shape. Takes any arguments, to stand in for another layer."""
+    """Return the input, of any shape.
+
+    Args:
+        args, kwargs: ignored, so that Identity can replace any layer.
+
+    Examples:
+        >>> nn.Identity(64, eps=1.0)(mg.tensor([1.0]))
+        tensor([1.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -39,10 +47,22 @@ class Identity(Module):
 
 
 class Linear(Module):
-    """y = x W^T + b.
+    """Apply an affine map to the last dimension: ``y = x W^T + b``.
 
-    Shapes: input (*, in_features), output (*, out_features); `weight` (out_features, in_features), `bias`
-    (out_features,) or None. Initialised from U(-k, k), k = 1 / sqrt(in_features).
+    Input (..., in_features), output (..., out_features). The `weight` has the shape (out_features, in_features),
+    the `bias` (out_features,); both are drawn from U(-k, k), k = 1 / sqrt(in_features).
+
+    Args:
+        in_features, out_features: the sizes of the last dimension of input and output.
+        bias: add a learned vector.
+        device, dtype: of the parameters; None means the CPU and the default dtype.
+
+    Raises:
+        ValueError: a size is less than 1.
+
+    Examples:
+        >>> nn.Linear(784, 10)(mg.zeros(32, 784)).shape
+        (32, 10)
     """
 
     weight, bias = Member("_parameters"), Member("_parameters")
@@ -70,7 +90,15 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """Joins the dimensions `start_dim` to `end_dim` into one; by default (N, A, B, ...) to (N, A * B * ...)."""
+    """Merge a range of dimensions into one; by default all but the first, (N, A, B, ...) to (N, A * B * ...).
+
+    Args:
+        start_dim, end_dim: the first and the last dimension of the range.
+
+    Examples:
+        >>> nn.Flatten()(mg.zeros(8, 16, 4, 4)).shape
+        (8, 256)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
@@ -85,7 +113,19 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Splits the dimension `dim` into dimensions of the sizes `unflattened_size`: (N, A * B) to (N, A, B)."""
+    """Split a dimension into several: (N, A * B) to (N, A, B).
+
+    Args:
+        dim: the dimension.
+        unflattened_size: the new sizes; one may be -1 and is inferred.
+
+    Raises:
+        TypeError: `unflattened_size` is not a sequence of ints.
+
+    Examples:
+        >>> nn.Unflatten(1, (16, 4, 4))(mg.zeros(8, 256)).shape
+        (8, 16, 4, 4)
+    """
 
     def __init__(self, dim: int, unflattened_size: tuple[int, ...] | list[int]) -> None:
         super().__init__()

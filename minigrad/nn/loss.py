@@ -27,11 +27,27 @@ class _WeightedLoss(_Loss):
 
 
 class CrossEntropyLoss(_WeightedLoss):
-    """-log softmax(logits)[target]: what a classifier minimises.
+    """Measure how unlikely the target is under softmax(logits): what a classifier minimises.
 
-    Input: logits (N, C), (N, C, d1, ...) or (C,). Target: classes (N, d1, ...) as integers, where
-    `ignore_index` counts for nothing, or probabilities of the input's shape. `weight` (C,) weighs the
-    classes; `label_smoothing` mixes that much of the uniform distribution into the target.
+    Args:
+        weight: a factor per class, (C,); the mean is then divided by the sum of the targets' weights.
+        size_average, reduce: deprecated; see `reduction`.
+        ignore_index: a target of this value has loss 0 and is not counted in the mean.
+        reduction: "mean", "sum", or "none" for a loss per example.
+        label_smoothing: replace the target by (1 - s) target + s / C, with s in [0, 1].
+
+    The call takes logits (N, C), (N, C, d1, ...) or (C,), and as target int64 classes of that shape without C, or
+    probabilities of that shape; `functional.cross_entropy` lists its errors.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+
+    Source: Szegedy et al., "Rethinking the Inception architecture" (CVPR 2016), for label smoothing.
+
+    Examples:
+        >>> logits = mg.tensor([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
+        >>> nn.CrossEntropyLoss()(logits, mg.tensor([0, 2]))
+        tensor(1.2395)
     """
 
     def __init__(
@@ -59,7 +75,20 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """-input[target], for an input of log-probabilities; shapes as `CrossEntropyLoss` with classes."""
+    """Measure the negative log-likelihood ``-input[target]`` of log-probabilities.
+
+    The shape of input and target is as for CrossEntropyLoss with classes.
+
+    Args:
+        weight, size_average, ignore_index, reduce, reduction: as for CrossEntropyLoss.
+
+    Raises:
+        ValueError: `reduction` is none of "mean", "sum" and "none".
+
+    Examples:
+        >>> nn.NLLLoss()(mg.tensor([[0.25, 0.75]]).log(), mg.tensor([1]))
+        tensor(0.2877)
+    """
 
     def __init__(
         self,
@@ -77,7 +106,22 @@ class NLLLoss(_WeightedLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """-(y log x + (1 - y) log(1 - x)) for probabilities x and targets y of one shape; logs end at -100."""
+    """Measure ``-(y log x + (1 - y) log(1 - x))`` for probabilities x and targets y of one shape.
+
+    The logarithms are limited to -100 from below: a loss is at most 100 and never infinite.
+
+    Args:
+        weight: a factor per element, which broadcasts.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+
+    Examples:
+        >>> nn.BCELoss()(mg.tensor([0.9, 0.5]), mg.tensor([1.0, 0.0]))
+        tensor(0.3993)
+    """
 
     def __init__(
         self,
@@ -93,9 +137,20 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
-    """`BCELoss` of sigmoid(x), computed so that large logits do not overflow; x and y have one shape.
+    """Measure BCELoss of sigmoid(x), computed so that large logits x do not overflow; x and y have one shape.
 
-    `pos_weight` weighs the term of the positive targets.
+    Args:
+        weight: a factor per element, which broadcasts.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+        pos_weight: a factor for the loss of positive targets, which broadcasts.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+
+    Examples:
+        >>> nn.BCEWithLogitsLoss(reduction="none")(mg.tensor([0.0, 200.0]), mg.tensor([1.0, 0.0]))
+        tensor([  0.6931, 200.0000])
     """
 
     def __init__(
@@ -116,23 +171,61 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
 
 class MSELoss(_Loss):
-    """(x - y)^2 for predictions x and targets y of one shape."""
+    """Measure the squared error ``(x - y)^2`` of predictions x and targets y of one shape.
+
+    Args:
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+
+    Examples:
+        >>> nn.MSELoss()(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]))
+        tensor(2.)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
 class L1Loss(_Loss):
-    """|x - y| for predictions x and targets y of one shape."""
+    """Measure the absolute error ``|x - y|`` of predictions x and targets y of one shape.
+
+    Args:
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+
+    Examples:
+        >>> nn.L1Loss()(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]))
+        tensor(1.)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
 class SmoothL1Loss(_Loss):
-    """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
+    """Measure a squared error that grows linearly from `beta` on, for predictions and targets of one shape.
 
-    x and y have one shape. Girshick, "Fast R-CNN", 2015.
+    With d = |x - y| the loss is ``d^2 / (2 beta)`` where d < beta, else ``d - beta / 2``.
+
+    Args:
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+        beta: where the quadratic part ends; 0 gives the absolute error.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+
+    Source: Girshick, "Fast R-CNN" (2015).
+
+    Examples:
+        >>> nn.SmoothL1Loss(reduction="none")(mg.tensor([0.5, 3.0]), mg.zeros(2))
+        tensor([0.1250, 2.5000])
     """
 
     def __init__(

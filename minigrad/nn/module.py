@@ -22,17 +22,23 @@ class Module:
     """Base class of all layers and models.
 
     A subclass calls `super().__init__()`, assigns parameters and submodules as attributes, and defines
-    `forward`. Assignment registers: a `Parameter` is found by `parameters()` (and so trained), a `Module`
-    becomes a child. Order is the order of assignment.
+    `forward`. Assignment registers: a `Parameter` is found by `parameters()`, and so trained; a `Module` becomes a
+    child. The order is that of assignment.
 
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.conv = nn.Conv2d(1, 6, 5)
-                self.head = nn.Linear(6, 10)
-
-            def forward(self, x):
-                return self.head(F.relu(self.conv(x)).mean(dim=(2, 3)))
+    Examples:
+        >>> class Net(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.conv = nn.Conv2d(1, 6, 5)
+        ...         self.head = nn.Linear(6, 10)
+        ...
+        ...     def forward(self, x):
+        ...         return self.head(F.relu(self.conv(x)).mean(dim=(2, 3)))
+        >>> net = Net()
+        >>> net(mg.zeros(2, 1, 28, 28)).shape
+        (2, 10)
+        >>> [name for name, _ in net.named_parameters()]
+        ['conv.weight', 'conv.bias', 'head.weight', 'head.bias']
     """
 
     training: bool
@@ -54,7 +60,11 @@ class Module:
         )
 
     def forward(self, *input: Any) -> Any:
-        """Compute the output. Every subclass defines this."""
+        """Compute the output from `input`. Every subclass defines this.
+
+        Raises:
+            NotImplementedError: the subclass does not.
+        """
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -126,7 +136,18 @@ class Module:
     # Registration
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter under `name`; None keeps the name for a parameter that this instance lacks."""
+        """Add a parameter.
+
+        Args:
+            name: its attribute name.
+            param: the parameter; None keeps the name for a parameter that this instance lacks.
+
+        Raises:
+            TypeError: `param` is not a Parameter.
+            ValueError: `param` was computed, and is no leaf.
+            KeyError: the name is empty, has a dot, or is taken.
+            AttributeError: `Module.__init__` has not been called.
+        """
         self._check_name("parameter", name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
@@ -142,9 +163,17 @@ class Module:
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that is state but is not trained, such as a running mean.
+        """Add a tensor that is state but is not trained, such as a running mean; `to()` moves it.
 
-        It moves with `to()`, and is part of `state_dict()` if `persistent`.
+        Args:
+            name: its attribute name.
+            tensor: the tensor, or None.
+            persistent: include it in `state_dict()`.
+
+        Raises:
+            TypeError: `tensor` is not a Tensor.
+            KeyError: the name is empty, has a dot, or is taken.
+            AttributeError: `Module.__init__` has not been called.
         """
         self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
@@ -158,14 +187,20 @@ class Module:
             self._non_persistent_buffers.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Add a child under `name`."""
+        """Add a child `module` under `name`.
+
+        Raises:
+            TypeError: `module` is not a Module.
+            KeyError: the name is empty, has a dot, or is taken.
+            AttributeError: `Module.__init__` has not been called.
+        """
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(self).__name__}: child {name!r}: {type(module).__name__} is not a Module subclass")
         self._check_name("module", name, "_modules")
         self._modules[name] = module
 
     def register_module(self, name: str, module: Module | None) -> None:
-        """PyTorch's second name for `add_module`."""
+        """Add a child `module` under `name`, as `add_module`."""
         self.add_module(name, module)
 
     def _check_name(self, kind: str, name: str, table: str) -> None:
@@ -185,7 +220,13 @@ class Module:
     def register_forward_pre_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, args)` before forward; what it returns, if not None, replaces the arguments."""
+        """Call ``hook(module, args)`` before forward; a result that is not None replaces the arguments.
+
+        Args:
+            hook: the function.
+            prepend: call it before the hooks that are there already.
+            with_kwargs: call ``hook(module, args, kwargs)``, which returns both or None.
+        """
         return register(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
@@ -196,21 +237,33 @@ class Module:
         with_kwargs: bool = False,
         always_call: bool = False,
     ) -> RemovableHandle:
-        """Call `hook(module, args, output)` after forward; what it returns, if not None, replaces the output.
+        """Call ``hook(module, args, output)`` after forward; a result that is not None replaces the output.
 
-        With `with_kwargs` it is called `hook(module, args, kwargs, output)`; with `always_call` even after
-        forward has raised.
+        Args:
+            hook: the function.
+            prepend: call it before the hooks that are there already.
+            with_kwargs: call ``hook(module, args, kwargs, output)``.
+            always_call: call it even after forward has raised.
         """
         return register(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_output)` before the module's backward; a returned tuple replaces them."""
+        """Call ``hook(module, grad_output)`` before the module's backward; a returned tuple replaces `grad_output`.
+
+        Args:
+            hook: the function.
+            prepend: call it before the hooks that are there already.
+        """
         return register(self._backward_pre_hooks, hook, prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_input, grad_output)` in backward; a returned tuple replaces grad_input.
+        """Call ``hook(module, grad_input, grad_output)`` in backward; a returned tuple replaces `grad_input`.
 
         Both are tuples over the positional inputs and the outputs, None where there is no gradient.
+
+        Args:
+            hook: the function.
+            prepend: call it before the hooks that are there already.
         """
         return register(self._backward_hooks, hook, prepend)
 
@@ -219,7 +272,13 @@ class Module:
     def named_modules(
         self, memo: set[int] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """This module and all below it with dotted names, parents first."""
+        """Iterate over this module and all below it with their dotted names, parents first.
+
+        Args:
+            memo: the ids of modules to skip.
+            prefix: put in front of the names.
+            remove_duplicate: list a module that is shared once only.
+        """
         memo = set() if memo is None else memo
         if remove_duplicate and id(self) in memo:
             return
@@ -230,12 +289,12 @@ class Module:
                 yield from child.named_modules(memo, _join(prefix, name), remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
-        """This module and all below it, each once."""
+        """Iterate over this module and all below it, each once."""
         for _, module in self.named_modules():
             yield module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules right below this one with their names, each once."""
+        """Iterate over the direct children with their names, each once."""
         seen = set()
         for name, child in self._modules.items():
             if child is not None and id(child) not in seen:
@@ -243,7 +302,7 @@ class Module:
                 yield name, child
 
     def children(self) -> Iterator[Module]:
-        """The modules right below this one, each once."""
+        """Iterate over the direct children, each once."""
         for _, child in self.named_children():
             yield child
 
@@ -263,27 +322,43 @@ class Module:
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        """The parameters with dotted names, in the order of assignment; shared ones once."""
+        """Iterate over the parameters with their dotted names, in the order of assignment.
+
+        Args:
+            prefix: put in front of the names.
+            recurse: include those of the modules below.
+            remove_duplicate: list a parameter that is shared once only.
+        """
         return self._named_members("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters, as an optimiser takes them."""
+        """Iterate over the parameters, as an optimizer takes them; with `recurse` those of the modules below too."""
         for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        """The buffers with dotted names."""
+        """Iterate over the buffers with their dotted names.
+
+        Args:
+            prefix: put in front of the names.
+            recurse: include those of the modules below.
+            remove_duplicate: list a buffer that is shared once only.
+        """
         return self._named_members("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers."""
+        """Iterate over the buffers; with `recurse` those of the modules below too."""
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
     def get_submodule(self, target: str) -> Module:
-        """The module at the dotted path `target`; the empty path is this module."""
+        """Return the module at the dotted path `target`; the empty path is this module.
+
+        Raises:
+            AttributeError: there is none.
+        """
         module: Any = self
         for name in target.split(".") if target else []:
             if not hasattr(module, name):
@@ -294,11 +369,19 @@ class Module:
         return module
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter at the dotted path `target`."""
+        """Return the parameter at the dotted path `target`.
+
+        Raises:
+            AttributeError: there is none.
+        """
         return self._get_member("_parameters", target, "an nn.Parameter")
 
     def get_buffer(self, target: str) -> Tensor:
-        """The buffer at the dotted path `target`."""
+        """Return the buffer at the dotted path `target`.
+
+        Raises:
+            AttributeError: there is none.
+        """
         return self._get_member("_buffers", target, "a buffer")
 
     def _get_member(self, table: str, target: str, kind: str) -> Any:
@@ -313,16 +396,20 @@ class Module:
     # What is done to the whole tree
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
-        """Call `fn` on every module below, children first, then on this one; for one's own initialisation."""
+        """Call `fn` on every module below, children first, then on this one: for an initialisation of one's own."""
         for child in self.children():
             child.apply(fn)
         fn(self)
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode, which dropout and batch normalisation look at, here and below.
+        """Set training mode, which dropout and batch normalisation depend on, for this module and all below.
 
-        A module that overrides `train` is asked by it too, so that a frozen batch norm may stay as it is.
+        Args:
+            mode: False for evaluation mode.
+
+        Raises:
+            ValueError: `mode` is not a bool.
         """
         if not isinstance(mode, bool):
             raise ValueError(f"train: training mode is expected to be boolean, got {mode!r}")
@@ -332,17 +419,17 @@ class Module:
         return self
 
     def eval(self) -> Self:
-        """Set evaluation mode: `train(False)`."""
+        """Set evaluation mode: ``train(False)``."""
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Let gradients be recorded for all parameters, or freeze them."""
+        """Record gradients for all parameters, or, with `requires_grad` False, freeze them."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters, or with `set_to_none=False` fill them with zeros."""
+        """Set the gradients of all parameters to None, or, with `set_to_none` False, to zeros."""
         for parameter in self.parameters():
             if set_to_none or parameter.grad is None:
                 parameter.grad = None
@@ -385,13 +472,16 @@ class Module:
         return self._apply(lambda tensor: tensor.cpu())
 
     def cuda(self, device: Any = None) -> Self:
-        """Move parameters and buffers to a CUDA device."""
+        """Move parameters and buffers to the GPU `device`, a number or a `device`."""
         return self._apply(lambda tensor: tensor.cuda(device))
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move to a device, cast to a floating-point dtype, or both, as `Tensor.to`.
 
-        Integer buffers move and keep their dtype.
+        Buffers of integers are moved and keep their dtype.
+
+        Raises:
+            TypeError: the dtype is not floating-point.
         """
         memory_format = kwargs.pop("memory_format", None)
         if not empty(0).to(*args, **kwargs).is_floating_point():
@@ -415,7 +505,7 @@ class Module:
         return type(self).__name__
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses of the repr: the layer's settings."""
+        """The settings that the repr shows between parentheses."""
         return ""
 
     def __repr__(self) -> str:

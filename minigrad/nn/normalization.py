@@ -110,27 +110,74 @@ class _BatchNorm(_Affine):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of features (N, C) or sequences (N, C, L); see `BatchNorm2d`."""
+    """Standardise each feature over the batch; see BatchNorm2d.
+
+    Input (N, C), or (N, C, L) for sequences.
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats, device, dtype, bias: as for BatchNorm2d.
+
+    Raises:
+        ValueError: `num_features` is less than 1.
+
+    Examples:
+        >>> nn.BatchNorm1d(2)(mg.tensor([[1.0, 10.0], [3.0, 30.0]])).detach()
+        tensor([[-1.0000, -1.0000],
+                [ 1.0000,  1.0000]])
+    """
 
     _input_dims = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """y = (x - mean) / sqrt(var + eps) * weight + bias, with the mean and variance of each channel.
+    """Standardise each channel over the batch: ``y = (x - mean) / sqrt(var + eps) * weight + bias``.
 
-    Input (N, C, H, W). Training takes them from the batch (the biased variance) and moves `running_mean` and
-    `running_var` (the unbiased one) towards them by the fraction `momentum`, or with `momentum=None` averages
-    over all batches. Evaluation uses the running ones, or with `track_running_stats=False` the batch's.
-    Ioffe and Szegedy, "Batch normalization", 2015.
+    Input (N, C, H, W). Training takes mean and biased variance of the batch, and moves `running_mean` and
+    `running_var` (unbiased) towards them. Evaluation uses the running ones.
+
+    Args:
+        num_features: the channels C.
+        eps: added to the variance.
+        momentum: how far the running statistics are moved, from 0 to 1; None averages over all batches.
+        affine: learn `weight` and `bias`, (C,), which begin as ones and zeros.
+        track_running_stats: if False there are no running statistics, and evaluation uses the batch's.
+        device, dtype: of the parameters; None means the CPU and the default dtype.
+        bias: if False, learn only the weight.
+
+    Raises:
+        ValueError: `num_features` is less than 1.
+
+    Source: Ioffe and Szegedy, "Batch normalization" (ICML 2015).
+
+    Examples:
+        >>> norm = nn.BatchNorm2d(3)
+        >>> y = norm(mg.randn(8, 3, 4, 4) * 5 + 2)
+        >>> mg.allclose(y.mean((0, 2, 3)), mg.zeros(3), atol=1e-5)
+        True
     """
 
     _input_dims = (4,)
 
 
 class LayerNorm(_Affine):
-    """y = (x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, of sizes `normalized_shape`.
+    """Standardise each sample over its last dimensions: ``y = (x - mean) / sqrt(var + eps) * weight + bias``.
 
-    Each sample by itself: training and evaluation are the same. Ba et al., "Layer normalization", 2016.
+    Args:
+        normalized_shape: the sizes of the last dimensions, an int or a sequence.
+        eps: added to the variance.
+        elementwise_affine: learn `weight` and `bias` of that shape, which begin as ones and zeros.
+        bias: if False, learn only the weight.
+        device, dtype: of the parameters; None means the CPU and the default dtype.
+
+    Raises:
+        ValueError: a size is less than 1.
+
+    Source: Ba et al., "Layer normalization" (2016).
+
+    Examples:
+        >>> nn.LayerNorm(2)(mg.tensor([[1.0, 3.0], [10.0, 30.0]])).detach()
+        tensor([[-1.0000,  1.0000],
+                [-1.0000,  1.0000]])
     """
 
     def __init__(
@@ -163,9 +210,26 @@ class LayerNorm(_Affine):
 
 
 class GroupNorm(_Affine):
-    """y = (x - mean) / sqrt(var + eps) * weight + bias over each sample's groups of channels.
+    """Standardise each sample's groups of channels: ``y = (x - mean) / sqrt(var + eps) * weight + bias``.
 
-    Input (N, C, *); the scale and shift are per channel. Wu and He, "Group normalization", 2018.
+    Input (N, C, ...).
+
+    Args:
+        num_groups: how many groups.
+        num_channels: the channels C, divisible by `num_groups`.
+        eps: added to the variance.
+        affine: learn `weight` and `bias`, (C,), which begin as ones and zeros.
+        device, dtype: of the parameters; None means the CPU and the default dtype.
+        bias: if False, learn only the weight.
+
+    Raises:
+        ValueError: a number is less than 1, or C is not divisible by `num_groups`.
+
+    Source: Wu and He, "Group normalization" (2018).
+
+    Examples:
+        >>> nn.GroupNorm(2, 4)(mg.tensor([[1.0, 3.0, 10.0, 30.0]])).detach()
+        tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
     """
 
     def __init__(
@@ -201,10 +265,23 @@ class GroupNorm(_Affine):
 
 
 class LocalResponseNorm(Module):
-    """y = x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta, for (N, C, ...).
+    """Divide by the activity of neighbouring channels: ``y = x / (k + alpha / size * sum of x^2) ^ beta``.
 
-    Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", 2012, where alpha is
-    not divided by the size.
+    Input (N, C, ...).
+
+    Args:
+        size: over how many neighbouring channels the squares are summed.
+        alpha, beta, k: the constants of the formula.
+
+    Raises:
+        ValueError: `size` is less than 1.
+
+    Source: Krizhevsky et al., "ImageNet classification with deep convolutional neural networks" (2012), where
+    alpha is not divided by the size.
+
+    Examples:
+        >>> nn.LocalResponseNorm(3, alpha=3.0, beta=1.0)(mg.ones(1, 3, 1)).reshape(-1)
+        tensor([0.3333, 0.2500, 0.3333])
     """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:

@@ -9,9 +9,20 @@ from minigrad.tensor import Tensor, from_array
 
 
 class Parameter(Tensor):
-    """A Tensor that a Module lists among its parameters when it is assigned as an attribute.
+    """A Tensor that is trained: a Module lists it among its parameters when it is assigned as an attribute.
 
-    Shares the memory of `data`, is a leaf, and requires grad unless told otherwise (inside `no_grad` too).
+    Args:
+        data: the tensor whose memory it shares, or None for an empty one.
+        requires_grad: record gradients for it, inside `no_grad` too.
+
+    Raises:
+        TypeError: `data` is not a Tensor.
+        RuntimeError: `data` is not floating-point and `requires_grad` is set.
+
+    Examples:
+        >>> nn.Parameter(mg.ones(2))
+        Parameter containing:
+        tensor([1., 1.], requires_grad=True)
     """
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True):

@@ -26,7 +26,16 @@ def _as_parameter(value: Any) -> Any:
 
 
 class ParameterList(Module):
-    """A list of parameters, all registered. Tensors become parameters; other objects are only kept."""
+    """Hold parameters in a list, registered. Tensors become parameters; other objects are only stored.
+
+    Args:
+        values: an iterable of them, or None for none.
+
+    Examples:
+        >>> scales = nn.ParameterList([mg.ones(2), mg.ones(3)])
+        >>> [p.shape for p in scales.parameters()]
+        [(2,), (3,)]
+    """
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
@@ -55,13 +64,17 @@ class ParameterList(Module):
         return self.extend(values)
 
     def append(self, value: Any) -> Self:
-        """Add a value at the end."""
+        """Add `value` at the end."""
         self._size += 1
         self[-1] = value
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
-        """Add every value of an iterable, which a tensor here is not."""
+        """Add each of `values` at the end.
+
+        Raises:
+            TypeError: `values` is not an iterable, or is a tensor.
+        """
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
         for value in list(values):
@@ -76,9 +89,15 @@ class ParameterList(Module):
 
 
 class ParameterDict(Module):
-    """A dictionary of parameters, all registered. Tensors become parameters; other objects are only kept.
+    """Hold parameters in a dictionary, registered. Tensors become parameters; other objects are only stored.
 
-    Entries of a plain dict are added in sorted order, as PyTorch does; of an OrderedDict, in theirs.
+    Args:
+        parameters: a mapping or pairs; those of a plain dict are added in sorted order, as in PyTorch.
+
+    Examples:
+        >>> gains = nn.ParameterDict({"left": mg.ones(1), "right": mg.ones(1)})
+        >>> list(gains.keys())
+        ['left', 'right']
     """
 
     def __init__(self, parameters: Any = None) -> None:
@@ -115,39 +134,43 @@ class ParameterDict(Module):
         return key in self._keys
 
     def copy(self) -> ParameterDict:
-        """A new ParameterDict of the same parameters."""
+        """Return a new ParameterDict with the same parameters."""
         return ParameterDict(self)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """The value under `key`, put there from `default` if there is none."""
+        """Return the value under `key`, which is set to `default` if there is none."""
         if key not in self:
             self[key] = default
         return self[key]
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all entries."""
         for key in list(self):
             del self[key]
 
     def pop(self, key: str) -> Any:
-        """Take the value under `key` out and return it."""
+        """Remove the value under `key` and return it."""
         value = self[key]
         del self[key]
         return value
 
     def popitem(self) -> tuple[str, Any]:
-        """Take the last pair out and return it."""
+        """Remove the last pair and return it.
+
+        Raises:
+            KeyError: there is none.
+        """
         if not self._keys:
             raise KeyError("popitem(): ParameterDict is empty")
         key = next(reversed(self))
         return key, self.pop(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value under `key`, or `default`."""
+        """Return the value under `key`, or `default`."""
         return self[key] if key in self._keys else default
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
-        """A new ParameterDict with `default` under every key."""
+        """Return a new ParameterDict with `default` under each of `keys`."""
         return ParameterDict((key, default) for key in keys)
 
     def keys(self) -> Iterable[str]:
@@ -163,7 +186,7 @@ class ParameterDict(Module):
         return (self[key] for key in self)
 
     def update(self, parameters: Any) -> None:
-        """Add or replace entries from a mapping or an iterable of pairs."""
+        """Add or replace entries from `parameters`, a mapping or an iterable of pairs."""
         if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
             parameters = sorted(parameters.items())
         for key, value in pairs_of("ParameterDict", parameters):

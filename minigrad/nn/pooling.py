@@ -16,9 +16,19 @@ from minigrad.tensor import Tensor
 
 
 class MaxPool2d(Module):
-    """The maximum of each window: (N, C, H, W) to (N, C, OH, OW); -inf outside the image.
+    """Take the largest element of each window: (N, C, H, W) to (N, C, OH, OW).
 
-    With `return_indices` also its place in H * W, int64.
+    Args:
+        kernel_size: the window's height and width, an int or a pair.
+        stride: the step from window to window; None means the kernel's size.
+        padding: -inf on each side, at most half a window.
+        dilation: the distance between the elements of a window.
+        return_indices: also return the positions of the maxima in the flattened H * W, int64.
+        ceil_mode: let a last window reach beyond the end.
+
+    Examples:
+        >>> nn.MaxPool2d(2)(mg.zeros(8, 16, 28, 28)).shape
+        (8, 16, 14, 14)
     """
 
     def __init__(
@@ -57,10 +67,19 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(Module):
-    """The mean of each window: (N, C, H, W) to (N, C, OH, OW).
+    """Take the mean of each window: (N, C, H, W) to (N, C, OH, OW).
 
-    The sum is divided by the window's size, by the pixels inside the image if not `count_include_pad`, or by
-    `divisor_override`.
+    Args:
+        kernel_size: the window's height and width, an int or a pair.
+        stride: the step from window to window; None means the kernel's size.
+        padding: zeros on each side, at most half a window.
+        ceil_mode: let a last window reach beyond the end.
+        count_include_pad: whether padding counts as elements in the mean.
+        divisor_override: divide the sums by this number instead.
+
+    Examples:
+        >>> nn.AvgPool2d(2)(mg.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]))
+        tensor([[[[4.]]]])
     """
 
     def __init__(
@@ -96,7 +115,17 @@ class AvgPool2d(Module):
 
 
 class AdaptiveAvgPool2d(Module):
-    """The mean over windows so laid that the output is (N, C, *output_size); None keeps the input's size."""
+    """Take means over windows that are chosen to give (N, C, *output_size).
+
+    Args:
+        output_size: height and width of the result, an int or a pair; None keeps the input's.
+
+    Source: Lin et al., "Network in network" (2013), for the mean of whole maps, `output_size` 1.
+
+    Examples:
+        >>> nn.AdaptiveAvgPool2d(1)(mg.zeros(8, 512, 7, 7)).shape
+        (8, 512, 1, 1)
+    """
 
     def __init__(self, output_size: int | None | tuple[int | None, int | None]) -> None:
         super().__init__()
@@ -110,7 +139,16 @@ class AdaptiveAvgPool2d(Module):
 
 
 class AdaptiveMaxPool2d(Module):
-    """The maximum over windows so laid that the output is (N, C, *output_size); None keeps the input's size."""
+    """Take maxima over windows that are chosen to give (N, C, *output_size).
+
+    Args:
+        output_size: height and width of the result, an int or a pair; None keeps the input's.
+        return_indices: also return the positions of the maxima in the flattened H * W, int64.
+
+    Examples:
+        >>> nn.AdaptiveMaxPool2d((2, None))(mg.zeros(8, 3, 7, 5)).shape
+        (8, 3, 2, 5)
+    """
 
     def __init__(self, output_size: int | None | tuple[int | None, int | None], return_indices: bool = False) -> None:
         super().__init__()

@@ -114,11 +114,23 @@ class Summary:
 
 
 def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
-    """Run `model` once, in evaluation mode, on zeros of `input_shape` (without the batch) and sum it up.
+    """Run a model once in evaluation mode and list its layers; the model is left as it was.
 
-    `mg.summary(vgg16(), (3, 224, 224))` prints a row for each call of a layer, per picture: shape of the output,
-    parameters (a layer that is called again counts once), multiply-adds of convolutions and linear layers, memory of
-    activations, receptive field. What a `forward` computes without a layer has no row. The model stays as it was.
+    Printed, the result has a row for each call of a layer: output shape, parameters (of a layer called again, once),
+    multiply-adds of convolutions and linear layers, memory of activations, receptive field. What a `forward`
+    computes without a layer has no row.
+
+    Args:
+        model: the model.
+        input_shape: the shape of one input, without the batch dimension.
+
+    Raises:
+        ValueError: `input_shape` is not a tuple of positive sizes.
+
+    Examples:
+        >>> table = mg.summary(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), (1, 2, 2))
+        >>> table.parameters, table.multiply_adds
+        (10, 8)
     """
     shape = tuple(input_shape)
     if not shape or not all(isinstance(size, int) and size > 0 for size in shape):

@@ -20,9 +20,20 @@ def get_total_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """The `norm_type`-norm (a number, or inf) of all tensors as if they were one vector; 0-d.
+    """Compute the norm of all tensors as if they were one vector; the result is 0-d.
 
-    `foreach` is PyTorch's choice of implementation; here there is one.
+    Args:
+        tensors: a tensor, or an iterable of them.
+        norm_type: the exponent, a number or inf.
+        error_if_nonfinite: raise if the norm is infinite or NaN.
+        foreach: accepted for PyTorch's sake.
+
+    Raises:
+        RuntimeError: the norm is not finite and `error_if_nonfinite` is set.
+
+    Examples:
+        >>> nn.utils.get_total_norm([mg.tensor([3.0]), mg.tensor([4.0])])
+        tensor(5.)
     """
     norm_type = float(norm_type)
     tensors = _as_list(tensors)
@@ -47,7 +58,24 @@ def get_total_norm(
 def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
-    """Scale the gradients in place by max_norm / total_norm where that is less than 1."""
+    """Multiply the gradients by max_norm / total_norm, in place, where that is less than 1.
+
+    Args:
+        parameters: a tensor, or an iterable of them.
+        max_norm: the largest norm allowed.
+        total_norm: the gradients' norm, as `get_total_norm` returns it.
+        foreach: accepted for PyTorch's sake.
+
+    Raises:
+        ValueError: `max_norm` is negative.
+
+    Examples:
+        >>> p = nn.Parameter(mg.zeros(1))
+        >>> p.grad = mg.tensor([4.0])
+        >>> nn.utils.clip_grads_with_norm_(p, 1.0, total_norm=mg.tensor(2.0))
+        >>> p.grad
+        tensor([2.0000])
+    """
     if not float(max_norm) >= 0:
         raise ValueError(f"clip_grad_norm_: max_norm must be at least 0, got {max_norm}")
     gradients = _gradients(parameters)
@@ -70,9 +98,31 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Scale the gradients in place so that together they have at most the norm `max_norm`; the norm before.
+    """Scale the gradients in place so that their norm, taken together, is at most `max_norm`.
 
-    Pascanu et al., "On the difficulty of training recurrent neural networks", 2013.
+    Args:
+        parameters: a tensor, or an iterable of them.
+        max_norm: the largest norm allowed.
+        norm_type: the exponent, a number or inf.
+        error_if_nonfinite: raise if the norm is infinite or NaN.
+        foreach: accepted for PyTorch's sake.
+
+    Returns:
+        The norm before, 0-d.
+
+    Raises:
+        ValueError: `max_norm` is negative.
+        RuntimeError: the norm is not finite and `error_if_nonfinite` is set.
+
+    Source: Pascanu et al., "On the difficulty of training recurrent neural networks" (ICML 2013).
+
+    Examples:
+        >>> p = nn.Parameter(mg.zeros(2))
+        >>> p.grad = mg.tensor([3.0, 4.0])
+        >>> nn.utils.clip_grad_norm_(p, max_norm=1.0)
+        tensor(5.)
+        >>> p.grad
+        tensor([0.6000, 0.8000])
     """
     parameters = _as_list(parameters)  # may be a generator, and is read twice
     total_norm = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite)
@@ -82,7 +132,23 @@ def clip_grad_norm_(
 
 @no_grad()
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
-    """Cut every element of the gradients to [-clip_value, clip_value] in place."""
+    """Limit every element of the gradients to [-clip_value, clip_value], in place.
+
+    Args:
+        parameters: a tensor, or an iterable of them.
+        clip_value: the limit.
+        foreach: accepted for PyTorch's sake.
+
+    Raises:
+        ValueError: `clip_value` is negative.
+
+    Examples:
+        >>> p = nn.Parameter(mg.zeros(2))
+        >>> p.grad = mg.tensor([0.5, -4.0])
+        >>> nn.utils.clip_grad_value_(p, 1.0)
+        >>> p.grad
+        tensor([ 0.5000, -1.0000])
+    """
     clip_value = float(clip_value)
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value_: clip_value must be at least 0, got {clip_value}")
@@ -91,12 +157,33 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters flattened and joined; differentiable."""
+    """Flatten and join all `parameters` into one vector, through which gradients flow.
+
+    Examples:
+        >>> nn.utils.parameters_to_vector(nn.Linear(3, 2).parameters()).shape
+        (8,)
+    """
     return cat([parameter.reshape(-1) for parameter in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Fill the parameters from one vector, in order; they share its memory, as in PyTorch."""
+    """Set the parameters from one vector, in order; they share its memory, as in PyTorch.
+
+    Args:
+        vec: the vector.
+        parameters: an iterable of tensors with as many elements in all.
+
+    Raises:
+        TypeError: `vec` is not a Tensor.
+        ValueError: the numbers of elements differ.
+
+    Examples:
+        >>> layer = nn.Linear(1, 2)
+        >>> nn.utils.vector_to_parameters(mg.tensor([1.0, 2.0, 3.0, 4.0]), layer.parameters())
+        >>> layer.bias
+        Parameter containing:
+        tensor([3., 4.], requires_grad=True)
+    """
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: expected Tensor, but got: {type(vec).__name__}")
     parameters = list(parameters)
