@@ -7,8 +7,8 @@ from typing import Any
 import minigrad as mg
 from minigrad.command import arguments
 from minigrad.command.console import console, say, short, show, table
-from minigrad.command.zoo import ZOO
 from minigrad.vision.models import get_model
+from minigrad.vision.models.registry import MODELS
 
 
 def add_to(commands: Any) -> None:
@@ -31,17 +31,17 @@ def add_to(commands: Any) -> None:
 
 
 def show_models(args: Any) -> None:
-    """Print the table of the zoo."""
+    """Print the table of the models."""
     rows = [
-        [name, " x ".join(map(str, entry.input_shape)), f"{entry.parameters:,}", entry.source]
-        for name, entry in ZOO.items()
+        [name, " x ".join(map(str, entry.input_shape)), f"{entry.parameters:,}", entry.published]
+        for name, entry in MODELS.items()
     ]
     show(table(["model", "input", "parameters", "published"], rows, "lrrl"))
 
 
 def show_summary(args: Any) -> None:
     """Print one network's table: the full one where the screen is wide enough, else its numbers shortened."""
-    shape = args.input or ZOO[args.model].input_shape
+    shape = args.input or MODELS[args.model].input_shape
     settings = {"in_channels": shape[0], **({} if args.classes is None else {"num_classes": args.classes})}
     if args.model == "lenet5" and shape[1:] == (32, 32):
         settings["input_size"] = 32

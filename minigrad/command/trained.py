@@ -10,10 +10,10 @@ import minigrad as mg
 from minigrad import nn
 from minigrad.command.arguments import UsageError
 from minigrad.command.runs import BEST, CHECKPOINT, CONFIG, Config, find_run
-from minigrad.command.zoo import ZOO
 from minigrad.train import recipes
 from minigrad.vision import models
 from minigrad.vision import transforms as T
+from minigrad.vision.models.registry import MODELS
 
 # The arguments of models that change the shapes of weights, tried one after the other until a file fits.
 VARIANTS: tuple[dict[str, Any], ...] = ({}, {"small_input": True}, {"aux_logits": False}, {"batch_norm": False})
@@ -68,7 +68,7 @@ def _of_weights(path: Path, name: str | None, classes: list[str] | None) -> Trai
     channels, number = settings["in_channels"], settings["num_classes"]
     if classes is not None and len(classes) != number:
         raise UsageError(f"--classes names {len(classes)} classes, but {path} has {number}")
-    side = 32 if "small_input" in settings else ZOO[name].input_shape[1]
+    side = 32 if "small_input" in settings else MODELS[name].input_shape[1]
     pixels = recipes.PICTURES["imagenet" if channels == 3 else "fashion-mnist"]
     shorter = 256 if side == 224 else side  # as published weights are tested
     transform = T.Compose([T.Resize(shorter), T.CenterCrop(side), T.ToTensor(), T.Normalize(pixels.mean, pixels.std)])

@@ -15,10 +15,10 @@ from PIL import Image
 
 import minigrad as mg
 from minigrad.command.main import main
-from minigrad.command.zoo import ZOO
 from minigrad.nn import init
 from minigrad.vision.datasets import FashionMNISTSample
-from minigrad.vision.models import get_model, lenet5, list_models, resnet18
+from minigrad.vision.models import get_model, lenet5, resnet18
+from minigrad.vision.models.registry import MODELS
 
 COMMANDS = ("train", "evaluate", "predict", "summary", "models", "export", "doctor")
 
@@ -152,14 +152,13 @@ def uninitialized(monkeypatch):
             monkeypatch.setattr(init, name, lambda tensor, *args, **kwargs: tensor)
 
 
-def test_the_zoo_lists_every_model_with_its_true_count(uninitialized):
-    assert sorted(ZOO) == list_models()
-    for name, entry in ZOO.items():
+def test_every_model_states_its_true_count(uninitialized):
+    for name, entry in MODELS.items():
         model = get_model(name, **({"aux_logits": False} if name == "googlenet" else {}))
         assert sum(p.numel() for p in model.parameters()) == entry.parameters, name
 
 
-def test_models_prints_the_zoo(run):
+def test_models_prints_the_models(run):
     code, out, _ = run("models")
     assert code == 0
     assert any(line.split()[:7] == ["vgg16", "3", "x", "224", "x", "224", "138,357,544"] for line in out.splitlines())

@@ -12,7 +12,9 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.vision import models
+from minigrad.vision.models import registry
 from minigrad.vision.models.efficientnet import MBConvConfig, StochasticDepth
+from minigrad.vision.models.registry import MODELS
 from minigrad.vision.models.resnet import BasicBlock, Bottleneck
 from minigrad.vision.models.resnet_v2 import PreActBasicBlock, PreActBottleneck
 from minigrad.vision.models.vgg import CONFIGURATIONS, make_layers
@@ -103,9 +105,23 @@ def test_googlenet_without_auxiliaries_and_as_published_in_2014(no_init):
 
 
 def test_every_model_is_listed_and_a_wrong_name_meets_the_nearest():
-    assert set(PARAMETERS) <= set(models.list_models()) <= set(models.__all__)
+    assert set(PARAMETERS) <= set(models.list_models())
+    assert all(getattr(models, name) is entry.build for name, entry in MODELS.items())
     with pytest.raises(ValueError, match=r"Unknown model 'resnet51'; did you mean .*resnet50"):
         models.get_model("resnet51")
+
+
+def test_a_model_of_ones_own_is_registered(monkeypatch):
+    monkeypatch.setattr(registry, "MODELS", dict(MODELS))
+
+    @models.register_model((1, 2, 2), 5, "nobody 2026")
+    def one_layer(num_classes: int = 1) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(4, num_classes))
+
+    assert "one_layer" in models.list_models()
+    assert models.get_model("one_layer", num_classes=3)(mg.zeros(2, 1, 2, 2)).shape == (2, 3)
+    with pytest.raises(ValueError, match="register_model: there is a model called 'one_layer' already"):
+        models.register_model((1, 2, 2), 5, "nobody 2026")(one_layer)
 
 
 class Weights:

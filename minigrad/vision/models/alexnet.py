@@ -25,7 +25,15 @@ from __future__ import annotations
 from minigrad import nn
 from minigrad.nn import init
 from minigrad.tensor import Tensor
+from minigrad.vision.models.registry import PHOTOGRAPH, register_model
 from minigrad.vision.models.weights import WeightsFile, load_weights
+
+__all__ = [
+    "AlexNet",
+    "AlexNet2012",
+    "alexnet",
+    "alexnet2012",
+]
 
 
 class AlexNet(nn.Module):
@@ -111,11 +119,13 @@ def _classifier(num_classes: int, dropout: float) -> nn.Sequential:
     )
 
 
+@register_model(PHOTOGRAPH, 61_100_840, "Krizhevsky 2014")
 def alexnet(*, weights: WeightsFile = None, **kwargs) -> AlexNet:
     """AlexNet as torchvision has it, 61,100,840 parameters; `kwargs` are `AlexNet`'s."""
     return load_weights(AlexNet(**kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 60_965_224, "Krizhevsky et al. 2012")
 def alexnet2012(*, weights: WeightsFile = None, **kwargs) -> AlexNet2012:
     """AlexNet as its paper has it, 60,965,224 parameters; `kwargs` are `AlexNet2012`'s."""
     return load_weights(AlexNet2012(**kwargs), weights)

@@ -26,7 +26,13 @@ from typing import NamedTuple
 from minigrad import nn
 from minigrad.nn import init
 from minigrad.tensor import Tensor
+from minigrad.vision.models.registry import PHOTOGRAPH, register_model
 from minigrad.vision.models.weights import WeightsFile, load_weights
+
+__all__ = [
+    "EfficientNet",
+    "efficientnet_b0",
+]
 
 Norm = Callable[[int], nn.Module]
 
@@ -183,6 +189,7 @@ class EfficientNet(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
+@register_model(PHOTOGRAPH, 5_288_548, "Tan, Le 2019")
 def efficientnet_b0(*, weights: WeightsFile = None, dropout: float = 0.2, **kwargs) -> EfficientNet:
     """EfficientNet-B0, 5,288,548 parameters; `kwargs` are `EfficientNet`'s."""
     return load_weights(EfficientNet(B0, dropout, **kwargs), weights)

@@ -27,7 +27,15 @@ from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.ops.joining import cat
 from minigrad.tensor import Tensor
+from minigrad.vision.models.registry import PHOTOGRAPH, register_model
 from minigrad.vision.models.weights import WeightsFile, load_weights
+
+__all__ = [
+    "GoogLeNet",
+    "GoogLeNetOutputs",
+    "auxiliary_loss",
+    "googlenet",
+]
 
 # in, 1x1, 3x3 (reduced to, output), 5x5 (reduced to, output), after pooling: the paper's table 1
 INCEPTIONS = {
@@ -210,6 +218,7 @@ class GoogLeNet(nn.Module):
         return logits
 
 
+@register_model(PHOTOGRAPH, 6_624_904, "Szegedy et al. 2014")
 def googlenet(*, weights: WeightsFile = None, **kwargs) -> GoogLeNet:
     """GoogLeNet as torchvision has it, 6,624,904 parameters and 6,379,984 in the auxiliary classifiers.
 

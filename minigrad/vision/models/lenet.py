@@ -14,7 +14,13 @@ from __future__ import annotations
 
 from minigrad import nn
 from minigrad.tensor import Tensor
+from minigrad.vision.models.registry import DIGIT, register_model
 from minigrad.vision.models.weights import WeightsFile, load_weights
+
+__all__ = [
+    "LeNet5",
+    "lenet5",
+]
 
 
 class LeNet5(nn.Module):
@@ -53,6 +59,7 @@ class LeNet5(nn.Module):
         return self.classifier(self.features(x))
 
 
+@register_model(DIGIT, 61_706, "LeCun et al. 1998")
 def lenet5(*, weights: WeightsFile = None, **kwargs) -> LeNet5:
     """LeNet-5, 61,706 parameters; `kwargs` are `LeNet5`'s."""
     return load_weights(LeNet5(**kwargs), weights)

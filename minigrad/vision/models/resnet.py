@@ -21,7 +21,19 @@ from minigrad import nn
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.tensor import Tensor
+from minigrad.vision.models.registry import PHOTOGRAPH, register_model
 from minigrad.vision.models.weights import WeightsFile, load_weights
+
+__all__ = [
+    "ResNet",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "wide_resnet50_2",
+]
 
 Norm = Callable[[int], nn.Module]
 
@@ -233,31 +245,37 @@ class ResNet(nn.Module):
         return self.fc(self.avgpool(self.features(x)).flatten(1))
 
 
+@register_model(PHOTOGRAPH, 11_689_512, "He et al. 2015")
 def resnet18(*, weights: WeightsFile = None, **kwargs) -> ResNet:
     """ResNet-18, 11,689,512 parameters; `kwargs` are `ResNet`'s, here and below."""
     return load_weights(ResNet(BasicBlock, [2, 2, 2, 2], **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 21_797_672, "He et al. 2015")
 def resnet34(*, weights: WeightsFile = None, **kwargs) -> ResNet:
     """ResNet-34, 21,797,672 parameters."""
     return load_weights(ResNet(BasicBlock, [3, 4, 6, 3], **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 25_557_032, "He et al. 2015")
 def resnet50(*, weights: WeightsFile = None, **kwargs) -> ResNet:
     """ResNet-50, 25,557,032 parameters."""
     return load_weights(ResNet(Bottleneck, [3, 4, 6, 3], **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 44_549_160, "He et al. 2015")
 def resnet101(*, weights: WeightsFile = None, **kwargs) -> ResNet:
     """ResNet-101, 44,549,160 parameters."""
     return load_weights(ResNet(Bottleneck, [3, 4, 23, 3], **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 60_192_808, "He et al. 2015")
 def resnet152(*, weights: WeightsFile = None, **kwargs) -> ResNet:
     """ResNet-152, 60,192,808 parameters."""
     return load_weights(ResNet(Bottleneck, [3, 8, 36, 3], **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 25_028_904, "Xie et al. 2016")
 def resnext50_32x4d(*, weights: WeightsFile = None, **kwargs) -> ResNet:
     """ResNeXt-50, 25,028,904 parameters: the bottlenecks' 3x3 convolutions have 32 groups of 4 channels.
 
@@ -266,6 +284,7 @@ def resnext50_32x4d(*, weights: WeightsFile = None, **kwargs) -> ResNet:
     return resnet50(weights=weights, groups=32, width_per_group=4, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 68_883_240, "Zagoruyko, Komodakis 2016")
 def wide_resnet50_2(*, weights: WeightsFile = None, **kwargs) -> ResNet:
     """Wide ResNet-50-2, 68,883,240 parameters: ResNet-50 with twice as many channels inside its bottlenecks.
 

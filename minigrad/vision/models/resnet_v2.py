@@ -11,8 +11,18 @@ from __future__ import annotations
 
 from minigrad import nn
 from minigrad.tensor import Tensor
+from minigrad.vision.models.registry import PHOTOGRAPH, register_model
 from minigrad.vision.models.resnet import BasicBlock, Bottleneck, ResNet, conv1x1
 from minigrad.vision.models.weights import WeightsFile, load_weights
+
+__all__ = [
+    "ResNetV2",
+    "resnet18_v2",
+    "resnet34_v2",
+    "resnet50_v2",
+    "resnet101_v2",
+    "resnet152_v2",
+]
 
 
 class PreActBasicBlock(BasicBlock):
@@ -70,26 +80,31 @@ class ResNetV2(ResNet):
         return self.relu(self.bn2(super().features(x)))
 
 
+@register_model(PHOTOGRAPH, 11_687_720, "He et al. 2016")
 def resnet18_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
     """ResNet-18 V2, 11,687,720 parameters; `kwargs` are `ResNet`'s, here and below."""
     return load_weights(ResNetV2(PreActBasicBlock, [2, 2, 2, 2], **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 21_795_880, "He et al. 2016")
 def resnet34_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
     """ResNet-34 V2, 21,795,880 parameters."""
     return load_weights(ResNetV2(PreActBasicBlock, [3, 4, 6, 3], **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 25_549_352, "He et al. 2016")
 def resnet50_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
     """ResNet-50 V2, 25,549,352 parameters."""
     return load_weights(ResNetV2(PreActBottleneck, [3, 4, 6, 3], **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 44_541_480, "He et al. 2016")
 def resnet101_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
     """ResNet-101 V2, 44,541,480 parameters."""
     return load_weights(ResNetV2(PreActBottleneck, [3, 4, 23, 3], **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 60_185_128, "He et al. 2016")
 def resnet152_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
     """ResNet-152 V2, 60,185,128 parameters."""
     return load_weights(ResNetV2(PreActBottleneck, [3, 8, 36, 3], **kwargs), weights)

@@ -14,7 +14,13 @@ from __future__ import annotations
 from minigrad import nn
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor
+from minigrad.vision.models.registry import DIGIT, register_model
 from minigrad.vision.models.weights import WeightsFile, load_weights
+
+__all__ = [
+    "TutorialCNN",
+    "tutorial_cnn",
+]
 
 
 class TutorialCNN(nn.Module):
@@ -34,6 +40,7 @@ class TutorialCNN(nn.Module):
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
 
+@register_model(DIGIT, 11_252, "classic tutorials")
 def tutorial_cnn(*, weights: WeightsFile = None, **kwargs) -> TutorialCNN:
     """The tutorial CNN, 11,252 parameters; `kwargs` are `TutorialCNN`'s."""
     return load_weights(TutorialCNN(**kwargs), weights)

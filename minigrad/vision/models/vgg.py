@@ -24,7 +24,24 @@ from minigrad.autograd import no_grad
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.tensor import Tensor
+from minigrad.vision.models.registry import PHOTOGRAPH, register_model
 from minigrad.vision.models.weights import WeightsFile, load_weights
+
+__all__ = [
+    "VGG",
+    "vgg11",
+    "vgg11_bn",
+    "vgg11_lrn",
+    "vgg11_lrn_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16c",
+    "vgg16c_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
+]
 
 # Channels of 3x3 convolutions, "1x1" for as many by a 1x1 convolution, "N" for LRN, "M" for max-pooling.
 Layer = int | str
@@ -158,61 +175,73 @@ def _vgg(configuration: str, batch_norm: bool, weights: WeightsFile, in_channels
     return load_weights(VGG(make_layers(CONFIGURATIONS[configuration], batch_norm, in_channels), **kwargs), weights)
 
 
+@register_model(PHOTOGRAPH, 132_863_336, "Simonyan, Zisserman 2014")
 def vgg11(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-11 (A), 132,863,336 parameters. `kwargs`, here and below: `in_channels=3`, and `VGG`'s."""
     return _vgg("A", False, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 132_868_840, "Simonyan, Zisserman 2014")
 def vgg11_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-11 (A) with batch normalisation, 132,868,840 parameters."""
     return _vgg("A", True, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 132_863_336, "Simonyan, Zisserman 2014")
 def vgg11_lrn(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-11 with local response normalisation (A-LRN): the paper's proof that it does not help."""
     return _vgg("A-LRN", False, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 132_868_840, "Simonyan, Zisserman 2014")
 def vgg11_lrn_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """A-LRN with batch normalisation."""
     return _vgg("A-LRN", True, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 133_047_848, "Simonyan, Zisserman 2014")
 def vgg13(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-13 (B), 133,047,848 parameters."""
     return _vgg("B", False, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 133_053_736, "Simonyan, Zisserman 2014")
 def vgg13_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-13 (B) with batch normalisation, 133,053,736 parameters."""
     return _vgg("B", True, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 133_638_952, "Simonyan, Zisserman 2014")
 def vgg16c(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-16 with 1x1 convolutions (C), 133,638,952 parameters."""
     return _vgg("C", False, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 133_647_400, "Simonyan, Zisserman 2014")
 def vgg16c_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-16 with 1x1 convolutions (C) and batch normalisation."""
     return _vgg("C", True, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 138_357_544, "Simonyan, Zisserman 2014")
 def vgg16(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-16 (D), 138,357,544 parameters."""
     return _vgg("D", False, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 138_365_992, "Simonyan, Zisserman 2014")
 def vgg16_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-16 (D) with batch normalisation, 138,365,992 parameters."""
     return _vgg("D", True, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 143_667_240, "Simonyan, Zisserman 2014")
 def vgg19(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-19 (E), 143,667,240 parameters."""
     return _vgg("E", False, weights, **kwargs)
 
 
+@register_model(PHOTOGRAPH, 143_678_248, "Simonyan, Zisserman 2014")
 def vgg19_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
     """VGG-19 (E) with batch normalisation, 143,678,248 parameters."""
     return _vgg("E", True, weights, **kwargs)
