@@ -8,7 +8,7 @@ import warnings
 from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module
-from minigrad.ops.arguments import check_floating, check_tensor, dimension
+from minigrad.ops.arguments import check_floating, check_tensor, dimension, in_float32
 from minigrad.ops.elementwise import clamp, where
 from minigrad.ops.pointwise import erf, expm1, pointwise, relu_, sigmoid, tanh
 from minigrad.ops.pointwise import relu as plain_relu
@@ -72,6 +72,7 @@ def _shifted(x, dim: int):
     return x - x.max(dim, keepdims=True) if x.size else x
 
 
+@in_float32
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
     """Turn numbers into probabilities: ``exp(x_i) / sum_j exp(x_j)`` along a dimension.
 
@@ -97,6 +98,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=N
     return _over_dimension(Softmax, "softmax", input, dim, _stacklevel, dtype)
 
 
+@in_float32
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
     """Compute the logarithm of `softmax` without overflow or rounding to log 0.
 
@@ -123,7 +125,7 @@ def _over_dimension(operation: type[Function], name: str, input: Tensor, dim, st
         warnings.warn(
             f"Implicit dimension choice for {name} has been deprecated. "
             "Change the call to include dim=X as an argument.",
-            stacklevel=stacklevel,
+            stacklevel=stacklevel + 1,
         )
         dim = 0 if input.ndim in (0, 1, 3) else 1
     dim = dimension(name, dim, input.ndim)
@@ -134,7 +136,8 @@ def _over_dimension(operation: type[Function], name: str, input: Tensor, dim, st
 
 def _maybe_in_place(function, input: Tensor, inplace: bool) -> Tensor:
     """function(input), written into `input` if asked for; what backward needs is kept of a copy then."""
-    return write(input, function(input.clone()), computed=True) if inplace else function(input)
+    compute = in_float32(function)
+    return write(input, compute(input.clone()), computed=True) if inplace else compute(input)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -216,6 +219,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return _maybe_in_place(lambda x: where(x > 0, x, expm1(clamp(x, max=0)) * alpha), input, inplace)
 
 
+@in_float32
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Apply ``x * Phi(x)`` to every element, Phi being the standard normal distribution function.
 
@@ -303,6 +307,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return _maybe_in_place(lambda x: x * relu6(x + 3) / 6, input, inplace)
 
 
+@in_float32
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """Apply ``log(1 + exp(beta * x)) / beta``, a smooth ReLU, to every element.
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from minigrad import dtypes
 from minigrad.kernels import assertions
 from minigrad.tensor import Tensor, from_array
 
+Operation = TypeVar("Operation", bound=Callable)
 Pair = tuple[int, int]  # along height and width
 IntOrPair = int | Sequence[int]
 
@@ -68,8 +69,41 @@ def floating(operation: str, value: Any) -> Tensor:
     return value if value.array.dtype.kind == "f" else value.to(dtypes.get_default_dtype())
 
 
-def operands(operation: str, input: Any, other: Any) -> tuple[Any, Any]:
-    """Two operands of one arithmetic operation: tensors of the common dtype; Python numbers stay what they are."""
+def in_float32(function: Operation) -> Operation:
+    """Let `function` compute in float32 what it is given in float16, and round once, in the end.
+
+    float16 is a format to store numbers in: in a sum of it digits are lost, and above 65,504 all is infinite.
+    The result has the dtype that it would have had: float16 if no other floating dtype came, and none was asked for.
+    """
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        floats = [a.dtype.char for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.dtype.kind == "f"]
+        narrow = "e" in floats and len(set(floats)) == 1
+        if kwargs.get("dtype") is not None:
+            narrow = dtypes.check_dtype(function.__name__, kwargs["dtype"]) == dtypes.float16
+            kwargs["dtype"] = dtypes.float32 if narrow else kwargs["dtype"]
+        if not narrow and "e" not in floats:
+            return function(*args, **kwargs)
+        result = function(
+            *[_cast(a, dtypes.float16, dtypes.float32) for a in args],
+            **{name: _cast(a, dtypes.float16, dtypes.float32) for name, a in kwargs.items()},
+        )
+        return _cast(result, dtypes.float32, dtypes.float16) if narrow else result
+
+    return cast(Operation, wrapper)
+
+
+def _cast(value: Any, source: np.dtype, target: np.dtype) -> Any:
+    """A tensor of the dtype `source` as one of `target`; all else as it is."""
+    return value.to(target) if isinstance(value, Tensor) and value.dtype == source else value
+
+
+def operands(operation: str, input: Any, other: Any, quotient: bool = False) -> tuple[Any, Any]:
+    """Two operands of one arithmetic operation: tensors of the common dtype; a Python number stays a number.
+
+    The dtype is PyTorch's `result_type`; for a `quotient`, of integers too, a floating-point one.
+    """
     if isinstance(input, np.ndarray | np.generic):
         input = _from_numpy(input)
     if isinstance(other, np.ndarray | np.generic):
@@ -77,14 +111,13 @@ def operands(operation: str, input: Any, other: Any) -> tuple[Any, Any]:
     first, second = isinstance(input, Tensor), isinstance(other, Tensor)
     if first and second:
         a, b = input.array, other.array
-        if a.dtype == b.dtype:
-            dtype = a.dtype
-        else:
-            dtype = dtypes.result_type(a, b)
-            if a.dtype != dtype:
-                input = input.to(dtype)
-            if b.dtype != dtype:
-                other = other.to(dtype)
+        dtype = a.dtype if a.dtype == b.dtype else dtypes.result_type(a, b)
+        if quotient and dtype.kind != "f":
+            dtype = dtypes.get_default_dtype()
+        if a.dtype != dtype:
+            input = input.to(dtype)
+        if b.dtype != dtype:
+            other = other.to(dtype)
         if type(a) is not type(b):
             input, other = _on_one_device(operation, input, other)
         if a.shape != b.shape:
@@ -97,6 +130,8 @@ def operands(operation: str, input: Any, other: Any) -> tuple[Any, Any]:
         name = "other" if first else "input"
         raise TypeError(f"{operation}: argument '{name}' must be Tensor or a number, not {type(number).__name__}")
     dtype = dtypes.result_type(tensor.array, number)
+    if quotient and dtype.kind != "f":
+        dtype = dtypes.get_default_dtype()
     if dtype != tensor.array.dtype:
         tensor = tensor.to(dtype)
     if dtype.kind in "iu":
@@ -131,7 +166,7 @@ def number(operation: str, value: Any, dtype: np.dtype) -> Tensor:
         raise TypeError(f"{operation}: expected a number or a Tensor, got {type(value).__name__}")
     if dtype.kind in "iu":
         largest = int(np.iinfo(dtype).max)
-        overflow = not -largest - (dtype.kind == "i") <= value <= largest
+        overflow = not -largest - (dtype.kind == "i") <= value <= largest or (dtype.kind == "u" and -1 < value < 0)
         value = value if overflow else int(value)
     else:
         overflow = dtype.kind == "f" and math.isfinite(value) and abs(value) > np.finfo(dtype).max

@@ -337,7 +337,8 @@ def arange(
         check_number("arange", name, value)
     if not all([math.isfinite(value) for value in (start, end, step)]):
         raise RuntimeError(f"arange: start, end and step must be finite, got {start}, {end} and {step}")
-    dtype = dtypes.result_type(start, end, step) if dtype is None else dtypes.check_dtype("arange", dtype)
+    # With 0 among them, booleans are taken as integers.
+    dtype = dtypes.result_type(start, end, step, 0) if dtype is None else dtypes.check_dtype("arange", dtype)
     if dtype.kind in "iu":
         start, end, step = int(start), int(end), int(step)
     if step == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor
+from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor, in_float32, operands
 from minigrad.ops.elementwise import where
 from minigrad.ops.loss import check_reduction, reduced
 from minigrad.ops.pointwise import abs, square
@@ -13,6 +13,7 @@ from minigrad.tensor import Tensor
 __all__ = ["l1_loss", "mse_loss", "smooth_l1_loss"]
 
 
+@in_float32
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -41,6 +42,7 @@ def mse_loss(
     return _weighted("mse_loss", square(_difference("mse_loss", input, target)), input, weight, reduction)
 
 
+@in_float32
 def l1_loss(
     input: Tensor,
     target: Tensor,
@@ -69,6 +71,7 @@ def l1_loss(
     return _weighted("l1_loss", abs(_difference("l1_loss", input, target)), input, weight, reduction)
 
 
+@in_float32
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -119,8 +122,9 @@ def _difference(operation: str, input: Tensor, target: Tensor) -> Tensor:
             f"Using a target size ({list(target.shape)}) that is different to the input size "
             f"({list(input.shape)}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            stacklevel=3,
+            stacklevel=4,  # the line that called the loss
         )
+    input, target = operands(operation, input, target)
     return input - target
 
 

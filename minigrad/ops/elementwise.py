@@ -18,6 +18,7 @@ from minigrad.ops.arguments import (
     check_number,
     check_same_device,
     check_tensor,
+    number,
     operands,
 )
 from minigrad.ops.fusion import takes_residual
@@ -249,18 +250,31 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
         alpha: a factor for `other`.
 
     Raises:
-        RuntimeError: the shapes do not broadcast, or the tensors are on different devices.
+        RuntimeError: the shapes do not broadcast, the tensors are on different devices, or `alpha` is a fraction and
+            the operands are integers.
 
     Examples:
         >>> mg.add(mg.tensor([1.0, 2.0]), mg.tensor([[10.0], [20.0]]), alpha=2)
         tensor([[21., 22.],
                 [41., 42.]])
     """
-    if alpha != 1:
-        check_number("add", "alpha", alpha)
-    elif takes_residual(input, other) or takes_residual(other, input):
+    if alpha == 1 and (takes_residual(input, other) or takes_residual(other, input)):
         return Add.apply(input, other)
-    return Add.apply(*operands("add", input, other if alpha == 1 else mul(other, alpha)))
+    return Add.apply(*_summands("add", input, other, alpha))
+
+
+def _summands(operation: str, input: Any, other: Any, alpha: float) -> tuple[Any, Any]:
+    """The operands `input` and alpha * `other`; `alpha` has no say in the dtype."""
+    x, y = operands(operation, input, other)
+    if type(alpha) is int and alpha == 1:
+        return x, y
+    check_number(operation, "alpha", alpha)
+    dtype = (x if isinstance(x, Tensor) else y).dtype
+    if isinstance(alpha, bool) and dtype.kind != "b":
+        raise RuntimeError(f"{operation}: a boolean alpha is for boolean tensors only, not for {dtype}")
+    if isinstance(alpha, float) and dtype.kind != "f":
+        raise RuntimeError(f"{operation}: alpha must be an integer for tensors of {dtype}, got {alpha}")
+    return operands(operation, x, y & bool(alpha) if dtype.kind == "b" else y * alpha)
 
 
 def adds_in_place(input: Tensor, other: Any) -> bool:
@@ -283,15 +297,14 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
         alpha: a factor for `other`.
 
     Raises:
-        RuntimeError: an operand is boolean, the shapes do not broadcast, or the devices differ.
+        RuntimeError: an operand is boolean, the shapes do not broadcast, the devices differ, or `alpha` is a fraction
+            and the operands are integers.
 
     Examples:
         >>> mg.sub(mg.tensor([5, 7]), 2)
         tensor([3, 5])
     """
-    if alpha != 1:
-        check_number("sub", "alpha", alpha)
-    x, y = operands("sub", input, other if alpha == 1 else mul(other, alpha))
+    x, y = _summands("sub", input, other, alpha)
     if any([isinstance(o, bool) or (isinstance(o, Tensor) and o.dtype == bool) for o in (input, other)]):
         raise RuntimeError("sub: subtraction with a bool tensor is not supported; use logical_not or ^ instead")
     return Sub.apply(x, y)
@@ -325,8 +338,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         rounding_mode: None, "trunc" (towards zero) or "floor" (downwards).
 
     Raises:
-        RuntimeError: `rounding_mode` is another one, integers are rounded after a division by 0, the shapes do not
-            broadcast, or the devices differ.
+        RuntimeError: `rounding_mode` is another one, integers are rounded after a division by 0, booleans are
+            rounded, the shapes do not broadcast, or the devices differ.
 
     Examples:
         >>> mg.div(mg.tensor([-7, 7]), 2)
@@ -334,18 +347,17 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         >>> mg.div(mg.tensor([-7, 7]), 2, rounding_mode="floor")
         tensor([-4,  3])
     """
-    x, y = operands("div", input, other)
+    x, y = operands("div", input, other, quotient=rounding_mode is None)
     if rounding_mode not in (None, "trunc", "floor"):
         raise RuntimeError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
-    tensor = x if isinstance(x, Tensor) else y
-    if rounding_mode is not None:
-        if tensor.dtype.kind != "f":
-            _expect_none(array_of(y) == 0, "div: integer division by zero")
-        return DivRounded.apply(x, y, rounding_mode, tensor.dtype)
-    if tensor.dtype.kind != "f":
-        # A number as a Python float: NumPy's integers would make the quotient a float64.
-        x, y = [o.to(dtypes.get_default_dtype()) if isinstance(o, Tensor) else float(o) for o in (x, y)]
-    return Div.apply(x, y)
+    if rounding_mode is None:
+        return Div.apply(x, y)
+    dtype = (x if isinstance(x, Tensor) else y).dtype
+    if dtype.kind == "b":
+        raise RuntimeError("div: booleans cannot be divided with a rounding_mode; convert them with .int()")
+    if dtype.kind != "f":
+        _expect_none(array_of(y) == 0, "div: integer division by zero")
+    return DivRounded.apply(x, y, rounding_mode, dtype)
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
@@ -355,8 +367,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
         input, exponent: tensors, or a tensor and a number; their shapes broadcast, their dtypes are promoted.
 
     Raises:
-        RuntimeError: integers are raised to a negative integer power, the shapes do not broadcast, or the devices
-            differ.
+        RuntimeError: integers are raised to a negative integer power, `exponent` is a number that the dtype cannot
+            hold, both are boolean, the shapes do not broadcast, or the devices differ.
 
     Examples:
         >>> mg.pow(mg.tensor([1.0, 2.0, 3.0]), 2)
@@ -367,8 +379,15 @@ def pow(input: Any, exponent: Any) -> Tensor:
     x, y = operands("pow", input, exponent)
     dtype = (x if isinstance(x, Tensor) else y).dtype
     if dtype.kind in "iu":
-        _expect_none(array_of(y) < 0, "pow: integers to negative integer powers are not allowed; use a float tensor")
-    return Pow.apply(x, y)
+        # An exponent that is a number is looked at before it wraps around into an unsigned dtype.
+        negative = (array_of(y) if isinstance(y, Tensor) else exponent) < 0
+        _expect_none(negative, "pow: integers to negative integer powers are not allowed; use a float tensor")
+    if isinstance(y, Tensor):
+        if dtype.kind == "b":
+            raise RuntimeError("pow: powers of booleans are not implemented; convert them with .int()")
+        return Pow.apply(x, y)
+    number("pow", exponent, dtype)  # it must fit
+    return x | (not y) if dtype.kind == "b" else Pow.apply(x, y)
 
 
 def _expect_none(wrong: Any, message: str) -> None:
@@ -427,7 +446,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         min, max: numbers, or tensors that broadcast with `input`; either may be None.
 
     Raises:
-        RuntimeError: both bounds are None, the shapes do not broadcast, or the devices differ.
+        RuntimeError: both bounds are None, a bound is a number that the dtype cannot hold, `input` and the bounds are
+            boolean, the shapes do not broadcast, or the devices differ.
 
     Examples:
         >>> mg.clamp(mg.tensor([-2.0, 0.5, 3.0]), min=0, max=1)
@@ -450,7 +470,10 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
             result = where(result > high, high, result)
         return result
     dtype = dtypes.result_type(input.array, *[bound for bound in (min, max) if bound is not None])
-    return Clamp.apply(input.to(dtype), min, max)
+    if dtype.kind == "b":
+        raise RuntimeError("clamp: booleans have no bounds; convert them with .int()")
+    low, high = [None if bound is None else number("clamp", bound, dtype).item() for bound in (min, max)]
+    return Clamp.apply(input.to(dtype), low, high)
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None):
@@ -477,12 +500,12 @@ def where(condition: Tensor, input: Any = None, other: Any = None):
     if input is None and other is None:
         return tuple([from_array(indices) for indices in condition.array.nonzero()])
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
-        dtype = dtypes.result_type(input, other)
-        return Where.apply(condition, from_array(np.asarray(input, dtype)), from_array(np.asarray(other, dtype)))
+        dtype = dtypes.result_type(check_number("where", "input", input), check_number("where", "other", other))
+        return Where.apply(condition, number("where", input, dtype), number("where", other, dtype))
     x, y = operands("where", input, other)
     dtype = (x if isinstance(x, Tensor) else y).dtype
     # NumPy's where would take a Python number as float64.
-    x, y = [o if isinstance(o, Tensor) else from_array(np.asarray(o, dtype)) for o in (x, y)]
+    x, y = [o if isinstance(o, Tensor) else number("where", given, dtype) for o, given in ((x, input), (y, other))]
     broadcast_shapes("where", condition.shape, x.shape, y.shape)
     if type(condition.array) is not type(x.array) or type(x.array) is not type(y.array):
         check_same_device("where", condition, *[o for o in (x, y) if o.ndim or o.is_cuda or o.requires_grad])

@@ -239,7 +239,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     expected = (*shape[: len(rows) - 1], count, *shape[len(rows) :])
     if (source.shape or (1,)) != expected:
         raise RuntimeError(f"index_add: expected source of shape {list(expected)}, got {list(source.shape)}")
-    added = IndexAdjoint.apply(source.reshape(expected) * alpha, shape, rows)
+    scaled = source if alpha == 1 else source * alpha
+    added = IndexAdjoint.apply(scaled.reshape(expected), shape, rows)
     return input + added.reshape(input.shape)
 
 

@@ -15,7 +15,7 @@ from minigrad.device import array_module
 from minigrad.dtypes import int64, uint8
 from minigrad.kernels import assertions, implementation
 from minigrad.ops.activation import log1p_exp, log_softmax
-from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor
+from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor, in_float32
 from minigrad.ops.elementwise import clamp
 from minigrad.ops.pointwise import log
 from minigrad.ops.reduction import sum_array
@@ -102,6 +102,7 @@ class BinaryCrossEntropy(Function):
         return grad_x, grad_y
 
 
+@in_float32
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -179,6 +180,7 @@ def _soft_cross_entropy(
     return reduced(losses, reduction)
 
 
+@in_float32
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -290,7 +292,7 @@ def check_reduction(operation: str, size_average: bool | None, reduce: bool | No
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
         warnings.warn(
             f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-            stacklevel=3,
+            stacklevel=4,  # the line that called the loss
         )
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{operation}: {reduction} is not a valid value for reduction: use 'none', 'mean' or 'sum'")
@@ -327,6 +329,7 @@ def _divisor(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np
     return (weight.array[labels] * kept).sum(dtype=dtype)
 
 
+@in_float32
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -369,6 +372,7 @@ def binary_cross_entropy(
     return reduced(losses if weight is None else losses * weight.expand(losses.shape), reduction)
 
 
+@in_float32
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,

@@ -10,10 +10,11 @@ import numpy as np
 from minigrad.autograd import FusedFunction
 from minigrad.autograd.deferred import like
 from minigrad.kernels import implementation
-from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions
+from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions, in_float32
 from minigrad.ops.fusion import Gated, Normalized
 from minigrad.ops.joining import pad
 from minigrad.ops.pointwise import rsqrt
+from minigrad.ops.reduction import centred
 from minigrad.tensor import Tensor, from_array
 
 __all__ = ["batch_norm", "group_norm", "layer_norm", "local_response_norm", "normalize"]
@@ -21,8 +22,8 @@ __all__ = ["batch_norm", "group_norm", "layer_norm", "local_response_norm", "nor
 
 def _standardize(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
     """(x - mean) / sqrt(var + eps), with the mean and the biased variance over `dims`."""
-    centred = x - x.mean(dims, keepdim=True)
-    return centred * rsqrt((centred * centred).mean(dims, keepdim=True) + eps)
+    distance = centred(x, dims)
+    return distance * rsqrt((distance * distance).mean(dims, keepdim=True) + eps)
 
 
 def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Sequence[int]) -> Tensor:
@@ -244,6 +245,7 @@ def _check_several(count: int, shape: Sequence[int]) -> None:
         )
 
 
+@in_float32
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -288,6 +290,7 @@ def layer_norm(
     return _affine(_standardize(input, tuple(range(-len(shape), 0)), eps), weight, bias, shape)
 
 
+@in_float32
 def group_norm(
     input: Tensor,
     num_groups: int,
@@ -348,6 +351,7 @@ def _check_parameter(
     check_same_device(operation, input, parameter)
 
 
+@in_float32
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Divide by the activity of the neighbouring channels: ``x / (k + alpha / size * sum of x^2) ^ beta``.
 
@@ -379,6 +383,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     return LocalResponseNorm.apply(images, size, alpha, beta, k).reshape(input.shape)
 
 
+@in_float32
 def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12) -> Tensor:
     """Divide by the p-norm: ``x / max(norm(x), eps)``.
 

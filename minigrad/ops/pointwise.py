@@ -131,7 +131,7 @@ def _erf(xp, x):
         return implementation("elementwise", x).erf(x)
     from scipy.special import erf  # at first use: SciPy takes its time to import
 
-    return erf(x)
+    return erf(x).astype(x.dtype, copy=False)  # SciPy makes float16 wider
 
 
 _neg = pointwise("neg", lambda xp, x: -x, lambda grad, x: -grad, integers="same")

@@ -15,7 +15,7 @@ from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.device import array_module
 from minigrad.kernels import implementation
-from minigrad.ops.arguments import check_number, check_tensor, dimension, dimensions, floating
+from minigrad.ops.arguments import check_number, check_tensor, dimension, dimensions, floating, in_float32
 from minigrad.ops.comparison import eq, ne
 from minigrad.ops.elementwise import where
 from minigrad.ops.joining import cat
@@ -118,6 +118,7 @@ def _summand(operation: str, input: Tensor, dtype) -> Tensor:
     return input if input.dtype.kind == "f" else input.to(dtypes.int64)
 
 
+@in_float32
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Average elements over some or all dimensions; over none the result is NaN.
 
@@ -147,6 +148,15 @@ def _count(input: Tensor, dims: tuple[int, ...]) -> int:
     return math.prod([input.shape[d] for d in dims])
 
 
+def centred(x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """`x` less its mean over `dims`.
+
+    It is taken off twice: the mean of large numbers is rounded, and what that leaves the second mean takes.
+    """
+    x = x - mean(x, dims, keepdim=True)
+    return x - mean(x, dims, keepdim=True)
+
+
 class Var(Function):
     """The sum of squared distances to the mean over `dims`, divided by `divisor`"""
 
@@ -155,17 +165,19 @@ class Var(Function):
         ctx.save_for_backward(x)
         ctx.dims, ctx.divisor = dims, divisor
         of_dtype = x.array.dtype.type
-        distance = x.array - sum_array(x.array, dims, True) / of_dtype(_count(x, dims))
+        count = of_dtype(_count(x, dims))
+        distance = x.array - sum_array(x.array, dims, True) / count
+        distance -= sum_array(distance, dims, True) / count  # as in `centred`
         return from_array(sum_array(distance * distance, dims, keepdim) / of_dtype(divisor))
 
     @staticmethod
     def backward(ctx, grad_output):
         (x,) = ctx.saved_tensors
-        distance = x - mean(x, ctx.dims, keepdim=True)
         factor = 2 / ctx.divisor if ctx.divisor else math.nan
-        return grad_output.reshape(kept_shape(x.shape, ctx.dims)) * (distance * factor), None, None, None
+        return grad_output.reshape(kept_shape(x.shape, ctx.dims)) * (centred(x, ctx.dims) * factor), None, None, None
 
 
+@in_float32
 def var(
     input: Tensor,
     dim: Dims | bool = None,
@@ -223,6 +235,7 @@ class Root(Function):
         return (grad_output / (root ** (ctx.p - 1) * ctx.p)).masked_fill(root == 0, 0), None
 
 
+@in_float32
 def std(
     input: Tensor,
     dim: Dims | bool = None,
@@ -248,6 +261,7 @@ def std(
     return Root.apply(var(input, dim, unbiased, keepdim, correction=correction), 2)
 
 
+@in_float32
 def norm(
     input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, *, dtype=None
 ) -> Tensor:
@@ -338,6 +352,7 @@ def _shifted(x: Tensor, dim: int, step: int) -> Tensor:
     return cat([ones, x.narrow(dim, 0, x.shape[dim] - step)], dim)
 
 
+@in_float32
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Multiply elements over one or all dimensions.
 
@@ -414,17 +429,20 @@ class LogSumExp(Function):
             largest = array_module(a).zeros(kept_shape(a.shape, dims), a.dtype)
         total = np.log(sum_array(np.exp(a - largest), dims, True)) + largest
         result = from_array(total if keepdim else total.squeeze(dims))
-        ctx.dims = dims
-        ctx.save_for_backward(x, result)
+        ctx.dims, ctx.largest = dims, largest
+        ctx.save_for_backward(x)
         return result
 
     @staticmethod
     def backward(ctx, grad_output):
-        x, result = ctx.saved_tensors
-        kept = kept_shape(x.shape, ctx.dims)
-        return grad_output.reshape(kept) * (x - result.reshape(kept)).exp(), None, None
+        (x,) = ctx.saved_tensors
+        # The softmax of x; as exp(x - result) it would have the rounding of a large result.
+        exponentials = (x - from_array(ctx.largest)).exp()
+        weights = exponentials / exponentials.sum(ctx.dims, keepdim=True)
+        return grad_output.reshape(kept_shape(x.shape, ctx.dims)) * weights, None, None
 
 
+@in_float32
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
     """Compute ``log(sum(exp(x)))`` without overflow; over no elements it is -inf.
 
