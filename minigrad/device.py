@@ -12,7 +12,20 @@ from minigrad.kernels import assertions, cuda
 
 
 class device:
-    """A device as in PyTorch: ``device("cpu")``, ``device("cuda")``, ``device("cuda:1")``, or in two arguments."""
+    """Name where an array lies: ``device("cpu")``, ``device("cuda")``, ``device("cuda:1")`` or ``device("cuda", 1)``.
+
+    Args:
+        type: "cpu", "cuda" or "cuda:N", or a device.
+        index: the GPU's number; None means the current one.
+
+    Raises:
+        TypeError: `type` is not a string or a device.
+        RuntimeError: the string names no device, or an index is given twice.
+
+    Examples:
+        >>> mg.device("cuda:1").index
+        1
+    """
 
     __slots__ = ("index", "type")
     type: str
@@ -132,14 +145,27 @@ def _in_memory_order(array, copy):
 
 
 def get_num_threads() -> int:
-    """The number of threads that computations on the CPU use."""
+    """Return the number of threads that computations on the CPU use.
+
+    Examples:
+        >>> mg.get_num_threads() >= 1
+        True
+    """
     from minigrad.kernels import cpu  # here and below: it imports Numba
 
     return cpu.get_num_threads()
 
 
 def set_num_threads(count: int) -> None:
-    """Let computations on the CPU use `count` threads; the results do not depend on it."""
+    """Let computations on the CPU use `count` threads; the results do not depend on it.
+
+    Examples:
+        >>> before = mg.get_num_threads()
+        >>> mg.set_num_threads(1)
+        >>> mg.get_num_threads()
+        1
+        >>> mg.set_num_threads(before)
+    """
     from minigrad.kernels import cpu
 
     cpu.set_num_threads(count)

@@ -23,12 +23,27 @@ _default = float32
 
 
 def get_default_dtype() -> np.dtype:
-    """The floating-point type that Python floats become: float32 until `set_default_dtype`."""
+    """Return the floating-point type that Python floats become: float32 until `set_default_dtype`.
+
+    Examples:
+        >>> mg.get_default_dtype()
+        dtype('float32')
+    """
     return _default
 
 
 def set_default_dtype(dtype) -> None:
-    """Make `dtype` (float32 or float64) the type that Python floats become."""
+    """Make `dtype`, float32 or float64, the type that Python floats become.
+
+    Raises:
+        TypeError: it is another one.
+
+    Examples:
+        >>> mg.set_default_dtype(mg.float64)
+        >>> mg.tensor(0.5).dtype
+        dtype('float64')
+        >>> mg.set_default_dtype(mg.float32)
+    """
     global _default
     dtype = np.dtype(dtype)
     if dtype not in (float32, float64):
@@ -56,7 +71,15 @@ def is_floating_point(dtype: np.dtype) -> bool:
 
 
 def promote_types(first, second) -> np.dtype:
-    """The smallest type that holds both kinds, as `torch.promote_types`: int64 with float32 is float32."""
+    """Return the smallest type that holds both kinds: int64 with float32 is float32, as in PyTorch.
+
+    Args:
+        first, second: dtypes.
+
+    Examples:
+        >>> mg.promote_types(mg.int64, mg.float32), mg.promote_types(mg.uint8, mg.int8)
+        (dtype('float32'), dtype('int16'))
+    """
     first, second = np.dtype(first), np.dtype(second)
     if first == second:
         return first

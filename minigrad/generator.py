@@ -19,7 +19,20 @@ from minigrad.tensor import Tensor, from_array
 
 
 class Generator:
-    """A stream of random numbers with a seed; `manual_seed` starts it over."""
+    """A stream of random numbers, determined by a seed.
+
+    Args:
+        device: accepted for PyTorch's sake; a stream is the same on every device.
+
+    Examples:
+        >>> generator = mg.Generator().manual_seed(1)
+        >>> first = mg.rand(2, generator=generator)
+        >>> state = generator.get_state()
+        >>> second = mg.rand(2, generator=generator)
+        >>> _ = generator.set_state(state)
+        >>> mg.equal(second, mg.rand(2, generator=generator)), mg.equal(first, second)
+        (True, False)
+    """
 
     def __init__(self, device: as_device | str = "cpu"):
         self.device = as_device(device)
@@ -27,7 +40,12 @@ class Generator:
         self.manual_seed(67280421310721)  # PyTorch's default seed
 
     def manual_seed(self, seed: int) -> Generator:
-        """Start the stream of `seed` (any integer of at most 64 bits)."""
+        """Restart the stream at `seed`, an integer of at most 64 bits.
+
+        Raises:
+            TypeError: the seed is not an int.
+            ValueError: it does not fit into 64 bits.
+        """
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
             raise TypeError(f"manual_seed: expected an int, got {type(seed).__name__}")
         if not -(2**63) <= seed < 2**64:
@@ -36,20 +54,24 @@ class Generator:
         return self
 
     def initial_seed(self) -> int:
-        """The seed that the stream was started with."""
+        """Return the seed that the stream was started with."""
         return self._seed
 
     def seed(self) -> int:
-        """Start a stream that nobody can foresee, and return its seed."""
+        """Restart the stream at an unpredictable seed, and return it."""
         self.manual_seed(int.from_bytes(os.urandom(8), "little"))
         return self._seed
 
     def get_state(self) -> Tensor:
-        """Seed and position, as a uint8 tensor that can be stored."""
+        """Return seed and position, as a uint8 tensor that can be stored."""
         return from_array(np.array([self._seed, self._offset], np.uint64).view(np.uint8))
 
     def set_state(self, state: Tensor) -> Generator:
-        """Go back to where `get_state` was called."""
+        """Return to where `state`, from `get_state`, was taken.
+
+        Raises:
+            TypeError: it is no such tensor.
+        """
         if not isinstance(state, Tensor) or state.dtype != np.uint8 or state.numel() != 16:
             raise TypeError("set_state: expected the uint8 tensor of 16 bytes that get_state returned")
         seed, offset = np.ascontiguousarray(state.array).view(np.uint64).tolist()
@@ -57,10 +79,17 @@ class Generator:
         return self
 
     def reserve(self, blocks: int, on: Tensor | as_device | str | None = None) -> tuple[Any, int]:
-        """Take the next `blocks` four-word blocks of the stream: (seed, offset of the first).
+        """Take the next blocks of four 32-bit words from the stream.
 
-        `on` is the device that draws them (None: the CPU), or a tensor there. While a step is captured the two are for
-        a kernel on a GPU, and say where in its memory the place in the stream stands: each replay draws other numbers.
+        While a CUDA graph is captured, seed and offset are addresses in the GPU's memory, so that each replay draws
+        other numbers.
+
+        Args:
+            blocks: how many.
+            on: the device that draws them (None: the CPU), or a tensor there.
+
+        Returns:
+            (seed, offset of the first block).
         """
         with self._lock:
             offset = self._offset
@@ -78,7 +107,7 @@ class Generator:
         return self._seed, self._offset
 
     def skip(self, blocks: int) -> None:
-        """Go on (or back) by so many blocks."""
+        """Move forward (or back) by a number of `blocks`."""
         with self._lock:
             self._offset = (self._offset + blocks) % 2**64
 
@@ -87,25 +116,60 @@ default_generator = Generator()
 
 
 def manual_seed(seed: int) -> Generator:
-    """Start the default generator's stream of `seed`: initial weights, masks and shuffles follow from it."""
+    """Restart the default generator at `seed`: initial weights, dropout masks and shuffles follow from it.
+
+    Examples:
+        >>> _ = mg.manual_seed(0)
+        >>> x = mg.rand(3)
+        >>> _ = mg.manual_seed(0)
+        >>> mg.equal(x, mg.rand(3))
+        True
+    """
     return default_generator.manual_seed(seed)
 
 
 def seed() -> int:
-    """Start the default generator at a seed that nobody can foresee, and return it."""
+    """Restart the default generator at an unpredictable seed, and return it.
+
+    Examples:
+        >>> isinstance(mg.seed(), int)
+        True
+    """
     return default_generator.seed()
 
 
 def initial_seed() -> int:
-    """The seed of the default generator."""
+    """Return the seed of the default generator.
+
+    Examples:
+        >>> _ = mg.manual_seed(42)
+        >>> mg.initial_seed()
+        42
+    """
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> Tensor:
-    """The state of the default generator."""
+    """Return the state of the default generator, as a uint8 tensor that can be stored.
+
+    Examples:
+        >>> state = mg.get_rng_state()
+        >>> x = mg.rand(3)
+        >>> mg.set_rng_state(state)
+        >>> mg.equal(x, mg.rand(3))
+        True
+    """
     return default_generator.get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
-    """Set the state of the default generator."""
+    """Set the state of the default generator.
+
+    Args:
+        new_state: what `get_rng_state` returned.
+
+    Examples:
+        >>> state = mg.get_rng_state()
+        >>> mg.set_rng_state(state)
+    """
     default_generator.set_state(new_state)

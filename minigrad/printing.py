@@ -36,12 +36,24 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Say how tensors print.
+    """Set how tensors are printed.
 
-    `precision` digits after the point; of a tensor with more than `threshold` elements only `edgeitems` at
-    each end of a dimension; lines of at most `linewidth` characters; `sci_mode` forces scientific notation on
-    or off (None: as the values need it). `profile` is "default", "short" or "full", which the others may
-    change.
+    Args:
+        precision: digits after the point.
+        threshold: a tensor with more elements is abbreviated.
+        edgeitems: how many elements are shown at each end of an abbreviated dimension.
+        linewidth: the characters in a line.
+        profile: "default", "short" or "full", which the other arguments modify.
+        sci_mode: scientific notation on or off; None means as the values need it.
+
+    Raises:
+        ValueError: the profile is unknown.
+
+    Examples:
+        >>> mg.set_printoptions(precision=2)
+        >>> mg.tensor([3.14159])
+        tensor([3.14])
+        >>> mg.set_printoptions(profile="default")
     """
     if profile is not None:
         if profile not in _PROFILES:

@@ -1,4 +1,4 @@
-"""Data sets, the order in which they are gone through, and the loader that makes batches of them."""
+"""Data sets, samplers, which choose the order of the samples, and the loader that makes batches of them."""
 
 from minigrad.data.collate import default_collate, default_convert
 from minigrad.data.dataset import ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split

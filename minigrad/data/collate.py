@@ -33,8 +33,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
         KeyError: a sample lacks a key of the first.
         TypeError: samples of any other type.
 
-    Example:
-        >>> default_collate([{"x": 1, "name": "a"}, {"x": 2, "name": "b"}])
+    Examples:
+        >>> mg.data.default_collate([{"x": 1, "name": "a"}, {"x": 2, "name": "b"}])
         {'x': tensor([1, 2]), 'name': ['a', 'b']}
     """
     if len(batch) == 0:
@@ -70,7 +70,13 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """NumPy arrays inside `data` as tensors, all else as it is: what the loader does without batching."""
+    """Replace NumPy arrays inside `data` by tensors: what the loader does to single samples.
+
+    Examples:
+        >>> import numpy as np
+        >>> mg.data.default_convert({"x": np.ones(2, np.float32), "name": "a"})
+        {'x': tensor([1., 1.]), 'name': 'a'}
+    """
     if isinstance(data, np.ndarray | np.generic) and data.dtype in dtypes.SUPPORTED:
         return from_array(np.asarray(data))
     if isinstance(data, Mapping):

@@ -19,13 +19,25 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """Base class of data sets that can give the sample of an index: define `__getitem__`, and `__len__`.
+    """Base class of data sets with random access: define `__getitem__` and `__len__`.
 
-    Two more methods make batches fast, where a data set has them:
+    Two more methods make batches faster, where a data set has them:
 
     - `__getitems__(indices)` returns a list of samples, as in PyTorch;
-    - `__getbatch__(indices)` returns the whole batch, as `default_collate` would put it together from the
-      samples, or NotImplemented where it cannot. The loader asks it first, unless given a `collate_fn`.
+    - `__getbatch__(indices)` returns the whole batch, as `default_collate` would make it of the samples, or
+      NotImplemented where it cannot. The loader asks it first, unless it has a `collate_fn`.
+
+    Examples:
+        >>> class Squares(mg.data.Dataset):
+        ...     def __len__(self):
+        ...         return 4
+        ...
+        ...     def __getitem__(self, index):
+        ...         return index, index**2
+        >>> for x, y in mg.data.DataLoader(Squares(), batch_size=2):
+        ...     print(x, y)
+        tensor([0, 1]) tensor([0, 1])
+        tensor([2, 3]) tensor([4, 9])
     """
 
     def __getitem__(self, index: int) -> T_co:
@@ -36,9 +48,16 @@ class Dataset(Generic[T_co]):
 
 
 class IterableDataset(Dataset[T_co]):
-    """Base class of data sets that can only be gone through: define `__iter__`.
+    """Base class of data sets that can only be iterated over: define `__iter__`.
 
-    Each worker process goes through a copy of its own, and must pick its share by `get_worker_info()`.
+    Each worker process iterates over a copy of its own, and must choose its share by `get_worker_info()`.
+
+    Examples:
+        >>> class Stream(mg.data.IterableDataset):
+        ...     def __iter__(self):
+        ...         yield from [1.0, 2.0, 3.0]
+        >>> list(mg.data.DataLoader(Stream(), batch_size=2))
+        [tensor([1., 2.], dtype=float64), tensor([3.], dtype=float64)]
     """
 
     def __iter__(self) -> Iterator[T_co]:
@@ -46,7 +65,20 @@ class IterableDataset(Dataset[T_co]):
 
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
-    """Tensors side by side: sample i is the tuple of their i-th entries."""
+    """Combine tensors: sample i is the tuple of their i-th entries.
+
+    Args:
+        tensors: tensors with the same first size.
+
+    Raises:
+        ValueError: there is none, or the first sizes differ.
+        TypeError: one is not a tensor, or is 0-d.
+
+    Examples:
+        >>> data = mg.data.TensorDataset(mg.tensor([[1, 2], [3, 4]]), mg.tensor([0, 1]))
+        >>> data[1]
+        (tensor([3, 4]), tensor(1))
+    """
 
     def __init__(self, *tensors: Tensor):
         for i, tensor in enumerate(tensors):
@@ -72,7 +104,17 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 
 class Subset(Dataset[T_co]):
-    """The samples of `dataset` at `indices`."""
+    """Choose the samples of a data set at given indices.
+
+    Args:
+        dataset: the data set.
+        indices: the indices.
+
+    Examples:
+        >>> data = mg.data.Subset("abcd", [3, 0])
+        >>> data[0], data[1]
+        ('d', 'a')
+    """
 
     def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]):
         self.dataset = dataset
@@ -97,10 +139,21 @@ class Subset(Dataset[T_co]):
 
 
 class ConcatDataset(Dataset[T_co]):
-    """Data sets one behind the other.
+    """Join data sets one after another.
+
+    Args:
+        datasets: an iterable of them.
 
     Attributes:
         cumulative_sizes: the index at which each of them ends.
+
+    Raises:
+        ValueError: there is none, or one is an IterableDataset.
+
+    Examples:
+        >>> data = mg.data.ConcatDataset(["ab", "cde"])
+        >>> len(data), data[2], data.cumulative_sizes
+        (5, 'c', [2, 5])
     """
 
     def __init__(self, datasets: Iterable[Dataset]):
@@ -129,9 +182,20 @@ class ConcatDataset(Dataset[T_co]):
 def random_split(
     dataset: Dataset[T_co], lengths: Sequence[int | float], generator: Generator | None = None
 ) -> list[Subset[T_co]]:
-    """Split at random into disjoint subsets of these lengths.
+    """Split a data set at random into disjoint subsets.
 
-    Fractions that add up to 1 are rounded down, and what is left over goes to the subsets in turn, one each.
+    Args:
+        dataset: the data set.
+        lengths: the sizes of the subsets; or fractions that sum to 1, which are rounded down, and what is left goes to
+            the subsets in turn.
+        generator: where the random numbers come from; None means the default generator.
+
+    Raises:
+        ValueError: the lengths do not sum to the size of the data set, or one is negative.
+
+    Examples:
+        >>> [len(part) for part in mg.data.random_split(range(10), [0.8, 0.2])]
+        [8, 2]
     """
     size = len(dataset)  # type: ignore[arg-type]
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:

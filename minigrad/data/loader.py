@@ -21,28 +21,28 @@ from minigrad.ops.random import randint
 
 
 class DataLoader:
-    """Goes through a data set in batches: `for images, labels in loader`.
+    """Iterate over a data set in batches: ``for images, labels in loader``.
 
     Where batches are made:
 
-    - num_workers = 0: here, when they are asked for. With a `prefetch_factor` a thread makes that many in
-      advance while the training computes (PyTorch has no such thread, and refuses the argument here). Random
-      transforms then draw from the global generators in between the training's own draws, in an order that
-      nobody can foresee.
-    - num_workers > 0: in processes, each `prefetch_factor` (2) batches in advance, for transforms that take
-      their time in Python. The batches keep their order. The n-th batch of an epoch is made with the
-      generators of minigrad, NumPy and Python seeded by n and a seed drawn for the epoch, so that its random
-      transforms are the same for any number of workers. The data set and the functions are pickled, and a
-      script must start its work under `if __name__ == "__main__":`.
+    - num_workers = 0: in this process, when they are asked for. With a `prefetch_factor` a thread makes that many
+      in advance while the training computes (PyTorch refuses the argument here). Random transforms then draw from
+      the global generators between the training's own draws, in an order that is not reproducible.
+    - num_workers > 0: in processes, each `prefetch_factor` (2) batches in advance, for transforms that are slow in
+      Python. The batches keep their order. The n-th batch of an epoch is made with the generators of minigrad, NumPy
+      and Python seeded by n and a seed drawn for the epoch: random transforms are the same for any number of
+      workers. The data set and the functions are pickled, and a script must start its work under
+      `if __name__ == "__main__":`.
 
-    A data set that has `__getbatch__` (`TensorDataset` has) makes a batch by one indexing of whole arrays.
-    Breaking off an epoch ends its thread or processes. An exception in them is raised here, as what it was.
+    A data set that has `__getbatch__` (`TensorDataset` has) makes a batch by one indexing of whole arrays. Leaving
+    an epoch early ends its thread or processes. An exception in them is raised here, with its type.
 
-    To go on in the middle of an epoch, save `state_dict()` and the state of the global generator
-    (`get_rng_state`): after `load_state_dict` the next epoch begins with the batch that was due, without
-    loading those before it.
+    To resume in the middle of an epoch, save `state_dict()` and the state of the global generator
+    (`get_rng_state`): after `load_state_dict` the next epoch begins with the batch that was due, without loading
+    those before it.
 
     Args:
+        dataset: the data set.
         batch_size: samples in a batch; None for single samples, not collated.
         shuffle: take the samples in a new random order each epoch.
         sampler: an iterable of indices, instead of `shuffle`.
@@ -52,13 +52,24 @@ class DataLoader:
         pin_memory: where there is a GPU, put the batches into pinned memory, so that
             ``batch.to("cuda", non_blocking=True)`` returns at once; in a thread if batches are made in advance.
         drop_last: leave out a last batch that is smaller than the others.
-        timeout: how many seconds to wait for a worker's batch; 0 waits for ever.
+        timeout: how many seconds to wait for a worker's batch; 0 waits without limit.
         worker_init_fn: called in each worker with its number, when it starts.
         multiprocessing_context: the start method of the workers, or a context; by default "forkserver", which
             unlike "fork" is safe beside the threads of the kernels.
-        generator: where shuffling draws from; by default the generator that `manual_seed` seeds.
+        generator: where shuffling draws from; None means the default generator.
         prefetch_factor: how many batches to make in advance, see above.
-        persistent_workers: keep the workers from one epoch to the next, unless it is broken off.
+        persistent_workers: keep the workers from one epoch to the next, unless an epoch is left early.
+
+    Raises:
+        ValueError: a number is out of its range, or options exclude one another.
+
+    Examples:
+        >>> data = mg.data.TensorDataset(mg.arange(5))
+        >>> for (x,) in mg.data.DataLoader(data, batch_size=2):
+        ...     print(x)
+        tensor([0, 1])
+        tensor([2, 3])
+        tensor([4])
     """
 
     _initialized = False
@@ -233,9 +244,9 @@ class DataLoader:
                 pool.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the epoch is that is being gone through (or was broken off), or that the next one begins.
+        """Return the position in the present epoch (or the one left early), or that the next one begins.
 
-        The state of the shuffling generator at the epoch's start, the epoch's seed, the batches handed out.
+        It holds the state of the shuffling generator at the epoch's start, the epoch's seed and the batches returned.
         """
         if self._resume is not None:
             return dict(self._resume)
@@ -244,7 +255,11 @@ class DataLoader:
         return {"generator": self._random_source().get_state(), "base_seed": None, "batches": 0}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Let the next epoch go on where `state_dict` was called."""
+        """Let the next epoch resume where `state_dict` was saved.
+
+        Raises:
+            TypeError: the data set is an IterableDataset, which cannot be resumed in the middle.
+        """
         if state_dict["base_seed"] is not None:
             if isinstance(self.dataset, IterableDataset):
                 raise TypeError("DataLoader: an IterableDataset cannot be taken up in the middle")

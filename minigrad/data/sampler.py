@@ -15,10 +15,18 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Sampler(Generic[T_co]):
-    """Base class: define `__iter__`, which yields the indices of one epoch, and `__len__`, how many they are.
+    """Base class: define `__iter__`, which yields the indices of one epoch, and `__len__`, their number.
 
-    The samplers here draw all that is random in an epoch at its beginning, from one generator: its state at
-    that moment is all that is needed to go through the same epoch again.
+    The samplers here draw all random numbers of an epoch at its beginning, from one generator: its state at that
+    moment suffices to repeat the epoch.
+
+    Examples:
+        >>> class EvenFirst(mg.data.Sampler):
+        ...     def __iter__(self):
+        ...         return iter([0, 2, 4, 1, 3])
+        >>> data = mg.data.TensorDataset(mg.arange(5))
+        >>> [x.item() for (x,) in mg.data.DataLoader(data, sampler=EvenFirst())]
+        [0, 2, 4, 1, 3]
     """
 
     def __iter__(self) -> Iterator[T_co]:
@@ -26,7 +34,15 @@ class Sampler(Generic[T_co]):
 
 
 class SequentialSampler(Sampler[int]):
-    """0, 1, 2, ..."""
+    """Yield the indices 0, 1, 2, ... of a data set.
+
+    Args:
+        data_source: the data set, or anything else with a length.
+
+    Examples:
+        >>> list(mg.data.SequentialSampler("abc"))
+        [0, 1, 2]
+    """
 
     def __init__(self, data_source: Sized):
         self.data_source = data_source
@@ -39,12 +55,22 @@ class SequentialSampler(Sampler[int]):
 
 
 class RandomSampler(Sampler[int]):
-    """A random permutation, or with `replacement` independent draws.
+    """Yield a random permutation of the indices, or with `replacement` independent draws.
 
     Args:
-        num_samples: how many indices to draw, by default as many as there are samples; more of them than that
-            are taken from one permutation after the other.
-        generator: where to draw from; by default the generator that `manual_seed` seeds.
+        data_source: the data set, or anything else with a length.
+        replacement: whether an index can be drawn twice.
+        num_samples: how many indices to draw; None means as many as there are samples. More than that are taken from
+            one permutation after another.
+        generator: where the random numbers come from; None means the default generator.
+
+    Raises:
+        TypeError: `replacement` is not a bool.
+        ValueError: `num_samples` is not a positive int.
+
+    Examples:
+        >>> sorted(mg.data.RandomSampler("abcd"))
+        [0, 1, 2, 3]
     """
 
     def __init__(
@@ -81,7 +107,16 @@ class RandomSampler(Sampler[int]):
 
 
 class SubsetRandomSampler(Sampler[int]):
-    """A random permutation of the given indices."""
+    """Yield a random permutation of the given indices.
+
+    Args:
+        indices: the indices.
+        generator: where the random numbers come from; None means the default generator.
+
+    Examples:
+        >>> sorted(mg.data.SubsetRandomSampler([3, 5, 7]))
+        [3, 5, 7]
+    """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
         self.indices = indices
@@ -96,11 +131,26 @@ class SubsetRandomSampler(Sampler[int]):
 
 
 class WeightedRandomSampler(Sampler[int]):
-    """Indices drawn in proportion to `weights`: for instance to see rare classes as often as common ones.
+    """Yield indices drawn in proportion to weights: for instance to see rare classes as often as common ones.
 
-    Without `replacement` an index is drawn at most once. That is done by exponential clocks: each index rings
-    at a random time, the sooner the heavier it is, and the first `num_samples` to ring are taken (Efraimidis
-    and Spirakis, "Weighted random sampling with a reservoir", 2006).
+    Without replacement, each index gets an exponentially distributed arrival time, whose rate is its weight, and
+    the first `num_samples` arrivals are taken.
+
+    Args:
+        weights: a number for each index, not negative.
+        num_samples: how many indices to draw.
+        replacement: whether an index can be drawn twice.
+        generator: where the random numbers come from; None means the default generator.
+
+    Raises:
+        ValueError: `weights` is not one-dimensional, or `num_samples` is not a positive int.
+        RuntimeError: a weight is negative or not finite, all are 0, or there are too few for draws without replacement.
+
+    Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006).
+
+    Examples:
+        >>> sorted(mg.data.WeightedRandomSampler([0.0, 1.0, 2.0], num_samples=2, replacement=False))
+        [1, 2]
     """
 
     def __init__(
@@ -151,7 +201,20 @@ class WeightedRandomSampler(Sampler[int]):
 
 
 class BatchSampler(Sampler[list[int]]):
-    """Lists of `batch_size` indices of another sampler; the last may be shorter, unless `drop_last`."""
+    """Yield lists of indices of another sampler.
+
+    Args:
+        sampler: the sampler, or another iterable of indices.
+        batch_size: the length of the lists.
+        drop_last: leave out a last list that is shorter.
+
+    Raises:
+        ValueError: `batch_size` is not a positive int, or `drop_last` is not a bool.
+
+    Examples:
+        >>> list(mg.data.BatchSampler(range(5), batch_size=2, drop_last=False))
+        [[0, 1], [2, 3], [4]]
+    """
 
     def __init__(self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool):
         check_positive(self, "batch_size", batch_size)

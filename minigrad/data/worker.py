@@ -54,7 +54,12 @@ _worker_info: WorkerInfo | None = None
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """In a worker process, what it knows of itself; elsewhere None."""
+    """Return, in a worker process, its number, how many there are, its seed and its data set; elsewhere None.
+
+    Examples:
+        >>> mg.data.get_worker_info() is None
+        True
+    """
     return _worker_info
 
 

@@ -1,4 +1,4 @@
-"""Optimizers and their learning-rate schedules, with PyTorch's names, defaults and arithmetic."""
+"""Optimizers and learning-rate schedules, with PyTorch's names, defaults and arithmetic."""
 
 from minigrad.optim import lr_scheduler
 from minigrad.optim.adadelta import Adadelta

@@ -12,7 +12,7 @@ from minigrad.tensor import Tensor, from_array
 
 
 class Adadelta(Optimizer):
-    """Adadelta: the gradient, rescaled by the ratio of recent steps to recent gradients.
+    """Rescale the gradient by the ratio of recent steps to recent gradients.
 
     With gradient g, u the running mean of squared gradients, and w that of squared steps:
 
@@ -22,7 +22,26 @@ class Adadelta(Optimizer):
         w     <- rho * w + (1 - rho) * delta^2
         p     <- p - lr * delta
 
-    Zeiler, "ADADELTA: an adaptive learning rate method" (2012), which has lr = 1.
+    Args:
+        params: tensors, (name, tensor) pairs or parameter groups; see Optimizer.
+        lr: the learning rate.
+        rho: the share that the running means keep.
+        eps: added inside the roots.
+        weight_decay: the factor of an L2 penalty, added to the gradient.
+        maximize: ascend instead of descend.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Source: Zeiler, "ADADELTA: an adaptive learning rate method" (2012), where lr is 1.
+
+    Examples:
+        >>> p = nn.Parameter(mg.tensor([1.0, 1.0]))
+        >>> optimizer = mg.optim.Adadelta([p])
+        >>> p.grad = mg.tensor([0.01, 100.0])
+        >>> optimizer.step()
+        >>> p.detach()  # the step depends little on the gradient's scale
+        tensor([0.9970, 0.9968])
     """
 
     _parameter_shaped = ("square_avg", "acc_delta")

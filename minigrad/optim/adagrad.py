@@ -12,7 +12,7 @@ from minigrad.tensor import Tensor, from_array
 
 
 class Adagrad(Optimizer):
-    """Adagrad: a coordinate's step shrinks with all the gradient it has seen.
+    """Divide each coordinate's step by the root of all its squared gradients so far.
 
     At step t, with gradient g:
 
@@ -20,8 +20,31 @@ class Adagrad(Optimizer):
         s <- s + g^2                               (s = initial_accumulator_value at the start)
         p <- p - lr / (1 + (t - 1) * lr_decay) * g / (sqrt(s) + eps)
 
-    Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization"
-    (2011).
+    Args:
+        params: tensors, (name, tensor) pairs or parameter groups; see Optimizer.
+        lr: the learning rate.
+        lr_decay: how fast the learning rate falls.
+        weight_decay: the factor of an L2 penalty, added to the gradient.
+        initial_accumulator_value: where s starts.
+        eps: added to the root.
+        maximize: ascend instead of descend.
+
+    Raises:
+        ValueError: a number is negative.
+
+    Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
+    optimization" (2011).
+
+    Examples:
+        >>> p = nn.Parameter(mg.tensor([1.0]))
+        >>> optimizer = mg.optim.Adagrad([p], lr=0.1)
+        >>> for step in range(3):
+        ...     p.grad = mg.tensor([5.0])
+        ...     optimizer.step()
+        ...     print(round(p.item(), 4))
+        0.9
+        0.8293
+        0.7716
     """
 
     _parameter_shaped = ("sum",)

@@ -13,7 +13,7 @@ from minigrad.tensor import Tensor, from_array
 
 
 class Adam(Optimizer):
-    """Adam: momentum, divided by the root of a running mean of the squared gradient.
+    """Momentum, divided by the root of a running mean of the squared gradient.
 
     At step t, with gradient g:
 
@@ -22,9 +22,28 @@ class Adam(Optimizer):
         v <- beta2 * v + (1 - beta2) * g^2
         p <- p - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
-    Kingma and Ba, "Adam: a method for stochastic optimization" (2015). `amsgrad` divides by the largest v so
-    far (Reddi et al., "On the convergence of Adam and beyond", 2018). `maximize` climbs instead of
-    descending.
+    Args:
+        params: tensors, (name, tensor) pairs or parameter groups; see Optimizer.
+        lr: the learning rate.
+        betas: the shares that the running means m and v keep, (beta1, beta2).
+        eps: added to the root.
+        weight_decay: the factor of an L2 penalty, added to the gradient.
+        amsgrad: divide by the largest v so far (Reddi et al., "On the convergence of Adam and beyond", 2018).
+        maximize: ascend instead of descend.
+        decoupled_weight_decay: shrink p directly instead, as AdamW does.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization" (2015).
+
+    Examples:
+        >>> p = nn.Parameter(mg.tensor([1.0, 1.0]))
+        >>> optimizer = mg.optim.Adam([p], lr=0.1)
+        >>> p.grad = mg.tensor([0.01, -100.0])
+        >>> optimizer.step()
+        >>> p.detach()  # the first step has the size lr, whatever the gradient's scale
+        tensor([0.9000, 1.1000])
     """
 
     _parameter_shaped = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
@@ -115,9 +134,25 @@ def _captured_step(capture: Capture, steps: list[np.ndarray]) -> Any:
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: p shrinks by lr * weight_decay, and the averages never see it.
+    """Adam with decoupled weight decay: p shrinks by lr * weight_decay, and the running means do not see it.
 
-    Loshchilov and Hutter, "Decoupled weight decay regularization" (2019).
+    Args:
+        params: tensors, (name, tensor) pairs or parameter groups; see Optimizer.
+        lr, betas, eps, amsgrad, maximize: as for Adam.
+        weight_decay: the factor by which parameters shrink, in units of the learning rate.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization" (2019).
+
+    Examples:
+        >>> p = nn.Parameter(mg.tensor([1.0]))
+        >>> optimizer = mg.optim.AdamW([p], lr=0.1, weight_decay=0.5)
+        >>> p.grad = mg.tensor([0.0])
+        >>> optimizer.step()
+        >>> round(p.item(), 4)
+        0.95
     """
 
     def __init__(
@@ -135,7 +170,7 @@ class AdamW(Adam):
 
 
 class NAdam(Optimizer):
-    """Adam with Nesterov's momentum, the momentum itself warmed up.
+    """Adam with Nesterov's momentum, which is warmed up.
 
     At step t, with gradient g, m and v as in Adam, and momentum_decay psi:
 
@@ -144,7 +179,25 @@ class NAdam(Optimizer):
         n    <- mu_(t+1) * m / (1 - M_(t+1)) + (1 - mu_t) * g / (1 - M_t)
         p    <- p - lr * n / (sqrt(v / (1 - beta2^t)) + eps)
 
-    Dozat, "Incorporating Nesterov momentum into Adam" (2016).
+    Args:
+        params: tensors, (name, tensor) pairs or parameter groups; see Optimizer.
+        lr, betas, eps, weight_decay, decoupled_weight_decay, maximize: as for Adam.
+        momentum_decay: how fast the momentum warms up, psi.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Source: Dozat, "Incorporating Nesterov momentum into Adam" (2016).
+
+    Examples:
+        >>> p = nn.Parameter(mg.tensor([3.0]))
+        >>> optimizer = mg.optim.NAdam([p], lr=0.1)
+        >>> for step in range(100):
+        ...     optimizer.zero_grad()
+        ...     (p * p).sum().backward()
+        ...     optimizer.step()
+        >>> abs(p.item()) < 0.3
+        True
     """
 
     _parameter_shaped = ("exp_avg", "exp_avg_sq")

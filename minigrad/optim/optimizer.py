@@ -20,15 +20,30 @@ from minigrad.tensor import Tensor, from_array
 
 
 class Optimizer:
-    """Base class: a subclass states its defaults, and writes `_update` (or `step`, as a PyTorch user would).
+    """Base class: a subclass states its defaults, and defines `_update`, or `step` as in PyTorch.
 
-    `params` is an iterable of tensors, of (name, tensor) pairs, or of dictionaries: parameter groups, whose
-    entries override `defaults` for the tensors in their "params".
+    Args:
+        params: an iterable of tensors, of (name, tensor) pairs, or of dictionaries, the parameter groups, whose entries
+            override `defaults` for the tensors in their "params".
+        defaults: the settings of groups that have none of their own.
 
     Attributes:
-        param_groups: list of dictionaries, "params" and the settings of that group; they may be changed
-            between steps, as schedulers do.
-        state: what the optimizer remembers of each parameter, a dictionary by parameter.
+        param_groups: a list of dictionaries, "params" and the group's settings, which may be changed between steps,
+            as schedulers do.
+        state: a dictionary from each parameter to what the optimizer stores for it.
+
+    Raises:
+        TypeError: `params` is not such an iterable.
+        ValueError: there are no parameters.
+
+    Examples:
+        The bias learns ten times as fast.
+
+        >>> layer = nn.Linear(2, 2)
+        >>> groups = [{"params": [layer.weight]}, {"params": [layer.bias], "lr": 0.1}]
+        >>> optimizer = mg.optim.SGD(groups, lr=0.01)
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.01, 0.1]
     """
 
     # The state entries that have their parameter's shape; `load_state_dict` refuses any other.
@@ -56,7 +71,15 @@ class Optimizer:
         self._has_stepped = False
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Take in one more group, `{"params": tensors, ...settings}`; defaults fill in what it leaves out."""
+        """Add a parameter group.
+
+        Args:
+            param_group: ``{"params": tensors, ...settings}``; defaults supply the settings that it leaves out.
+
+        Raises:
+            TypeError: it is not a dictionary, or "params" is a set or holds other things than tensors.
+            ValueError: "params" is missing, holds a non-leaf or a parameter of another group, or only some have names.
+        """
         if not isinstance(param_group, dict):
             raise TypeError(f"{type(self).__name__}: param_group must be a dict, but got {type(param_group).__name__}")
         if "params" not in param_group:
@@ -101,7 +124,7 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients: set them to None, or to zero in the memory they have."""
+        """Set the gradients of all parameters to None, or, with `set_to_none` False, to zeros."""
         for param in chain.from_iterable(group["params"] for group in self.param_groups):
             if set_to_none:
                 param.grad = None
@@ -114,7 +137,12 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient, in place.
 
-        `closure`, if given, computes the gradients anew first; what it returns (the loss) is returned.
+        Args:
+            closure: computes the loss and the gradients anew; its result is returned.
+
+        Raises:
+            RuntimeError: a gradient does not fit its parameter, or a parameter is neither float32 nor float64.
+            NotImplementedError: a subclass defines neither `step` nor `_update`.
         """
         loss = None
         if closure is not None:
@@ -203,10 +231,10 @@ class Optimizer:
                 state[name] = from_array(to_device(entry.array, param.device))
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on later, in PyTorch's layout.
+        """Return what is needed to resume, in PyTorch's layout.
 
-        `{"state": {0: {...}, 1: {...}}, "param_groups": [{"lr": ..., "params": [0, 1]}]}`: parameters are
-        numbered through all groups. The state's tensors are the optimizer's own, not copies.
+        ``{"state": {0: {...}, 1: {...}}, "param_groups": [{"lr": ..., "params": [0, 1]}]}``: parameters are numbered
+        through all groups. The state's tensors are the optimizer's own, not copies.
         """
         number: dict[int, int] = {}
         groups = []
@@ -220,10 +248,16 @@ class Optimizer:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a `state_dict` of this class, of minigrad's or of PyTorch's optimizer.
+        """Restore a `state_dict` of this class, saved by minigrad or PyTorch.
 
-        Values are copied, and cast to their parameter's dtype and device. Construct schedulers before: they
-        set the learning rate when they start.
+        Values are copied, and cast to their parameter's dtype and device. Construct schedulers before: they set the
+        learning rate when they are made.
+
+        Args:
+            state_dict: the dictionary.
+
+        Raises:
+            ValueError: groups, parameters or keys do not match.
         """
         if not {"state", "param_groups"} <= set(state_dict):
             raise ValueError(

@@ -12,7 +12,7 @@ from minigrad.tensor import Tensor, from_array
 
 
 class RMSprop(Optimizer):
-    """RMSprop: the gradient, divided by its own recent root mean square.
+    """Divide the gradient by its own recent root mean square.
 
     With gradient g:
 
@@ -21,8 +21,29 @@ class RMSprop(Optimizer):
         r <- sqrt(v) + eps                         (centered: sqrt(v - a^2) + eps, a the running mean of g)
         p <- p - lr * g / r                        (momentum: b <- momentum * b + g / r;  p <- p - lr * b)
 
-    Hinton, Srivastava and Swersky, "Neural networks for machine learning", lecture 6e (2012); the centered
-    form is that of Graves, "Generating sequences with recurrent neural networks" (2013).
+    Args:
+        params: tensors, (name, tensor) pairs or parameter groups; see Optimizer.
+        lr: the learning rate.
+        alpha: the share that the running mean v keeps.
+        eps: added to the root.
+        weight_decay: the factor of an L2 penalty, added to the gradient.
+        momentum: the share of the last step's direction that is kept.
+        centered: divide by the standard deviation instead of the root mean square.
+        maximize: ascend instead of descend.
+
+    Raises:
+        ValueError: a number is negative.
+
+    Source: Hinton, Srivastava and Swersky, "Neural networks for machine learning", lecture 6e (2012); centered:
+    Graves, "Generating sequences with recurrent neural networks" (2013).
+
+    Examples:
+        >>> p = nn.Parameter(mg.tensor([1.0, 1.0]))
+        >>> optimizer = mg.optim.RMSprop([p], lr=0.01)
+        >>> p.grad = mg.tensor([0.01, 100.0])
+        >>> optimizer.step()
+        >>> p.detach()  # the step does not depend on the gradient's scale
+        tensor([0.9000, 0.9000])
     """
 
     _parameter_shaped = ("square_avg", "grad_avg", "momentum_buffer")

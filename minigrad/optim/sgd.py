@@ -16,18 +16,36 @@ from minigrad.tensor import Tensor, from_array
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum (heavy ball, or Nesterov's).
 
-    With gradient g and momentum mu, weight decay being added to the gradient (an L2 penalty):
+    With gradient g and momentum mu:
 
         g <- g + weight_decay * p
         v <- mu * v + (1 - dampening) * g          (v = g at the first step)
         p <- p - lr * v                            (Nesterov: p - lr * (g + mu * v))
 
-    Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013), writes v
-    with the learning rate inside; here, as in PyTorch, it stands outside, so that a change of lr acts at
-    once.
-
     Args:
-        maximize: climb instead of descend.
+        params: tensors, (name, tensor) pairs or parameter groups; see Optimizer.
+        lr: the learning rate.
+        momentum: the share of the last step's direction that is kept, mu.
+        dampening: the share of the gradient that momentum drops.
+        weight_decay: the factor of an L2 penalty, added to the gradient.
+        nesterov: use Nesterov's momentum.
+        maximize: ascend instead of descend.
+
+    Raises:
+        ValueError: a number is negative, or Nesterov's momentum is asked for without momentum or with dampening.
+
+    Source: Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013), with the
+    learning rate inside v; here, as in PyTorch, it is outside, so that a change of lr acts at once.
+
+    Examples:
+        >>> p = nn.Parameter(mg.tensor([1.0]))
+        >>> optimizer = mg.optim.SGD([p], lr=0.1, momentum=0.9)
+        >>> for step in range(2):
+        ...     p.grad = mg.tensor([1.0])
+        ...     optimizer.step()
+        ...     print(round(p.item(), 4))
+        0.9
+        0.71
     """
 
     _parameter_shaped = ("momentum_buffer",)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: they write `lr` into an optimizer's parameter groups, one value a `step()`."""
+"""Learning-rate schedules: each `step()` writes a new `lr` into the optimizer's parameter groups."""
 
 from minigrad.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from minigrad.optim.lr_scheduler.decay import ExponentialLR, LambdaLR, LinearLR, MultiStepLR, StepLR

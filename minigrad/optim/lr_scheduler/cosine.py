@@ -9,10 +9,36 @@ from minigrad.optim.optimizer import Optimizer
 
 
 class CosineAnnealingLR(LRScheduler):
-    """lr = eta_min + (base_lr - eta_min) * (1 + cos(pi * epoch / T_max)) / 2: down to eta_min at T_max.
+    """Lower the learning rate along half a cosine, to `eta_min` at `T_max`.
 
-    Beyond T_max the cosine goes on, and the learning rate rises again. Loshchilov and Hutter, "SGDR:
-    stochastic gradient descent with warm restarts" (2017), without the restarts.
+        lr = eta_min + (base_lr - eta_min) * (1 + cos(pi * epoch / T_max)) / 2
+
+    Beyond T_max the cosine continues, and the learning rate rises again.
+
+    Args:
+        optimizer: the optimizer.
+        T_max: the epochs of half a period.
+        eta_min: the lowest learning rate.
+        last_epoch: as for LRScheduler.
+
+    Raises:
+        ValueError: `T_max` is not positive.
+        KeyError: as for LRScheduler.
+
+    Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts" (2017), without restarts.
+
+    Examples:
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> schedule = mg.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+        >>> for epoch in range(5):
+        ...     print(round(optimizer.param_groups[0]["lr"], 4))
+        ...     optimizer.step()
+        ...     schedule.step()
+        1.0
+        0.8536
+        0.5
+        0.1464
+        0.0
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
@@ -38,12 +64,36 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Cosine annealing that starts anew after T_0 epochs, then after T_0 * T_mult, T_0 * T_mult^2, ...
+    """Anneal along a cosine that restarts after T_0 epochs, then after T_0 * T_mult, T_0 * T_mult^2, ...
 
         lr = eta_min + (base_lr - eta_min) * (1 + cos(pi * T_cur / T_i)) / 2
 
-    with T_cur epochs since the restart, of the T_i until the next. `step(epoch)` takes a fraction of an
-    epoch, too. Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts" (2017).
+    T_cur epochs have passed since the restart, of the T_i until the next.
+
+    Args:
+        optimizer: the optimizer.
+        T_0: the epochs until the first restart.
+        T_mult: the factor by which periods grow.
+        eta_min: the lowest learning rate.
+        last_epoch: as for LRScheduler.
+
+    Raises:
+        ValueError: `T_0` or `T_mult` is not a positive int, or `eta_min` is not a number.
+        KeyError: as for LRScheduler.
+
+    Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts" (2017).
+
+    Examples:
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> schedule = mg.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+        >>> for epoch in range(4):
+        ...     print(round(optimizer.param_groups[0]["lr"], 4))
+        ...     optimizer.step()
+        ...     schedule.step()
+        1.0
+        0.5
+        1.0
+        0.5
     """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):
@@ -67,7 +117,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         return [anneal(lr, self.eta_min, self.T_cur / self.T_i) for lr in self.base_lrs]
 
     def step(self, epoch: float | None = None) -> None:
-        """Go on by one epoch, or to the given one, which may be fractional: `epoch + batch / batches`."""
+        """Advance by one epoch, or to `epoch`, which may be fractional: ``epoch + batch / batches``."""
         self._step_count += 1
         if epoch is None and self.last_epoch < 0:
             epoch = 0

@@ -12,11 +12,26 @@ from minigrad.optim.optimizer import Optimizer
 
 
 class LambdaLR(LRScheduler):
-    """lr = base_lr * lr_lambda(epoch).
+    """Compute the learning rate by a function of the epoch: lr = base_lr * lr_lambda(epoch).
 
     Args:
-        lr_lambda: a function of the epoch, or a list with one for each group. A plain function is not part of
-            `state_dict`; of a callable object its `__dict__` is.
+        optimizer: the optimizer.
+        lr_lambda: the function, or a list with one for each group. A plain function is not part of `state_dict`; of a
+            callable object the `__dict__` is.
+        last_epoch: as for LRScheduler.
+
+    Raises:
+        TypeError: `lr_lambda` is not callable.
+        ValueError: the list has another length than the groups.
+        KeyError: as for LRScheduler.
+
+    Examples:
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> schedule = mg.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+        >>> optimizer.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.5]
     """
 
     def __init__(
@@ -62,7 +77,30 @@ class LambdaLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """lr = base_lr * gamma^(epoch // step_size): a staircase of equal stairs."""
+    """Multiply the learning rate by `gamma` every `step_size` epochs: lr = base_lr * gamma^(epoch // step_size).
+
+    Args:
+        optimizer: the optimizer.
+        step_size: the epochs between two reductions.
+        gamma: the factor.
+        last_epoch: as for LRScheduler.
+
+    Raises:
+        ValueError: `step_size` is not positive.
+        KeyError: as for LRScheduler.
+
+    Examples:
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> schedule = mg.optim.lr_scheduler.StepLR(optimizer, step_size=2)
+        >>> for epoch in range(4):
+        ...     print(round(optimizer.param_groups[0]["lr"], 4))
+        ...     optimizer.step()
+        ...     schedule.step()
+        1.0
+        1.0
+        0.1
+        0.1
+    """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
         if step_size <= 0:
@@ -82,7 +120,30 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """lr = base_lr * gamma^(number of milestones reached); one that is listed twice counts twice."""
+    """Multiply the learning rate by `gamma` at each milestone; one that is listed twice counts twice.
+
+    Args:
+        optimizer: the optimizer.
+        milestones: the epochs.
+        gamma: the factor.
+        last_epoch: as for LRScheduler.
+
+    Raises:
+        TypeError: a milestone is not an int.
+        KeyError: as for LRScheduler.
+
+    Examples:
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> schedule = mg.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3])
+        >>> for epoch in range(4):
+        ...     print(round(optimizer.param_groups[0]["lr"], 4))
+        ...     optimizer.step()
+        ...     schedule.step()
+        1.0
+        0.1
+        0.1
+        0.01
+    """
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
         milestones = list(milestones) if isinstance(milestones, Iterable) else milestones
@@ -103,7 +164,27 @@ class MultiStepLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """lr = base_lr * gamma^epoch."""
+    """Multiply the learning rate by `gamma` in every epoch: lr = base_lr * gamma^epoch.
+
+    Args:
+        optimizer: the optimizer.
+        gamma: the factor.
+        last_epoch: as for LRScheduler.
+
+    Raises:
+        KeyError: as for LRScheduler.
+
+    Examples:
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> schedule = mg.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+        >>> for epoch in range(3):
+        ...     print(optimizer.param_groups[0]["lr"])
+        ...     optimizer.step()
+        ...     schedule.step()
+        1.0
+        0.5
+        0.25
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1):
         self.gamma = gamma
@@ -120,7 +201,30 @@ class ExponentialLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """Warm-up: lr = base_lr * a factor that goes from start_factor to end_factor in total_iters epochs."""
+    """Warm up: multiply the learning rate by a factor that moves linearly from `start_factor` to `end_factor`.
+
+    Args:
+        optimizer: the optimizer.
+        start_factor, end_factor: the factor at the beginning and the end.
+        total_iters: over how many epochs it moves.
+        last_epoch: as for LRScheduler.
+
+    Raises:
+        ValueError: a factor is outside its range, or `total_iters` is not positive.
+        KeyError: as for LRScheduler.
+
+    Examples:
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> schedule = mg.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.25, total_iters=3)
+        >>> for epoch in range(4):
+        ...     print(optimizer.param_groups[0]["lr"])
+        ...     optimizer.step()
+        ...     schedule.step()
+        0.25
+        0.5
+        0.75
+        1.0
+    """
 
     def __init__(
         self,

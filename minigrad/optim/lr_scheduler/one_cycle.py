@@ -10,18 +10,45 @@ from minigrad.optim.optimizer import Optimizer
 
 
 class OneCycleLR(LRScheduler):
-    """The learning rate rises to max_lr, then falls far below where it began; momentum goes the other way.
+    """Raise the learning rate to `max_lr`, then lower it far below its start; momentum moves the other way.
 
-    From initial_lr = max_lr / div_factor to max_lr in the first pct_start of total_steps, then down to
-    initial_lr / final_div_factor. With three_phase, down to initial_lr as fast as it came up, and then
-    further. Step it after each batch. Smith and Topin, "Super-convergence: very fast training of neural
-    networks using large learning rates" (2018), in the form that fastai gave it.
+    It rises from initial_lr = max_lr / div_factor during the share `pct_start` of the steps, then falls to
+    initial_lr / final_div_factor. Call `step` after each batch.
 
     Args:
+        optimizer: the optimizer.
+        max_lr: the peak, a number or a list with one for each group.
         total_steps: the length of the cycle; or give `epochs` and `steps_per_epoch`, whose product it is.
+        epochs, steps_per_epoch: see `total_steps`.
+        pct_start: the share of the steps in which the learning rate rises.
         anneal_strategy: "cos" or "linear".
-        cycle_momentum: whether to move the momentum (the first beta, where there are betas) between
-            `max_momentum` and `base_momentum`.
+        cycle_momentum: move the momentum (or the first beta) between `max_momentum` and `base_momentum`.
+        base_momentum, max_momentum: numbers, or lists with one for each group.
+        div_factor, final_div_factor: see above.
+        three_phase: fall to initial_lr as fast as it rose, then further.
+        last_epoch: as for LRScheduler.
+
+    Raises:
+        ValueError: the length is missing, a number is out of its range, `anneal_strategy` is unknown, or the optimizer
+            has no momentum to be cycled.
+        KeyError: as for LRScheduler.
+
+    Source: Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates"
+    (2018), in fastai's form.
+
+    Examples:
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0, momentum=0.9)
+        >>> schedule = mg.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=5, pct_start=0.5)
+        >>> for step in range(5):
+        ...     print(round(optimizer.param_groups[0]["lr"], 3), round(optimizer.param_groups[0]["momentum"], 3))
+        ...     optimizer.step()
+        ...     if step < 4:
+        ...         schedule.step()
+        0.04 0.95
+        0.76 0.875
+        0.905 0.86
+        0.345 0.915
+        0.0 0.95
     """
 
     def __init__(

@@ -13,12 +13,29 @@ class ReduceLROnPlateau(LRScheduler):
     """Multiply the learning rate by `factor` once a metric has not improved for more than `patience` epochs.
 
     Args:
-        mode: "min" if the metric is to fall, "max" if it is to rise.
-        threshold: by how much it must be better than the best to count as better: by a fraction of the best
-            (threshold_mode "rel") or by a difference ("abs").
-        cooldown: epochs after a reduction in which nothing is counted.
+        optimizer: the optimizer.
+        mode: "min" if the metric should fall, "max" if it should rise.
+        factor: below 1.
+        patience: the epochs without improvement that are accepted.
+        threshold: by how much the metric must beat the best to count as better.
+        threshold_mode: "rel", by a fraction of the best, or "abs", by a difference.
+        cooldown: the epochs after a reduction in which nothing is counted.
         min_lr: a lower bound, or a list with one for each group.
         eps: a reduction by less than this is not made.
+
+    Raises:
+        ValueError: `factor` is not below 1, a mode is unknown, or `min_lr` has another length than the groups.
+
+    Examples:
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> schedule = mg.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
+        >>> for loss in [3.0, 2.0, 2.0, 2.0]:
+        ...     schedule.step(loss)
+        ...     print(optimizer.param_groups[0]["lr"])
+        1.0
+        1.0
+        1.0
+        0.1
     """
 
     def __init__(
@@ -65,7 +82,15 @@ class ReduceLROnPlateau(LRScheduler):
         self._last_lr = current_lr(optimizer)
 
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
-        """Take note of the metric of one more epoch, and reduce the learning rate if it is time to."""
+        """Record the metric of one more epoch, and reduce the learning rate if it is due.
+
+        Args:
+            metrics: the metric, a number or a 0-d tensor.
+            epoch: set the count of epochs.
+
+        Raises:
+            RuntimeError: the optimizer has another number of groups than `min_lr` was given for.
+        """
         current = float(metrics)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
 
@@ -84,7 +109,7 @@ class ReduceLROnPlateau(LRScheduler):
         self._last_lr = current_lr(self.optimizer)
 
     def is_better(self, value: float, best: float) -> bool:
-        """Whether `value` improves on `best` by more than the threshold; NaN never does."""
+        """Tell whether `value` improves on `best` by more than the threshold; NaN never does."""
         margin = self.threshold if self.mode == "max" else -self.threshold
         bar = best * (1 + margin) if self.threshold_mode == "rel" else best + margin
         return value < bar if self.mode == "min" else value > bar

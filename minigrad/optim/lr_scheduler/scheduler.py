@@ -10,18 +10,35 @@ from minigrad.optim.optimizer import Optimizer
 
 
 class LRScheduler:
-    """Base class: counts the steps and writes into each parameter group what `get_lr` says.
+    """Base class: counts the steps and writes what `get_lr` returns into each parameter group.
 
-    Where a schedule can be told as a factor on the learning rate that is in force, `get_lr` tells it so: then
-    two schedules on one optimizer multiply, and a change made by hand is kept. `closed_form_lr` tells the
-    same schedule as a function of the epoch; it is what counts when an epoch is jumped to.
+    A schedule that is a factor on the present learning rate is written so in `get_lr`: then two schedules on one
+    optimizer multiply, and a change made by hand is kept. `closed_form_lr` is the same schedule as a function of the
+    epoch; it is used when an epoch is jumped to.
+
+    Args:
+        optimizer: the optimizer.
+        last_epoch: -1 to begin; otherwise the epoch to resume at, with an optimizer whose state was loaded.
 
     Attributes:
         last_epoch: the number of steps taken, which PyTorch calls epochs, whatever they are.
         base_lrs: the learning rate that each group had at the start ("initial_lr" in the group).
 
-    Args:
-        last_epoch: -1 to begin; otherwise the epoch to go on from, with an optimizer whose state was loaded.
+    Raises:
+        KeyError: `last_epoch` is given, and the optimizer's groups have no "initial_lr".
+
+    Examples:
+        >>> class Halve(mg.optim.lr_scheduler.LRScheduler):
+        ...     def closed_form_lr(self):
+        ...         return [lr * 0.5**self.last_epoch for lr in self.base_lrs]
+        ...
+        ...     get_lr = closed_form_lr
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> schedule = Halve(optimizer)
+        >>> optimizer.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.5]
     """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
@@ -46,19 +63,23 @@ class LRScheduler:
         self.step()
 
     def get_lr(self) -> list[float]:
-        """The learning rate of each group at `last_epoch`, from the one in force (to read: `get_last_lr`)."""
+        """Compute the learning rate of each group at `last_epoch` from the present one (to read it: `get_last_lr`).
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define get_lr")
 
     def closed_form_lr(self) -> list[float]:
-        """The learning rate of each group at `last_epoch`, from `base_lrs`."""
+        """Compute the learning rate of each group at `last_epoch` from `base_lrs`."""
         return self.get_lr()
 
     def get_last_lr(self) -> list[float]:
-        """The learning rate of each group that the last step set."""
+        """Return the learning rate of each group that the last step set."""
         return self._last_lr
 
     def step(self, epoch: int | None = None) -> None:
-        """Go on by one epoch, or to the given one. Call it after `optimizer.step()`."""
+        """Advance by one epoch, or to `epoch`. Call it after `optimizer.step()`."""
         # A user's optimizer with its own `step` does not tell whether it was called.
         tells = type(self.optimizer).step is Optimizer.step
         if self._step_count == 1 and tells and not self.optimizer._has_stepped:
@@ -75,7 +96,7 @@ class LRScheduler:
             self.jump(epoch)
 
     def jump(self, epoch: int) -> None:
-        """Set the learning rate of an epoch, whichever was before it."""
+        """Set the learning rate of `epoch`, independently of the one before."""
         self.last_epoch = epoch
         self._set_lr(self.closed_form_lr())
 
@@ -85,11 +106,11 @@ class LRScheduler:
         self._last_lr = current_lr(self.optimizer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer, by attribute name; the names are PyTorch's."""
+        """Return everything but the optimizer, by attribute name; the names are PyTorch's."""
         return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a `state_dict` of this class, of minigrad's or of PyTorch's scheduler."""
+        """Restore `state_dict`, saved by this class in minigrad or PyTorch."""
         self.__dict__.update(state_dict)
 
 

@@ -11,10 +11,31 @@ from minigrad.optim.optimizer import Optimizer
 
 
 class SequentialLR(LRScheduler):
-    """`schedulers[0]` until epoch `milestones[0]`, there `schedulers[1]` from its own epoch 0, and so on.
+    """Follow one schedule after another: schedulers[i + 1], from its own epoch 0, from epoch milestones[i] on.
 
     Args:
-        schedulers: of the same optimizer, one more than there are milestones.
+        optimizer: the optimizer.
+        schedulers: schedules of that optimizer, one more than there are milestones.
+        milestones: the epochs at which the next schedule begins.
+        last_epoch: as for LRScheduler.
+
+    Raises:
+        TypeError: a scheduler has no optimizer.
+        ValueError: the numbers do not fit, a scheduler is of another optimizer, or is a ReduceLROnPlateau.
+
+    Examples:
+        >>> from minigrad.optim.lr_scheduler import ExponentialLR, LinearLR, SequentialLR
+        >>> optimizer = mg.optim.SGD([nn.Parameter(mg.zeros(1))], lr=1.0)
+        >>> warm_up = LinearLR(optimizer, start_factor=0.5, total_iters=2)
+        >>> schedule = SequentialLR(optimizer, [warm_up, ExponentialLR(optimizer, gamma=0.5)], milestones=[2])
+        >>> for epoch in range(4):
+        ...     print(optimizer.param_groups[0]["lr"])
+        ...     optimizer.step()
+        ...     schedule.step()
+        0.5
+        0.75
+        1.0
+        0.5
     """
 
     def __init__(
@@ -55,7 +76,7 @@ class SequentialLR(LRScheduler):
         self._last_lr = first.get_last_lr()
 
     def step(self) -> None:  # type: ignore[override]
-        """Go on by one epoch."""
+        """Advance by one epoch."""
         self.last_epoch += 1
         index = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[index]
