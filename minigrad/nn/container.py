@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from minigrad.nn.module import Module
 
+__all__ = ["Sequential", "ModuleList", "ModuleDict"]
+
 
 def position(container: Any, index: int) -> int:
     """`index` counted from the front; IndexError if there is no such entry."""

@@ -18,6 +18,8 @@ from minigrad.ops.arguments import IntOrPair, pair
 from minigrad.ops.creation import empty
 from minigrad.tensor import Tensor
 
+__all__ = ["Conv2d", "ConvTranspose2d", "Unfold", "Fold"]
+
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 

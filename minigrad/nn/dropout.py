@@ -7,6 +7,8 @@ from minigrad.nn.module import Module
 from minigrad.ops.dropout import check_probability
 from minigrad.tensor import Tensor
 
+__all__ = ["Dropout", "Dropout2d"]
+
 
 class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:

@@ -14,6 +14,8 @@ from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import empty
 from minigrad.tensor import Tensor
 
+__all__ = ["Identity", "Linear", "Flatten", "Unflatten"]
+
 
 def reset_weight_and_bias(weight: Tensor, bias: Tensor | None) -> None:
     """PyTorch's default initialisation of linear and convolutional layers.

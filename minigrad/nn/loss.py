@@ -11,6 +11,8 @@ from minigrad.nn.module import Module
 from minigrad.ops.loss import check_reduction
 from minigrad.tensor import Tensor
 
+__all__ = ["CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss", "MSELoss", "L1Loss", "SmoothL1Loss"]
+
 
 class _Loss(Module):
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:

@@ -17,6 +17,8 @@ from minigrad.nn.state_dict import load_state_dict, state_dict
 from minigrad.ops.creation import empty
 from minigrad.tensor import Tensor
 
+__all__ = ["Module"]
+
 
 class Module:
     """Base class of all layers and models.

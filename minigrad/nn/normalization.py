@@ -15,6 +15,8 @@ from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import empty, ones, zeros
 from minigrad.tensor import Tensor
 
+__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "GroupNorm", "LocalResponseNorm"]
+
 
 class _Affine(Module):
     """A scale `weight` of ones and a shift `bias` of zeros, each None if switched off."""

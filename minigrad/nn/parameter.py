@@ -7,6 +7,8 @@ import numpy as np
 from minigrad.dtypes import get_default_dtype
 from minigrad.tensor import Tensor, from_array
 
+__all__ = ["Parameter"]
+
 
 class Parameter(Tensor):
     """A Tensor that is trained: a Module lists it among its parameters when it is assigned as an attribute.

@@ -11,6 +11,8 @@ from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
+__all__ = ["ParameterList", "ParameterDict"]
+
 
 def _describe(value: Any) -> str:
     """One entry of the repr of a ParameterList or ParameterDict."""

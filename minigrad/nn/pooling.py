@@ -14,6 +14,8 @@ from minigrad.nn.module import Module
 from minigrad.ops.arguments import IntOrPair
 from minigrad.tensor import Tensor
 
+__all__ = ["MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d"]
+
 
 class MaxPool2d(Module):
     """Take the largest element of each window: (N, C, H, W) to (N, C, OH, OW).

@@ -6,12 +6,14 @@ one matrix, then on two.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad import nn
+from minigrad.nn import functional as F
 from minigrad.tensor import Tensor, from_array
 
 Call = tuple[tuple, dict[str, Any]]  # positional arguments and keywords
@@ -189,17 +191,11 @@ LAYERS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "SmoothL1Loss": ("smooth_l1_loss", nn.SmoothL1Loss),
     "BCELoss": ("binary_cross_entropy", nn.BCELoss),
     "BCEWithLogitsLoss": ("binary_cross_entropy_with_logits", nn.BCEWithLogitsLoss),
-    "ReLU": ("relu", nn.ReLU),
-    "ReLU6": ("relu6", nn.ReLU6),
-    "LeakyReLU": ("leaky_relu", nn.LeakyReLU),
-    "ELU": ("elu", nn.ELU),
-    "GELU": ("gelu", nn.GELU),
-    "SiLU": ("silu", nn.SiLU),
-    "Sigmoid": ("sigmoid", nn.Sigmoid),
-    "Tanh": ("tanh", nn.Tanh),
-    "Softplus": ("softplus", nn.Softplus),
-    "Hardswish": ("hardswish", nn.Hardswish),
-    "Hardsigmoid": ("hardsigmoid", nn.Hardsigmoid),
+}
+# An activation needs no settings, and is called as its function is: LeakyReLU applies leaky_relu.
+_SPELLED = {name.replace("_", ""): name for name, _ in inspect.getmembers(F, inspect.isfunction)}
+LAYERS |= {
+    name: (_SPELLED[name.lower()], getattr(nn.activation, name)) for name in nn.activation.__all__ if name not in LAYERS
 }
 
 

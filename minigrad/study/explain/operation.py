@@ -97,7 +97,7 @@ def functions() -> dict[str, Callable]:
     for family in _FAMILIES:
         names = [*family.__all__, *METHODS.get(family, "").split()]
         found |= {name: getattr(family, name) for name in names if name[-1] != "_"}  # not the forms in place
-    return found | {name: getattr(F, name) for name in F.__all__} | {"clone": clone, "getitem": indexing.getitem}
+    return found | dict(inspect.getmembers(F, inspect.isfunction)) | {"clone": clone, "getitem": indexing.getitem}
 
 
 def _named(name: str) -> Any:
