@@ -12,7 +12,7 @@ import minigrad as mg
 from minigrad.data import DataLoader
 from minigrad.tensor import Tensor, from_array
 from minigrad.vision import transforms as T
-from minigrad.vision.datasets import CIFAR10, FashionMNISTSample
+from minigrad.vision.datasets import CIFAR10, FashionMNISTSample, ImageFolder
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (13, 17, 3), np.uint8)
@@ -110,17 +110,143 @@ def test_resizing_keeps_dtypes():
         assert got.dtype == dtype and (got.array == 5).all()
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "1", "F", "I", "I;16"])
+def in_mode(mode: str) -> Image.Image:
+    """The picture in any of Pillow's modes."""
+    if mode in ("I;16", "I;16B"):
+        wide = PIXELS[:, :, 0].astype(">u2" if mode == "I;16B" else "<u2") * 257
+        return Image.frombytes(mode, RGB.size, wide.tobytes())
+    if mode in ("LA", "PA", "RGBA"):
+        alpha = RGB.convert("RGBA")
+        alpha.putalpha(Image.fromarray(PIXELS[:, :, 1]))
+        return alpha.convert(mode)
+    if mode == "P, RGBA palette":
+        image = Image.fromarray(PIXELS[:, :, 0])
+        image.putpalette([n % 256 for n in range(1024)], "RGBA")
+        return image
+    return RGB.convert(mode)
+
+
+MODES = ["1", "P", "P, RGBA palette", "PA", "L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F",
+         "I;16", "I;16B"]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("transform", "judge"),
+    [
+        (T.Pad(2), lambda p: ImageOps.expand(p, 2)),
+        (T.CenterCrop((5, 8)), lambda p: p.crop((4, 4, 12, 9))),
+        (T.RandomCrop((13, 17)), lambda p: p),
+        (T.RandomHorizontalFlip(p=1), ImageOps.mirror),
+        (T.Resize((7, 9)), lambda p: p.resize((9, 7), Image.BILINEAR)),
+        (T.Resize((30, 9), Image.BICUBIC), lambda p: p.resize((9, 30), Image.BICUBIC)),
+        (T.Resize((7, 9), Image.NEAREST), lambda p: p.resize((9, 7), Image.NEAREST)),
+        (T.RandomRotation((20, 20)), lambda p: p.rotate(20)),
+        (T.RandomRotation((20, 20), Image.BILINEAR, expand=True), lambda p: p.rotate(20, Image.BILINEAR, expand=True)),
+        (T.RandomResizedCrop((6, 5), scale=(1, 1), ratio=(17 / 13, 17 / 13)),
+         lambda p: p.resize((5, 6), Image.BILINEAR)),
+        (T.RandomErasing(p=0), lambda p: p),
+    ],
+)  # fmt: skip
+def test_pictures_of_all_modes_come_back_in_theirs(transform, judge, mode):
+    picture = in_mode(mode)
+    picture.info["note"] = "kept"
+    # Pillow averages the bytes of I;16B, not its numbers
+    got, wanted = transform(picture), judge(in_mode("I;16") if mode == "I;16B" else picture)
+    assert got.mode == picture.mode and got.size == wanted.size and got.info == picture.info
+    kind = picture.palette.mode if picture.palette else None
+    if kind:
+        assert got.palette.mode == kind and got.getpalette(kind) == picture.getpalette(kind)
+    np.testing.assert_array_equal(np.asarray(got), np.asarray(wanted))
+
+
+def test_a_segmentation_mask_keeps_its_classes():
+    classes = np.zeros((40, 40), np.uint8)
+    classes[10:30, 10:30] = 7
+    classes[20:25, 5:35] = 250
+    mask = Image.fromarray(classes)
+    mask.putpalette([0, 0, 0] * 7 + [255, 0, 0] + [0, 255, 0] * 248)
+    transform = T.Compose([T.Resize(23), T.RandomRotation(30, Image.BILINEAR), T.RandomHorizontalFlip(), T.Pad(2)])
+    for _ in range(5):
+        assert set(np.unique(np.asarray(transform(mask)))) == {0, 7, 250}
+    assert transform(mask).convert("RGB").getpixel((14, 14)) in ((255, 0, 0), (0, 255, 0))
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "CMYK", "YCbCr", "HSV"])
+@pytest.mark.parametrize(
+    ("arguments", "judge"),
+    [
+        ({"brightness": (1.4, 1.4)}, lambda p: ImageEnhance.Brightness(p).enhance(1.4)),
+        ({"contrast": (0.5, 0.5)}, lambda p: ImageEnhance.Contrast(p).enhance(0.5)),
+        ({"saturation": (1.8, 1.8)}, lambda p: ImageEnhance.Color(p).enhance(1.8)),
+        ({"hue": (0.5, 0.5)}, lambda p: hue_turned(p, 127)),
+        ({"hue": (-0.25, -0.25)}, lambda p: hue_turned(p, -63)),
+    ],
+)
+def test_colours_of_other_modes_are_pillows(arguments, judge, mode):
+    picture = in_mode(mode)
+    got = T.ColorJitter(**arguments)(picture)
+    assert got.mode == mode
+    np.testing.assert_array_equal(np.asarray(got), np.asarray(judge(picture)))
+
+
+def hue_turned(picture, steps):
+    hue, saturation, value = picture.convert("HSV").split()
+    hue = hue.point([(n + steps) % 256 for n in range(256)])
+    return Image.merge("HSV", (hue, saturation, value)).convert(picture.mode)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "PA", "I", "F", "I;16"])
+def test_what_is_no_colour_is_not_jittered(mode):
+    with pytest.raises(ValueError, match="ColorJitter: pixels of mode .* are no colours; expected a mode of L, RGB"):
+        T.ColorJitter(0.5)(in_mode(mode))
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_to_tensor(mode):
-    picture = Image.fromarray(PIXELS[:, :, 0].astype(np.uint16) * 99) if mode == "I;16" else RGB.convert(mode)
+    picture = in_mode(mode)
     got = T.ToTensor()(picture)
     pixels = np.asarray(picture)
     expected = as_hwc(pixels).transpose(2, 0, 1)
     if pixels.dtype == np.uint8:
         expected = expected.astype(np.float32) / np.float32(255)
-    wanted = {"F": np.float32, "I": np.int32, "I;16": np.int16}.get(mode, np.float32)
+    wanted = {"I": np.int32, "I;16": np.int32, "I;16B": np.int32}.get(mode, np.float32)
     assert got.dtype == wanted and got.array.flags.c_contiguous
     np.testing.assert_array_equal(got.array, expected.astype(wanted))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "wanted"),
+    [(">f4", "f4"), (">f8", "f8"), (">i2", "i2"), ("<i8", "i8"), ("u2", "i4"), (">u2", "i4"), ("u4", "i8"), ("?", "?"),
+     ("i1", "i1"), ("f2", "f2")],
+)  # fmt: skip
+@pytest.mark.parametrize("shape", [(2, 2), (2, 2, 1), (1, 2, 2, 1)])
+def test_to_tensor_of_other_dtypes_keeps_the_numbers(dtype, wanted, shape):
+    array = np.array([0, 1, 100, 60000 if dtype[-2:] in ("u2", "u4") else 3]).astype(dtype).reshape(shape)
+    got = T.ToTensor()(array)
+    assert got.dtype == np.dtype(wanted) and got.dtype.isnative
+    assert got.array.ravel().tolist() == array.ravel().tolist()
+
+
+def test_to_tensor_makes_floats_of_the_default_dtype():
+    mg.set_default_dtype(mg.float64)
+    try:
+        got = T.ToTensor()(RGB)
+    finally:
+        mg.set_default_dtype(mg.float32)
+    assert got.dtype == np.float64
+    np.testing.assert_array_equal(got.array, PIXELS.transpose(2, 0, 1) / 255)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_a_16_bit_file(tmp_path, suffix):
+    wide = np.array([[0, 257, 40000, 65535]], np.uint16)
+    (tmp_path / "class").mkdir()
+    Image.fromarray(wide).save(tmp_path / "class" / f"wide.{suffix}")
+    with Image.open(tmp_path / "class" / f"wide.{suffix}") as picture:
+        assert T.ToTensor()(picture).tolist() == [wide.tolist()]
+    picture, _ = ImageFolder(tmp_path)[0]
+    assert picture.mode == "RGB" and np.asarray(picture)[0, :, 0].tolist() == [0, 1, 156, 255]
 
 
 def test_to_tensor_of_arrays():
@@ -380,7 +506,11 @@ BAD = [
     (lambda: T.Normalize((0, 0), (1, 1))(from_array(np.ones((3, 2, 2)))), ValueError, "do not fit 3 channels"),
     (lambda: T.Pad(1)("picture"), TypeError, "Pillow image, a NumPy array or a tensor, got str"),
     (lambda: T.Pad(1)(from_array(np.ones(3))), ValueError, r"Pad: .*got shape \(3,\)"),
-    (lambda: T.Pad(1)(RGB.convert("P")), ValueError, r"mode is 'P'; convert\('RGB'\)"),
+    (lambda: T.ColorJitter(0.5)(RGB.convert("P")), ValueError, "pixels of mode 'P' are no colours"),
+    (lambda: T.ToTensor()(np.ones((2, 2), complex)), TypeError, "got complex128"),
+    (lambda: T.ToTensor()(np.array([["a"]])), TypeError, "got <U1"),
+    (lambda: T.ToTensor()(np.ones((2, 2), object)), TypeError, "got object"),
+    (lambda: T.ToTensor()(np.ones((2, 2), np.uint64)), TypeError, "got uint64"),
 ]  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minigrad.vision.datasets.vision import VisionDataset
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -16,10 +18,13 @@ SHOWN = 5  # damaged files that a warning names
 
 
 def pil_loader(path: str) -> Any:
-    """The picture in a file, as an RGB Pillow image."""
+    """The picture in a file, as an RGB Pillow image; of 16 bits the upper 8, where Pillow would make them white."""
     from PIL import Image
 
     with Image.open(path) as image:
+        # Pillow before 11 calls a PNG of 16 bits an "I".
+        if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+            return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
         return image.convert("RGB")
 
 

@@ -23,6 +23,9 @@ from minigrad.vision.transforms.picture import (
 # how bright red, green and blue seem (ITU-R BT.601)
 LUMINANCE = np.array([0.2989, 0.587, 0.114], np.float32).reshape(3, 1, 1)
 
+# Pillow's modes of colours other than L and RGB; it cannot convert LAB to RGB.
+COLOURED_MODES = ("LA", "RGBA", "CMYK", "YCbCr", "HSV")
+
 Range = tuple[float, float]
 
 
@@ -31,7 +34,8 @@ class ColorJitter(Transform):
 
     A factor is drawn from [max(0, 1 - x), 1 + x], or from the pair given; the hue is shifted by an amount
     from [-x, x] or the pair, within [-0.5, 0.5], where 1 is once around the colour wheel. Pixels are 8-bit,
-    or floats in [0, 1], of 3 channels; with 1 channel, saturation and hue change nothing.
+    or floats in [0, 1], of 3 channels; with 1 channel, saturation and hue change nothing. Pillow images of other
+    modes with colours (RGBA, CMYK, ...) are changed by Pillow, in their mode.
     """
 
     def __init__(
@@ -47,7 +51,30 @@ class ColorJitter(Transform):
         self.hue = _factors("hue", hue, center=0.0, bounds=(-0.5, 0.5))
 
     def __call__(self, img: Any) -> Any:
+        if not isinstance(img, (Tensor, np.ndarray)) and getattr(img, "mode", "RGB") not in ("L", "RGB"):
+            return self._jitter_image(img)
         return change("ColorJitter", img, lambda x: each(x, self._jitter))
+
+    def _jitter_image(self, image: Any) -> Any:
+        """A Pillow image of a mode that is neither grey nor RGB."""
+        from PIL import ImageEnhance
+
+        if image.mode not in COLOURED_MODES:
+            raise ValueError(
+                f"ColorJitter: pixels of mode {image.mode!r} are no colours; "
+                f"expected a mode of L, RGB, {', '.join(COLOURED_MODES)}"
+            )
+        changes = [
+            (lambda image, factor: ImageEnhance.Brightness(image).enhance(factor), self.brightness),
+            (lambda image, factor: ImageEnhance.Contrast(image).enhance(factor), self.contrast),
+            (lambda image, factor: ImageEnhance.Color(image).enhance(factor), self.saturation),
+            (_hue_of_image, self.hue),
+        ]
+        for index in randperm(len(changes)).array.tolist():
+            adjust, factors = changes[index]
+            if factors is not None:
+                image = adjust(image, uniform_between(*factors))
+        return image
 
     def _jitter(self, x: np.ndarray) -> np.ndarray:
         if len(x) not in (1, 3) or (x.dtype != np.uint8 and x.dtype.kind != "f"):
@@ -116,6 +143,14 @@ def _hue(x: np.ndarray, shift: float) -> np.ndarray:
     # each primary falls from `value` to `value - chroma` and back as the hue goes round
     angle = (np.array([5, 3, 1]).reshape(3, 1, 1) + turned) % 6
     return (value - chroma * np.clip(np.minimum(angle, 4 - angle), 0, 1)).astype(x.dtype)
+
+
+def _hue_of_image(image: Any, shift: float) -> Any:
+    from PIL import Image
+
+    hue, saturation, value = image.convert("HSV").split()
+    turned = np.asarray(hue) + np.uint8(int(shift * 255) % 256)  # bytes go round as hues do
+    return Image.merge("HSV", (Image.fromarray(turned), saturation, value)).convert(image.mode)
 
 
 def _grey(x: np.ndarray) -> np.ndarray:

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import dtypes
 from minigrad.device import to_device
 from minigrad.tensor import Tensor, from_array
-from minigrad.vision.transforms.picture import Transform
+from minigrad.vision.transforms.picture import Transform, pixels
+
+# The dtypes that tensors lack, and those that hold all their numbers.
+LARGER: dict[np.dtype, np.dtype] = {np.dtype(np.uint16): np.dtype(np.int32), np.dtype(np.uint32): np.dtype(np.int64)}
 
 
 class Compose(Transform):
@@ -52,7 +56,9 @@ class Lambda(Transform):
 class ToTensor(Transform):
     """A Pillow image or a NumPy array ([N,] H, W, C) or (H, W) as a tensor ([N,] C, H, W).
 
-    8-bit pixels become float32 in [0, 1]; numbers of any other dtype keep dtype and range.
+    8-bit pixels become floats of the default dtype in [0, 1]; numbers of any other dtype keep dtype and range. What
+    minigrad has no dtype for becomes the next larger that holds the same numbers: 16-bit pixels, of Pillow's mode
+    I;16 too, become int32, uint32 becomes int64.
     """
 
     def __call__(self, pic: Any) -> Tensor:
@@ -63,14 +69,19 @@ class ToTensor(Transform):
 
             if not isinstance(pic, Image.Image):
                 raise TypeError(f"ToTensor: expected a Pillow image or a NumPy array, got {type(pic).__name__}")
-            array = np.asarray(pic, dtype={"1": np.uint8, "I;16": np.int16}.get(pic.mode))
+            array = pixels("ToTensor", pic)
             if pic.mode == "1":
                 array = array * np.uint8(255)
+        native = array.dtype.newbyteorder("=")
+        array = array.astype(LARGER.get(native, native), copy=False)
+        if array.dtype not in dtypes.SUPPORTED:
+            raise TypeError(f"ToTensor: expected numbers that a tensor can hold, got {array.dtype}")
         if array.ndim not in (2, 3, 4):
             raise ValueError(f"ToTensor: expected an array ([N,] H, W, C) or (H, W), got shape {array.shape}")
         planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, -3)
         if array.dtype == np.uint8:
-            return from_array(np.true_divide(planes, np.float32(255), dtype=np.float32, order="C"))
+            default = dtypes.get_default_dtype()
+            return from_array(np.true_divide(planes, default.type(255), dtype=default, order="C"))
         return from_array(planes.copy(order="C"))
 
     def __repr__(self) -> str:

@@ -21,6 +21,7 @@ from minigrad.vision.transforms.picture import (
     interpolation_mode,
     pad,
     per_channel,
+    resample,
     resize,
     uniform,
     uniform_between,
@@ -89,7 +90,9 @@ class Resize(Transform):
 
     def __call__(self, img: Any) -> Any:
         antialias = self.antialias or not isinstance(img, Tensor)
-        return change("Resize", img, lambda x: resize(x, self._target(*x.shape[-2:]), self.interpolation, antialias))
+        return resample(
+            "Resize", img, self.interpolation, lambda x, how: resize(x, self._target(*x.shape[-2:]), how, antialias)
+        )
 
     def _target(self, height: int, width: int) -> tuple[int, int]:
         if self.short_side is None:
@@ -235,10 +238,10 @@ class RandomResizedCrop(Transform):
     def __call__(self, img: Any) -> Any:
         antialias = self.antialias or not isinstance(img, Tensor)
 
-        def one(x: np.ndarray) -> np.ndarray:
-            return resize(crop(x, *self._part(*x.shape[-2:])), self.size, self.interpolation, antialias)
+        def part_of_each(x: np.ndarray, how: InterpolationMode) -> np.ndarray:
+            return each(x, lambda x: resize(crop(x, *self._part(*x.shape[-2:])), self.size, how, antialias))
 
-        return change("RandomResizedCrop", img, lambda x: each(x, one))
+        return resample("RandomResizedCrop", img, self.interpolation, part_of_each)
 
     def _part(self, height: int, width: int) -> tuple[int, int, int, int]:
         """(top, left, height, width) of a random part."""
@@ -319,13 +322,15 @@ class RandomRotation(Transform):
         self.fill = fill
 
     def __call__(self, img: Any) -> Any:
-        return change("RandomRotation", img, lambda x: each(x, self._rotate))
+        return resample(
+            "RandomRotation", img, self.interpolation, lambda x, how: each(x, lambda one: self._rotate(one, how))
+        )
 
-    def _rotate(self, x: np.ndarray) -> np.ndarray:
+    def _rotate(self, x: np.ndarray, interpolation: InterpolationMode) -> np.ndarray:
         angle = uniform_between(*self.degrees)
         fill = np.broadcast_to(per_channel("RandomRotation", self.fill, len(x)), (len(x), 1, 1)).reshape(-1)
-        colours = fill.astype(int if x.dtype == np.uint8 else float).tolist()
-        resampling = self.interpolation.pillow
+        colours = fill.astype(int if x.dtype in (np.uint8, np.uint16, np.int32) else float).tolist()
+        resampling = interpolation.pillow
         return by_pillow(
             x,
             lambda image, c: image.rotate(angle, resampling, self.expand, self.center, fillcolor=colours[c]),

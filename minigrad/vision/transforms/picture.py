@@ -11,8 +11,13 @@ import numpy as np
 from minigrad.ops.random import rand
 from minigrad.tensor import Tensor, from_array
 
-# Pillow's modes whose pixels are plain numbers; the others are palettes, bits or other colour spaces
-PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I", "F", "I;16")
+# Pillow's modes, all of whose pixels an array shows as they are: of "P" and "PA" places in a palette, of "1" bools.
+MODES = (
+    *("1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"),
+    *("LA", "PA", "La", "RGBa", "I;16", "I;16L", "I;16B", "I;16N"),
+)
+# What pixels of these modes are multiplied with before they are averaged: a transparent one has no colour.
+PREMULTIPLIED = {"LA": "La", "RGBA": "RGBa"}
 
 
 class InterpolationMode(Enum):
@@ -80,9 +85,49 @@ def change(owner: str, picture: Any, function: Callable[[np.ndarray], np.ndarray
 
     if not isinstance(picture, Image.Image):
         raise TypeError(f"{owner}: expected a Pillow image, a NumPy array or a tensor, got {type(picture).__name__}")
-    if picture.mode not in PLAIN_MODES:
-        raise ValueError(f"{owner}: the image's mode is {picture.mode!r}; convert('RGB') or convert('L') it first")
-    return Image.fromarray(np.ascontiguousarray(change(owner, np.asarray(picture), function)))
+    return _image_like(picture, change(owner, pixels(owner, picture), function))
+
+
+def resample(
+    owner: str,
+    picture: Any,
+    interpolation: InterpolationMode,
+    function: Callable[[np.ndarray, InterpolationMode], np.ndarray],
+) -> Any:
+    """`change` for a function that looks between pixels, in the way that Pillow does for images of each mode.
+
+    Bits and places in a palette are not averaged, and colours are averaged in proportion to their opacity.
+    """
+    mode = None if isinstance(picture, (Tensor, np.ndarray)) else getattr(picture, "mode", None)
+    if mode in ("1", "P"):
+        interpolation = InterpolationMode.NEAREST
+    if mode in PREMULTIPLIED and interpolation != InterpolationMode.NEAREST:
+        return change(owner, picture.convert(PREMULTIPLIED[mode]), lambda x: function(x, interpolation)).convert(mode)
+    return change(owner, picture, lambda x: function(x, interpolation))
+
+
+def pixels(owner: str, image: Any) -> np.ndarray:
+    """The numbers of a Pillow image, (H, W) or (H, W, C), in the machine's own byte order."""
+    if image.mode not in MODES:
+        raise ValueError(f"{owner}: the image's mode is {image.mode!r}; expected one of {', '.join(MODES)}")
+    array = np.asarray(image)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _image_like(original: Any, array: np.ndarray) -> Any:
+    """A Pillow image of the original's mode and palette with the pixels of `array`."""
+    from PIL import Image
+
+    if original.mode == "1":  # whose bytes hold eight pixels each
+        image = Image.fromarray(np.ascontiguousarray(array))
+    else:
+        stored = np.ascontiguousarray(array, dtype=np.asarray(original).dtype)
+        image = Image.frombytes(original.mode, (array.shape[1], array.shape[0]), stored.tobytes())
+    if original.palette is not None:
+        kind = original.palette.mode  # "RGBA" where the palette says how opaque its colours are
+        image.putpalette(original.getpalette(kind), kind)
+    image.info = original.info.copy()
+    return image
 
 
 def _change(array: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -137,12 +182,12 @@ def pad(owner: str, pictures: np.ndarray, sides: Sequence[int], fill: float | Se
 
 
 def by_pillow(pictures: np.ndarray, function: Callable[[Any, int], Any]) -> np.ndarray:
-    """Pictures whose planes went through `function(image, channel)`, in Pillow's 8 bits or in float32."""
+    """Pictures whose planes went through `function(image, channel)`, as 8, 16 or 32-bit integers or in float32."""
     from PIL import Image
 
     *batch, height, width = pictures.shape
     planes = pictures.reshape(-1, height, width)
-    if pictures.dtype != np.uint8:
+    if pictures.dtype not in (np.uint8, np.uint16, np.int32):
         planes = planes.astype(np.float32, copy=False)
     channels = pictures.shape[-3]
     done = [
@@ -150,7 +195,7 @@ def by_pillow(pictures: np.ndarray, function: Callable[[Any, int], Any]) -> np.n
         for index, plane in enumerate(planes)
     ]
     result = np.stack(done)
-    if pictures.dtype.kind not in "fb" and pictures.dtype != np.uint8:
+    if pictures.dtype.kind in "iu" and result.dtype.kind == "f":
         result = np.rint(result)
     return result.reshape(*batch, *result.shape[1:]).astype(pictures.dtype, copy=False)
 
