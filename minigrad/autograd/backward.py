@@ -6,11 +6,14 @@ Read `backward_pass`. The rest of the file prepares its arguments.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.deferred import Deferred
 from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
 from minigrad.autograd.grad_mode import ignored_warnings, set_grad_enabled
+from minigrad.autograd.observer import observers, observing
 from minigrad.device import array_module
 from minigrad.tensor import Tensor, from_array
 
@@ -38,7 +41,7 @@ def backward_pass(
         if root in waiting:
             deliver(arrived, root, slot, seed, fresh=False)
     ready = [node for node, children in waiting.items() if children == 0]
-    with set_grad_enabled(create_graph), ignored_warnings():
+    with set_grad_enabled(create_graph), ignored_warnings(), observed_pass(waiting):
         while ready:
             node = ready.pop()
             incoming = arrived.pop(node, None)
@@ -55,7 +58,7 @@ def backward_pass(
                     if targets is None:
                         node.accumulate(outputs[0], fresh=incoming[0][1] and not node.hooks)
                 elif targets is None or any([parent in waiting for parent, _ in node.edges]):
-                    outgoing = run_watched(node, outputs) if anomaly.enabled else node.run(outputs)
+                    outgoing = run_observed(node, outputs) if anomaly.enabled or observers else node.run(outputs)
             for slot, ((parent, parent_slot), gradient) in enumerate(zip(node.edges, outgoing, strict=True)):
                 if parent not in waiting:
                     continue
@@ -174,7 +177,20 @@ def written_down(gradients: Iterable[Tensor | None]) -> None:
             gradient.array  # noqa: B018
 
 
-def run_watched(node: Node, gradients: list) -> Iterable[Tensor | None]:
+def observed_pass(waiting: dict[Node, int]) -> AbstractContextManager:
+    """Around a pass: what the thread's observer, if it has one, wants to stand there."""
+    observer = observing() if observers else None
+    return nullcontext() if observer is None else observer.backward_pass(waiting)
+
+
+def run_observed(node: Node, gradients: list) -> Iterable[Tensor | None]:
+    """Run `node` in anomaly mode, if that is on, and before the eyes of the thread's observer, if it has one."""
+    run = partial(run_checked, node) if anomaly.enabled else node.run
+    observer = observing()
+    return run(gradients) if observer is None else observer.step(node, gradients, run)
+
+
+def run_checked(node: Node, gradients: list) -> Iterable[Tensor | None]:
     """Anomaly mode: run `node`; an error, or the first NaN, is shown with the line of its forward call."""
     made = "".join(node.trace.format()[-1:]) if node.trace else "  (recorded outside anomaly mode)"
     try:

@@ -18,6 +18,7 @@ import numpy as np
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.deferred import like, settle
 from minigrad.autograd.grad_mode import enable_grad, ignored_warnings, is_grad_enabled, state
+from minigrad.autograd.observer import observers, observing
 from minigrad.device import array_module
 from minigrad.tensor import Tensor, Version, from_array
 
@@ -79,6 +80,13 @@ class AccumulateGrad(Node):
 
     def accumulate(self, gradient: Tensor, fresh: bool) -> None:
         """Add `gradient` to the leaf's; `fresh` says that nobody else holds its array."""
+        if observers and (observer := observing()) is not None:
+            observer.accumulate(self, gradient, fresh)
+        else:
+            self.add(gradient, fresh)
+
+    def add(self, gradient: Tensor, fresh: bool) -> None:
+        """As `accumulate`, which tells the thread's observer first."""
         leaf = self.variable
         if is_grad_enabled():  # create_graph: the sum itself is differentiable
             leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
@@ -222,6 +230,8 @@ class Function(Node):
     @classmethod
     def apply(cls, *args):
         """Run forward; if an argument requires grad and this thread records, put the operation on the tape."""
+        if observers and (observer := observing()) is not None:
+            return observer.operation(cls, args)
         if state.deferred is not None:
             settle(args if cls.takes_deferred else ())
         ctx = cls()

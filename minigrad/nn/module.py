@@ -10,6 +10,7 @@ from minigrad.autograd import no_grad
 from minigrad.autograd.deferred import module_call
 from minigrad.autograd.grad_mode import state
 from minigrad.autograd.hooks import RemovableHandle
+from minigrad.autograd.observer import observers, observing
 from minigrad.nn.display import module_html
 from minigrad.nn.hooks import Hook, call_with_hooks, register
 from minigrad.nn.parameter import Parameter
@@ -70,12 +71,19 @@ class Module:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._forward_pre_hooks or self._forward_hooks or self._backward_pre_hooks or self._backward_hooks:
-            return call_with_hooks(self, args, kwargs)
-        if state.ignores_warnings:
-            return self.forward(*args, **kwargs)
-        with module_call():
-            return self.forward(*args, **kwargs)
+        observer = observing() if observers else None
+        if observer is not None:
+            observer.enter(self)
+        try:
+            if self._forward_pre_hooks or self._forward_hooks or self._backward_pre_hooks or self._backward_hooks:
+                return call_with_hooks(self, args, kwargs)
+            if state.ignores_warnings:
+                return self.forward(*args, **kwargs)
+            with module_call():
+                return self.forward(*args, **kwargs)
+        finally:
+            if observer is not None:
+                observer.leave()
 
     # Attributes
 

@@ -22,9 +22,9 @@ CONVERTERS: dict[str, Callable[..., str]] = {}
 
 # Operations that ONNX has under another name or the same, all of their arguments being operands.
 SAME = {
-    "Abs": "Abs", "Add": "Add", "Ceil": "Ceil", "Cos": "Cos", "Div": "Div", "Equal": "Equal", "Erf": "Erf",
-    "Exp": "Exp", "Floor": "Floor", "Greater": "Greater", "GreaterOrEqual": "GreaterOrEqual", "Less": "Less",
-    "LessOrEqual": "LessOrEqual", "Log": "Log", "Log1p_exp": "Softplus", "MatMul": "MatMul", "Maximum": "Max",
+    "Abs": "Abs", "Add": "Add", "Ceil": "Ceil", "Cos": "Cos", "Div": "Div", "eq": "Equal", "Erf": "Erf",
+    "Exp": "Exp", "Floor": "Floor", "gt": "Greater", "ge": "GreaterOrEqual", "lt": "Less",
+    "le": "LessOrEqual", "Log": "Log", "Log1p_exp": "Softplus", "MatMul": "MatMul", "Maximum": "Max",
     "Minimum": "Min", "Mul": "Mul", "Neg": "Neg", "Pow": "Pow", "ReLU": "Relu", "Reciprocal": "Reciprocal",
     "Round": "Round", "Sigmoid": "Sigmoid", "Sign": "Sign", "Sin": "Sin", "Sqrt": "Sqrt", "Sub": "Sub",
     "Tanh": "Tanh", "Where": "Where",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,27 +10,18 @@ import numpy as np
 from minigrad.autograd import no_grad
 from minigrad.autograd.function import Function
 from minigrad.nn.module import Module
-from minigrad.record.observer import start, stop
-from minigrad.record.recorder import Recorder
+from minigrad.record.observer import ModuleListener, start, stop
 from minigrad.tensor import Tensor
 
 OPEN = "batch"
 """In place of a number that follows the batch's size."""
-
-COMPARISONS = {
-    "__lt__": "Less",
-    "__le__": "LessOrEqual",
-    "__gt__": "Greater",
-    "__ge__": "GreaterOrEqual",
-    "__eq__": "Equal",
-}
 
 
 @dataclass(frozen=True)
 class Call:
     """An operation that ran on something that follows from the input."""
 
-    operation: str  # the Function's name, or the comparison's
+    operation: str  # the Function's name, or that of a function without a gradient
     arguments: tuple
     results: tuple[Tensor, ...]
     module: str  # path of the innermost module that was running
@@ -42,11 +30,11 @@ class Call:
         return f"{self.operation} in {self.module}" if self.module else self.operation
 
 
-class Tape(Recorder):
-    """Hears of every operation (see `minigrad.record.observer`) and keeps those that follow from `inputs`, in order."""
+class Tape(ModuleListener):
+    """Keeps the operations that follow from `inputs`, in order."""
 
     def __init__(self, inputs: tuple[Tensor, ...]):
-        super().__init__(keep_values=False)
+        super().__init__()
         self.inputs = inputs
         self.calls: list[Call] = []
         # By the array's id, for detach() and the like give the same array a new tensor; and its version then.
@@ -62,16 +50,19 @@ class Tape(Recorder):
             )
         return known is not None
 
-    def operation(self, cls: type[Function] | str, args: tuple, results: tuple, elapsed: float) -> None:
+    def operation(self, cls: type[Function] | str, args: tuple, results: tuple, seconds: float) -> None:
         if not any([isinstance(argument, Tensor) and self._was_following(cls, argument) for argument in args]):
             return
         if not isinstance(cls, str) and not cls.__module__.startswith("minigrad."):
             raise ValueError(f"export: {cls.__name__} is a Function of your own, for which ONNX has no operator")
         name = cls if isinstance(cls, str) else cls.__name__
         tensors = tuple([result for result in results if isinstance(result, Tensor)])
-        self.calls.append(Call(name, args, tensors, self._stack[-1][1][0] if self._stack else ""))
+        self.calls.append(Call(name, args, tensors, self.scope[-1][0] if self.scope else ""))
         for tensor in tensors:
             self._following[id(tensor.array)] = tensor, tensor._version.value
+
+    def function(self, name: str, args: tuple, result: Any) -> None:
+        self.operation(name, args, result if isinstance(result, tuple) else (result,), 0.0)
 
     def _was_following(self, cls: type[Function] | str, argument: Tensor) -> bool:
         if not isinstance(cls, str) and cls.__qualname__.endswith("InPlace"):  # its own write is no surprise
@@ -85,7 +76,7 @@ def record(model: Module, inputs: tuple[Tensor, ...]) -> tuple[Tape, Any]:
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with no_grad(), _comparisons_heard(tape):
+        with no_grad():
             start(tape)
             try:
                 outputs = model(*inputs)
@@ -95,30 +86,6 @@ def record(model: Module, inputs: tuple[Tensor, ...]) -> tuple[Tape, Any]:
         for module, training in modes:
             module.training = training
     return tape, outputs
-
-
-@contextmanager
-def _comparisons_heard(tape: Tape) -> Iterator[None]:
-    """Let `tape` hear of x > 0 and its like, which have no gradient and so no place on the engine's own tape."""
-    thread = threading.get_ident()
-
-    def heard(original: Callable, name: str) -> Callable:
-        def compare(self: Tensor, other: Any) -> Any:
-            result = original(self, other)
-            if isinstance(result, Tensor) and threading.get_ident() == thread:
-                tape.operation(name, (self, other), (result,), 0.0)
-            return result
-
-        return compare
-
-    originals = {method: getattr(Tensor, method) for method in COMPARISONS}
-    for method, original in originals.items():
-        setattr(Tensor, method, heard(original, COMPARISONS[method]))
-    try:
-        yield
-    finally:
-        for method, original in originals.items():
-            setattr(Tensor, method, original)
 
 
 def merge(first: Tape, second: Tape) -> list[Call]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.observer import observed, observers
 from minigrad.ops.arguments import check_same_device, check_tensor, operands
 from minigrad.tensor import Tensor, from_array
 
@@ -35,7 +36,8 @@ __all__ = [
 def _comparison(name: str, compare, symbol: str):
     def function(input: Any, other: Any) -> Tensor:
         x, y = operands(name, check_tensor(name, "input", input), other)
-        return from_array(compare(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
+        result = from_array(compare(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
+        return observed(name, (x, y), result) if observers else result
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""Compare element by element: ``input {symbol} other``, as a boolean tensor.
@@ -68,7 +70,8 @@ def _bitwise(name: str, ufunc, symbol: str):
         for operand in (x, y):
             if isinstance(operand, float) or (isinstance(operand, Tensor) and operand.dtype.kind == "f"):
                 raise RuntimeError(f"{name}: expected boolean or integer tensors, got a floating point operand")
-        return from_array(ufunc(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
+        result = from_array(ufunc(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
+        return observed(name, (x, y), result) if observers else result
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""Combine bit by bit: ``input {symbol} other``.
@@ -104,7 +107,8 @@ def bitwise_not(input: Tensor) -> Tensor:
     check_tensor("bitwise_not", "input", input)
     if input.dtype.kind == "f":
         raise RuntimeError(f"bitwise_not: expected a boolean or integer tensor, got {input.dtype}")
-    return from_array(np.invert(input.array))
+    result = from_array(np.invert(input.array))
+    return observed("bitwise_not", (input,), result) if observers else result
 
 
 def logical_not(input: Tensor) -> Tensor:
@@ -114,7 +118,8 @@ def logical_not(input: Tensor) -> Tensor:
         >>> mg.logical_not(mg.tensor([0.0, 2.0]))
         tensor([ True, False])
     """
-    return from_array(np.logical_not(check_tensor("logical_not", "input", input).array))
+    result = from_array(np.logical_not(check_tensor("logical_not", "input", input).array))
+    return observed("logical_not", (input,), result) if observers else result
 
 
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
@@ -156,7 +161,8 @@ def isnan(input: Tensor) -> Tensor:
         >>> mg.isnan(mg.tensor([1.0, float("nan")]))
         tensor([False,  True])
     """
-    return from_array(np.isnan(check_tensor("isnan", "input", input).array))
+    result = from_array(np.isnan(check_tensor("isnan", "input", input).array))
+    return observed("isnan", (input,), result) if observers else result
 
 
 def isinf(input: Tensor) -> Tensor:
@@ -166,7 +172,8 @@ def isinf(input: Tensor) -> Tensor:
         >>> mg.isinf(mg.tensor([1.0, -float("inf")]))
         tensor([False,  True])
     """
-    return from_array(np.isinf(check_tensor("isinf", "input", input).array))
+    result = from_array(np.isinf(check_tensor("isinf", "input", input).array))
+    return observed("isinf", (input,), result) if observers else result
 
 
 def isfinite(input: Tensor) -> Tensor:
@@ -176,7 +183,8 @@ def isfinite(input: Tensor) -> Tensor:
         >>> mg.isfinite(mg.tensor([1.0, float("inf"), float("nan")]))
         tensor([ True, False, False])
     """
-    return from_array(np.isfinite(check_tensor("isfinite", "input", input).array))
+    result = from_array(np.isfinite(check_tensor("isfinite", "input", input).array))
+    return observed("isfinite", (input,), result) if observers else result
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
@@ -239,4 +247,5 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     check_same_device("isclose", input, other)
     if not (rtol >= 0 and atol >= 0):
         raise RuntimeError(f"isclose: rtol and atol must be greater than or equal to zero, got {rtol} and {atol}")
-    return from_array(np.isclose(input.array, other.array, rtol, atol, equal_nan))
+    result = from_array(np.isclose(input.array, other.array, rtol, atol, equal_nan))
+    return observed("isclose", (input, other, rtol, atol, equal_nan), result) if observers else result

@@ -11,6 +11,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.autograd.observer import observed, observers
 from minigrad.kernels import assertions, implementation, is_dense
 from minigrad.ops.arguments import (
     beside,
@@ -498,7 +499,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None):
     if condition.dtype != bool:
         raise RuntimeError(f"where: expected condition to be a boolean tensor, got {condition.dtype}")
     if input is None and other is None:
-        return tuple([from_array(indices) for indices in condition.array.nonzero()])
+        result = tuple([from_array(indices) for indices in condition.array.nonzero()])
+        return observed("nonzero", (condition, True), result) if observers else result
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         dtype = dtypes.result_type(check_number("where", "input", input), check_number("where", "other", other))
         return Where.apply(condition, number("where", input, dtype), number("where", other, dtype))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.inplace import write
+from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
 from minigrad.ops.arguments import broadcast_shapes, check_positions, check_same_device, check_tensor, dimension, number
 from minigrad.ops.indexing import EVERYTHING, Index, IndexAdjoint, Slice, setitem, split_index
@@ -331,6 +332,9 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, 
         (tensor([1, 2]),)
     """
     check_tensor("nonzero", "input", input)
+    result: Any
     if as_tuple:
-        return tuple([from_array(positions) for positions in np.atleast_1d(input.array).nonzero()])
-    return from_array(np.argwhere(input.array))
+        result = tuple([from_array(positions) for positions in np.atleast_1d(input.array).nonzero()])
+    else:
+        result = from_array(np.argwhere(input.array))
+    return observed("nonzero", (input, as_tuple), result) if observers else result

@@ -13,6 +13,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
 from minigrad.kernels import implementation
 from minigrad.ops.arguments import check_number, check_tensor, dimension, dimensions, floating, in_float32
@@ -511,7 +512,8 @@ def _truth(operation: str, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     else:
         dims = dimensions(operation, dim, input.ndim)
     truth = getattr(input.array != 0, operation)(dims, keepdims=keepdim)
-    return from_array(truth.astype(input.dtype) if input.dtype == np.uint8 else truth)
+    result = from_array(truth.astype(input.dtype) if input.dtype == np.uint8 else truth)
+    return observed(operation, (input, dims, keepdim), result) if observers else result
 
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_tensor, dimension, dimensions
 from minigrad.ops.elementwise import maximum, minimum
@@ -230,7 +231,8 @@ def _arg(operation: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
         raise IndexError(
             f"{operation}: expected reduction dim to be specified for an input of shape {list(input.shape)}"
         )
-    return from_array(getattr(input.array, operation)(dim if input.ndim else None, keepdims=keepdim))
+    result = from_array(getattr(input.array, operation)(dim if input.ndim else None, keepdims=keepdim))
+    return observed(operation, (input, dim, keepdim), result) if observers else result
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
@@ -254,12 +256,14 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     if input.ndim == 0:
         return from_array(array_module(input.array).zeros((), np.int64))
     array = input.array
-    if not descending:
-        return from_array(array.argsort(dim, kind="stable"))
-    # Sorted backwards and read backwards, so that equal elements keep their order.
-    xp = array_module(array)
-    backwards = xp.flip(xp.flip(array, dim).argsort(dim, kind="stable"), dim)
-    return from_array(array.shape[dim] - 1 - backwards)
+    if descending:
+        # Sorted backwards and read backwards, so that equal elements keep their order.
+        xp = array_module(array)
+        order = array.shape[dim] - 1 - xp.flip(xp.flip(array, dim).argsort(dim, kind="stable"), dim)
+    else:
+        order = array.argsort(dim, kind="stable")
+    result = from_array(order)
+    return observed("argsort", (input, dim, descending), result) if observers else result
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:

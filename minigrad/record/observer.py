@@ -1,220 +1,182 @@
-"""How a trace listens: while one is open, the engine's few doors are replaced by ones that tell who passes.
+"""Listeners, which are told what the engine does, and the observer that tells them.
 
-The doors are `Function.apply` and `_record` (forward), `backward_pass`, `Node.run` and
-`AccumulateGrad.accumulate` (backward) and `Module.__call__` (where we are). With the last trace they are put
-back: an engine that nobody watches runs its own code and nothing else. Only the thread that opened a trace is
-recorded; others pass through.
+`start` puts a `Broadcast` into the engine's slot of the calling thread (see `minigrad.autograd.observer`), and `stop`
+of the last listener empties it. What other threads do is not told.
 """
 
 from __future__ import annotations
 
-import functools
-import sys
-import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from threading import get_ident
 from time import perf_counter
 from typing import Any
 
-from minigrad.autograd import backward as backward_function
 from minigrad.autograd.deferred import like
-from minigrad.autograd.function import Node
+from minigrad.autograd.function import AccumulateGrad, Function, Node
 from minigrad.autograd.grad_mode import is_grad_enabled
+from minigrad.autograd.observer import observers, unobserved
 from minigrad.nn.module import Module
 from minigrad.ops.fusion import Convolved
-from minigrad.record.recorder import Recorder
 from minigrad.tensor import Tensor
 
-_ENGINE = sys.modules[backward_function.__module__]  # minigrad.autograd.backward is the function
+
+class Listener:
+    """Hears of what the thread does while it is open. A subclass overrides the events that it wants."""
+
+    def enter(self, module: Module) -> None:
+        """A module is being called."""
+
+    def leave(self) -> None:
+        """The call of the innermost module is over."""
+
+    def operation(self, cls: type[Function], args: tuple, results: tuple, seconds: float) -> None:
+        """Forward of `cls` has returned `results`."""
+
+    def function(self, name: str, args: tuple, result: Any) -> None:
+        """A function that has no gradient has returned `result`."""
+
+    def begin_pass(self, waiting: Mapping[Node, int]) -> None:
+        """A backward pass starts; the nodes that it visits, each with the number of gradients it waits for."""
+
+    def end_pass(self) -> None:
+        """The innermost backward pass is over, well or not."""
+
+    def begin_step(self, node: Node, gradients: list) -> Any:
+        """`node` is about to run, or to add up a leaf's gradient. What this returns, `end_step` is given."""
+
+    def end_step(self, node: Node, step: Any, results: tuple | None, seconds: float) -> None:
+        """`node` has run; `results` is None for a leaf, and if it failed."""
 
 
-class _Watching(threading.local):
-    """This thread's open recorders, and whether it is inside of what they record."""
+class ModuleListener(Listener):
+    """Knows which modules are being called."""
 
     def __init__(self) -> None:
-        self.recorders: list[Recorder] = []
-        self.in_forward = False  # a Function's forward is an operation's inside
-        self.passes = 0  # backward passes that are running
-        self.running: Node | None = None
-        self.overhead = 0.0  # seconds spent on recording, which are nobody's
+        self._calls: list[tuple[str, str]] = []
+        self._paths: weakref.WeakKeyDictionary[Module, str] = weakref.WeakKeyDictionary()
+
+    @property
+    def scope(self) -> tuple[tuple[str, str], ...]:
+        """Path and class name of each module that is being called, outermost first; a path starts at the outermost."""
+        return tuple(self._calls)
+
+    def enter(self, module: Module) -> None:
+        if not self._calls and module not in self._paths:
+            self.name(module)
+        self._calls.append((self._paths.get(module, ""), type(module).__name__))
+
+    def leave(self) -> None:
+        self._calls.pop()
+
+    def name(self, outermost: Module) -> None:
+        """A module is called that is in no other, for the first time: give it and those in it their paths."""
+        for path, module in outermost.named_modules():
+            self._paths[module] = path
 
 
-watching = _Watching()
-_lock = threading.Lock()
-_open = 0
-_originals: list[tuple[Any, str, Any]] = []
+class Broadcast:
+    """The observer of a thread: tells each listener of the thread, in the order in which they were started.
 
+    An operation's inside is not told, nor are the operations of a backward pass that records no graph.
+    """
 
-def start(recorder: Recorder) -> None:
-    """Let `recorder` hear of everything that this thread does."""
-    global _open
-    with _lock:
-        if _open == 0:
-            _replace_doors()
-        _open += 1
-    watching.recorders.append(recorder)
+    def __init__(self) -> None:
+        self.listeners: list[Listener] = []
+        self._passes = 0  # backward passes that are running
+        self._calls: list[tuple[Listener, ...]] = []  # for each module that is being called, who heard of it
+        self._told = 0.0  # seconds that the listeners have taken, which belong to no operation
 
-
-def stop(recorder: Recorder) -> None:
-    """Let `recorder` go; with the last one, the engine is as it was."""
-    global _open
-    watching.recorders.remove(recorder)
-    with _lock:
-        _open -= 1
-        if _open == 0:
-            while _originals:
-                owner, name, original = _originals.pop()
-                setattr(owner, name, original)
-
-
-def _replace_doors() -> None:
-    doors: list[tuple[Any, str, Callable]] = [(_ENGINE, "backward_pass", _watched_pass)]
-    for cls in dict.fromkeys(_with_subclasses(Node)):
-        doors += [(cls, "apply", _watched_apply), (cls, "_record", _watched_record)]
-        doors += [(cls, "run", _watched_run), (cls, "accumulate", _watched_accumulate)]
-    doors += [(cls, "__call__", _watched_call) for cls in dict.fromkeys(_with_subclasses(Module))]
-    for owner, name, watched in doors:
-        original = vars(owner).get(name)
-        if original is not None:
-            _originals.append((owner, name, original))
-            setattr(owner, name, watched(original))
-
-
-def _with_subclasses(cls: Any) -> Iterator[Any]:
-    yield cls
-    for below in cls.__subclasses__():
-        yield from _with_subclasses(below)
-
-
-def _watched_apply(original: Any) -> Any:
-    function = original.__func__
-
-    @functools.wraps(function)
-    def apply(cls, *args):
-        if not watching.recorders or watching.in_forward or (watching.passes and not is_grad_enabled()):
-            return function(cls, *args)
-        watching.in_forward = True
-        started = perf_counter()
-        try:
-            result = function(cls, *args)
+    def operation(self, cls: type[Function], args: tuple) -> Any:
+        with unobserved():
+            if self._passes and not is_grad_enabled():
+                return cls.apply(*args)
+            started = perf_counter()
+            result = cls.apply(*args)
             _finish(result)
-        finally:
-            elapsed = perf_counter() - started
-            watching.in_forward = False
+            seconds = perf_counter() - started
         outputs = result if isinstance(result, tuple) else (result,)
-        for recorder in _recording():
-            recorder.operation(cls, args, outputs, elapsed)
+        with self._telling() as listeners:
+            for listener in listeners:
+                listener.operation(cls, args, outputs, seconds)
         return result
 
-    return classmethod(apply)
+    def function(self, name: str, args: tuple, result: Any) -> None:
+        if not self._passes or is_grad_enabled():
+            with self._telling() as listeners:
+                for listener in listeners:
+                    listener.function(name, args, result)
 
+    def backward_pass(self, waiting: Mapping[Node, int]) -> AbstractContextManager:
+        with self._telling() as listeners:
+            for listener in listeners:
+                listener.begin_pass(waiting)
+        return self._running(listeners)
 
-def _watched_record(original: Any) -> Any:
-    @functools.wraps(original)
-    def _record(self, args, outputs):
-        original(self, args, outputs)
-        if not watching.recorders or watching.in_forward or (watching.passes and not is_grad_enabled()):
-            return
-        # ``square = Square.apply``, kept from before the trace, is the engine's own apply: its time is not known.
-        for recorder in _recording():
-            if self not in recorder.nodes:
-                recorder.operation(type(self), args, outputs, 0.0)
-
-    return _record
-
-
-def _watched_pass(original: Any) -> Any:
-    @functools.wraps(original)
-    def backward_pass(roots, gradients, retain_graph, create_graph, targets=None):
-        if not watching.recorders or watching.in_forward:
-            return original(roots, gradients, retain_graph, create_graph, targets)
-        recorders = tuple(watching.recorders)
-        for recorder in _recording():
-            recorder.begin_pass(roots, targets)
-        watching.passes += 1
+    @contextmanager
+    def _running(self, listeners: tuple[Listener, ...]) -> Iterator[None]:
+        self._passes += 1
         try:
-            return original(roots, gradients, retain_graph, create_graph, targets)
+            yield
         finally:
-            watching.passes -= 1
-            for recorder in recorders:
-                recorder.end_pass()
+            self._passes -= 1
+            for listener in listeners:
+                listener.end_pass()
 
-    return backward_pass
+    def step(self, node: Node, gradients: list, run: Callable[[list], Any]) -> Any:
+        return self._step(node, gradients, lambda: run(gradients))
 
+    def accumulate(self, node: AccumulateGrad, gradient: Tensor, fresh: bool) -> None:
+        self._step(node, [gradient], lambda: node.add(gradient, fresh))
 
-def _watched_run(original: Any) -> Any:
-    @functools.wraps(original)
-    def run(self, gradients):
-        if not watching.recorders or watching.in_forward or watching.running is self:
-            return original(self, gradients)
-        recorders = tuple(watching.recorders)
-        steps = [recorder.begin_step(self, gradients) for recorder in _recording()]
-        around, watching.running = watching.running, self
-        before, started = watching.overhead, perf_counter()
+    def _step(self, node: Node, gradients: list, run: Callable[[], Any]) -> Any:
+        with self._telling() as listeners:
+            steps = [listener.begin_step(node, gradients) for listener in listeners]
+        results, told, started = None, self._told, perf_counter()
         try:
-            results = original(self, gradients)
+            results = run()
             _finish(results)
         finally:
-            elapsed = perf_counter() - started - (watching.overhead - before)
-            watching.running = around
-            for step in steps:
-                step.time = elapsed
-        for recorder, step in zip(recorders, steps, strict=True):
-            with _Overhead():
-                recorder.end_step(self, step, results)
+            seconds = perf_counter() - started - (self._told - told)
+            with self._telling():
+                for listener, step in zip(listeners, steps, strict=True):
+                    listener.end_step(node, step, results, seconds)
         return results
 
-    return run
+    def enter(self, module: Module) -> None:
+        with self._telling() as listeners:
+            self._calls.append(listeners)
+            for listener in listeners:
+                listener.enter(module)
 
+    def leave(self) -> None:
+        for listener in self._calls.pop():
+            listener.leave()
 
-def _watched_accumulate(original: Any) -> Any:
-    @functools.wraps(original)
-    def accumulate(self, gradient, fresh):
-        if not watching.recorders or watching.in_forward:
-            original(self, gradient, fresh)
-            return
-        recorders = tuple(watching.recorders)
-        steps = [recorder.begin_step(self, [gradient]) for recorder in _recording()]
+    @contextmanager
+    def _telling(self) -> Iterator[tuple[Listener, ...]]:
+        """Around what listeners do: it is not observed itself, and its time is taken from no operation's."""
         started = perf_counter()
-        original(self, gradient, fresh)
-        elapsed = perf_counter() - started
-        for recorder, step in zip(recorders, steps, strict=True):
-            with _Overhead():
-                step.time = elapsed
-                recorder.end_leaf(self, step)
-
-    return accumulate
+        with unobserved():
+            yield tuple(self.listeners)
+        self._told += perf_counter() - started
 
 
-def _watched_call(original: Any) -> Any:
-    @functools.wraps(original)
-    def __call__(self, *args, **kwargs):
-        recorders = tuple(watching.recorders)
-        for recorder in recorders:
-            recorder.enter(self)
-        try:
-            return original(self, *args, **kwargs)
-        finally:
-            for recorder in recorders:
-                recorder.leave()
-
-    return __call__
+def start(listener: Listener) -> None:
+    """Tell `listener` of everything that the calling thread does from now on."""
+    observer = observers.setdefault(get_ident(), Broadcast())
+    assert isinstance(observer, Broadcast)
+    observer.listeners.append(listener)
 
 
-class _Overhead:
-    """Counts the time inside as the recording's own."""
-
-    def __enter__(self) -> None:
-        self._started = perf_counter()
-
-    def __exit__(self, *exc_info) -> None:
-        watching.overhead += perf_counter() - self._started
-
-
-def _recording() -> Iterator[Recorder]:
-    """This thread's recorders, the time between them being counted as overhead."""
-    for recorder in tuple(watching.recorders):
-        with _Overhead():
-            yield recorder
+def stop(listener: Listener) -> None:
+    """Tell `listener` no more; with the last one the thread is unobserved again."""
+    observer = observers[get_ident()]
+    assert isinstance(observer, Broadcast)
+    observer.listeners.remove(listener)
+    if not observer.listeners:
+        del observers[get_ident()]
 
 
 def _finish(results: Any) -> None:

@@ -1,23 +1,19 @@
-"""The recorder: turns what the engine does, told by `doors`, into the records of a trace."""
+"""The recorder: makes the records of a trace from what it is told of the engine."""
 
 from __future__ import annotations
 
 import inspect
-import sys
 import weakref
-from pathlib import Path
-from types import FrameType
+from collections.abc import Mapping
 from typing import Any
 
-from minigrad.autograd.backward import children_counts
 from minigrad.autograd.deferred import Deferred, like, peek
 from minigrad.autograd.function import AccumulateGrad, Function, Node, gradient_edge
 from minigrad.nn.module import Module
 from minigrad.record.formulas import formula_of
-from minigrad.record.records import Operation, Outgoing, Record, Source, Step, Value
+from minigrad.record.observer import ModuleListener
+from minigrad.record.records import Operation, Outgoing, Record, Source, Step, Value, user_frame
 from minigrad.tensor import Tensor
-
-_PACKAGE = str(Path(__file__).parent.parent)
 
 scopes: weakref.WeakKeyDictionary[Node, tuple[tuple[str, str], ...]] = weakref.WeakKeyDictionary()
 """For every node made under a trace, and as long as it lives: its record's `scope`."""
@@ -44,41 +40,31 @@ class _Pass:
         return left
 
 
-class Recorder:
+class Recorder(ModuleListener):
     """Writes the records of one trace."""
 
     def __init__(self, keep_values: bool):
+        super().__init__()
         self.keep_values = keep_values
         self.records: list[Record] = []
         self.nodes: weakref.WeakKeyDictionary[Node, int] = weakref.WeakKeyDictionary()  # index of its forward record
-        self._stack: list[tuple[Module, tuple[str, str]]] = []
-        self._paths: weakref.WeakKeyDictionary[Module, str] = weakref.WeakKeyDictionary()
         self._makers: dict[int, tuple[weakref.ref, int, int]] = {}  # id of an array -> itself, record, slot
         self._names: dict[int, tuple[weakref.ref, str]] = {}  # id of a leaf -> itself, its name
         self._passes: list[_Pass] = []
         self._passes_begun = 0
         self._steps: list[int] = []  # the backward steps that are running, one inside the other
 
-    # Modules
-
-    def enter(self, module: Module) -> None:
-        """A module is being called."""
-        if not self._stack and module not in self._paths:
-            for path, below in module.named_modules():
-                self._paths[below] = path
-            for name, leaf in [*module.named_parameters(), *module.named_buffers()]:
-                self._names[id(leaf)] = weakref.ref(leaf), name
-        self._stack.append((module, (self._paths.get(module, ""), type(module).__name__)))
-
-    def leave(self) -> None:
-        """The innermost module has returned."""
-        self._stack.pop()
+    def name(self, outermost: Module) -> None:
+        """Learn the paths of modules, parameters and buffers."""
+        super().name(outermost)
+        for name, leaf in [*outermost.named_parameters(), *outermost.named_buffers()]:
+            self._names[id(leaf)] = weakref.ref(leaf), name
 
     # Forward
 
-    def operation(self, cls: type[Function], args: tuple, results: tuple, elapsed: float) -> None:
+    def operation(self, cls: type[Function], args: tuple, results: tuple, seconds: float) -> None:
         """Forward of `cls` has returned `results`."""
-        frame = _user_frame()
+        frame = user_frame()
         roles = argument_names(cls, len(args))
         inputs, arguments = [], {}
         for role, argument in zip(roles, args, strict=True):
@@ -93,8 +79,8 @@ class Recorder:
             index,
             cls.__name__,
             formula_of(cls),
-            tuple([scope for _, scope in self._stack]),
-            elapsed,
+            self.scope,
+            seconds,
             sum([like(r).nbytes for r in outputs]),
             Source.of_frame(frame) if frame is not None else None,
             self._steps[-1] if self._steps else None,
@@ -170,11 +156,11 @@ class Recorder:
 
     # Backward
 
-    def begin_pass(self, roots: Any, targets: Any) -> None:
-        """A backward pass is about to start."""
-        frame = _user_frame()
-        waiting = children_counts(roots, targets)
-        self._passes.append(_Pass(self._passes_begun, waiting, Source.of_frame(frame) if frame is not None else None))
+    def begin_pass(self, waiting: Mapping[Node, int]) -> None:
+        """A backward pass starts."""
+        frame = user_frame()
+        called = Source.of_frame(frame) if frame is not None else None
+        self._passes.append(_Pass(self._passes_begun, dict(waiting), called))
         self._passes_begun += 1
 
     def end_pass(self) -> None:
@@ -216,9 +202,16 @@ class Recorder:
         self._steps.append(index)
         return step
 
-    def end_step(self, node: Node, step: Step, results: tuple) -> None:
-        """`node` has run."""
+    def end_step(self, node: Node, step: Step, results: tuple | None, seconds: float) -> None:
+        """`node` has run, or failed."""
         self._steps.pop()
+        step.time = seconds
+        if isinstance(node, AccumulateGrad):
+            self._note_sum(node, step)
+        elif results is not None:
+            self._note_gradients(node, step, results)
+
+    def _note_gradients(self, node: Node, step: Step, results: tuple) -> None:
         roles = argument_names(type(node), len(results))
         current = self._passes[-1] if self._passes else None
         sent = []
@@ -234,9 +227,7 @@ class Recorder:
             sent.append(outgoing)
         step.outgoing = tuple(sent)
 
-    def end_leaf(self, node: AccumulateGrad, step: Step) -> None:
-        """A leaf's gradient has been added to."""
-        self._steps.pop()
+    def _note_sum(self, node: AccumulateGrad, step: Step) -> None:
         total = node.variable.grad
         if total is not None:
             step.accumulated = Value.of("grad", total.array, self.keep_values, name=step.leaf)
@@ -251,14 +242,6 @@ class Recorder:
 def _identity(tensor: Tensor) -> Any:
     """What tensors that are the same values share: the array, or the tensor itself as long as it has none."""
     return tensor if isinstance(tensor, Deferred) else tensor.array
-
-
-def _user_frame() -> FrameType | None:
-    """The innermost frame that is not minigrad's own."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return frame
 
 
 def _variable(frame: Any, tensor: Tensor) -> str:

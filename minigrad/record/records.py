@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import linecache
 import math
+import os
+import sys
 from dataclasses import dataclass, field, fields
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from minigrad.device import array_module, to_device
+
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,14 @@ class Source:
 
     def __str__(self) -> str:
         return f"{PurePath(self.file).name}:{self.line}"
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that is not minigrad's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn, study
 from minigrad.autograd import Function, checkpoint, grad
-from minigrad.autograd import backward as backward_function
-from minigrad.autograd.function import AccumulateGrad, Node
+from minigrad.autograd.function import Node, gradient_edge
+from minigrad.autograd.observer import observers
 from minigrad.record.recorder import scopes
 
 
@@ -107,20 +107,53 @@ def test_nothing_is_changed_by_being_watched(program, keep_values):
     assert all(str(record) for record in t)
 
 
-def doors():
-    return [Function.apply.__func__, Function._record, Function.run, AccumulateGrad.accumulate, nn.Module.__call__] + [
-        backward_function.__globals__["backward_pass"]
-    ]
-
-
-def test_the_engine_is_its_own_again_afterwards():
-    before = doors()
+def test_the_engine_is_unobserved_again_afterwards():
+    apply = Function.apply.__func__
     with pytest.raises(ZeroDivisionError), study.trace():
         with study.trace():
             pass
-        assert doors() != before
+        assert len(observers) == 1 and Function.apply.__func__ is apply  # nothing is replaced
         raise ZeroDivisionError
-    assert doors() == before
+    assert not observers
+
+
+def test_a_trace_that_begins_or_ends_inside_a_module():
+    class Opens(nn.Module):
+        def forward(self, x):
+            with study.trace() as self.inner:
+                y = x * 2
+                self.later = study.trace().__enter__()
+            return y + 1
+
+    model = nn.Sequential(Opens(), nn.ReLU())
+    with study.trace() as outer:
+        model(leaf(1.0))
+        model[0].later.__exit__(None, None, None)
+    assert [record.name for record in outer] == ["Mul", "Add", "ReLU"]
+    assert [record.name for record in model[0].inner] == ["Mul"]
+    assert [(record.name, record.module_class) for record in model[0].later] == [("Add", ""), ("ReLU", "ReLU")]
+    assert not observers
+
+
+def test_a_step_that_fails():
+    class Fails(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            raise ZeroDivisionError
+
+    with study.trace() as t:
+        with pytest.raises(ZeroDivisionError):
+            Fails.apply(leaf(1.0)).backward()
+        (leaf(1.0) * 2).backward()
+    assert [(record.name, record.within) for record in t.backward] == [
+        ("Fails", None),
+        ("Mul", None),
+        ("AccumulateGrad", None),
+    ]
 
 
 def test_numbers_and_links_of_an_expression():
@@ -304,12 +337,18 @@ def test_numbers_that_json_lacks():
     assert record["outputs"][0]["statistics"]["mean"] == "-Infinity"
 
 
-def test_every_node_is_watched():
+def test_every_node_is_observed():
     class Unusual(Node):
-        def run(self, gradients):
-            return gradients
+        """Twice."""
 
-    before = Unusual.run
-    with study.trace():
-        assert Unusual.run is not before
-    assert Unusual.run is before
+        def run(self, gradients):
+            return (gradients[0] * 2,)
+
+    x = leaf(1.0)
+    node = Unusual()
+    node.edges, node.outputs = (gradient_edge(x),), (((1,), x.dtype, np),)
+    y = mg.ones(1)
+    y._requires_grad, y._node = True, node
+    with study.trace() as t:
+        y.backward()
+    assert [record.name for record in t] == ["Unusual", "AccumulateGrad"] and x.grad.item() == 2

@@ -123,8 +123,8 @@ def computation_of_trace(record: Trace) -> Computation:
     for step in steps:
         index = leaf_step.get(step.index) if step.operation is None else home.get(step.operation)
         if index is not None:
-            sources = [source for source, _ in computation.entries[index].sources]
-            receivers = [source for source in sources if computation.entries[source].requires_grad]
+            parents = [source for source, _ in computation.entries[index].sources]
+            receivers = [parent for parent in parents if computation.entries[parent].requires_grad]
             computation.runs.append(_run(index, step, receivers))
     return computation
 
