@@ -9,29 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from minigrad.autograd.function import AccumulateGrad, Function, Node
-    from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor
 
 
 class Observer(Protocol):
-    """What the engine calls in the observed thread. A method stands around what it observes, and has it done."""
+    """What the engine calls in the observed thread. A method stands around what it observes, and has it done.
 
-    def operation(self, cls: type[Function], args: tuple) -> Any:
+    `cls` is a `Function`, `node` a `Node`; they know this module, and it does not know them.
+    """
+
+    def operation(self, cls: Any, args: tuple) -> Any:
         """An operation is applied: return ``cls.apply(*args)``, called under `unobserved`."""
 
     def function(self, name: str, args: tuple, result: Any) -> None:
         """A function that has no gradient, such as a comparison, has returned `result`."""
 
-    def backward_pass(self, waiting: Mapping[Node, int]) -> AbstractContextManager:
+    def backward_pass(self, waiting: Mapping[Any, int]) -> AbstractContextManager:
         """Around a backward pass; for each node that it visits the number of gradients that the node waits for."""
 
-    def step(self, node: Node, gradients: list, run: Callable[[list], Any]) -> Any:
+    def step(self, node: Any, gradients: list, run: Callable[[list], Any]) -> Any:
         """A node of the pass runs backward: return ``run(gradients)``."""
 
-    def accumulate(self, node: AccumulateGrad, gradient: Tensor, fresh: bool) -> None:
+    def accumulate(self, node: Any, gradient: Tensor, fresh: bool) -> None:
         """A gradient arrives at a leaf: call ``node.add(gradient, fresh)``."""
 
     def enter(self, module: Any) -> None:

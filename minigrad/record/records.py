@@ -1,4 +1,4 @@
-"""What a trace writes down: plain numbers, strings and small tuples, which keep no tensor alive."""
+"""The records of a trace: plain numbers, strings and small tuples, which keep no tensor alive."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import linecache
 import math
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePath
 from types import FrameType
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.device import array_module, to_device
+from minigrad.record.text import memory_text, number_text, shape_text
 
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
@@ -26,6 +28,10 @@ class Statistics:
     std: float
     norm: float
     zeros: float
+
+    def columns(self) -> tuple[str, str, str, str]:
+        """The four numbers as text."""
+        return number_text(self.mean), number_text(self.std), number_text(self.norm), f"{self.zeros:.0%}"
 
 
 def statistics_of(array: Any) -> Statistics | None:
@@ -90,6 +96,19 @@ class Value:
         numbers = statistics_of(array) if statistics else None
         return cls(role, tuple(array.shape), str(array.dtype), statistics=numbers, array=copy, **more)
 
+    def described(self, label: str) -> str:
+        """ "weight: features.0.weight, 6 x 1 x 5 x 5 float32, mean ..."."""
+        origin = f"from [{self.maker}], " if self.maker is not None and self.role != "output" else ""
+        if self.name and self.role != "grad":
+            origin = f"{self.name}, "
+        text = f"{label}: {origin}{shape_text(self.shape)} {self.dtype}"
+        if self.statistics is None:
+            return text
+        mean, std, norm, zeros = self.statistics.columns()
+        if self.shape == ():
+            return f"{text} {mean}"
+        return f"{text}, mean {mean}, std {std}, norm {norm}, zeros {zeros}"
+
 
 @dataclass(slots=True)
 class Outgoing:
@@ -136,10 +155,23 @@ class Record:
         """Of the first output; in backward of the first gradient that came in."""
         raise NotImplementedError
 
-    def __str__(self) -> str:
-        from minigrad.record.table import description  # which imports the records
+    def facts(self) -> list[str]:
+        """What is known of this kind of record alone, a line for each fact."""
+        raise NotImplementedError
 
-        return description(self)
+    def __str__(self) -> str:
+        """All that is known of the record, a line for each fact."""
+        place = f" in {self.module or self.module_class}" if self.scope else ""
+        if self.module and self.module_class:
+            place += f" ({self.module_class})"
+        lines = [f"[{self.index}] {self.kind} of {self.name}{place}", f"  {self.formula}", *self.facts()]
+        if self.saved:
+            kept = ", ".join([f"{value.role} ({shape_text(value.shape)})" for value in self.saved])
+            lines.append(f"  {'saved for backward' if isinstance(self, Operation) else 'used'}: {kept}")
+        lines.append(f"  {self.time * 1e3:.3f} ms, {memory_text(self.bytes)}")
+        if self.source is not None:
+            lines.append(f"  {self.source}  {self.source.text}")
+        return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain dicts and lists; numbers that JSON lacks as "NaN", "Infinity", "-Infinity"."""
@@ -165,6 +197,15 @@ class Operation(Record):
     def statistics(self) -> Statistics | None:
         return self.outputs[0].statistics if self.outputs else None
 
+    def facts(self) -> list[str]:
+        lines = [f"  {value.described(value.role)}" for value in self.inputs]
+        if self.arguments:
+            lines.append("  " + ", ".join([f"{key}={text}" for key, text in self.arguments.items()]))
+        lines += [f"  {value.described('=> ' + value.role)}" for value in self.outputs]
+        if self.steps:
+            lines.append(f"  run backward by {_indices(self.steps)}")
+        return lines
+
 
 @dataclass(slots=True)
 class Step(Record):
@@ -183,6 +224,24 @@ class Step(Record):
     @property
     def statistics(self) -> Statistics | None:
         return next((value.statistics for value in self.incoming if value is not None), None)
+
+    def facts(self) -> list[str]:
+        lines = [f"  {value.described('gradient that came in')}" for value in self.incoming if value is not None]
+        if self.contributions:
+            summed = "the sum of those sent by" if len(self.contributions) > 1 else "sent by"
+            lines.append(f"    {summed} {_indices(self.contributions)}")
+        for out in self.outgoing:
+            if out.gradient is not None:
+                goes = f"-> [{out.step}] {out.to}" if out.step is not None else f"-> {out.to}"
+                wait = f", which waits for {out.remaining} more" if out.remaining else ""
+                lines.append(f"  {out.gradient.described('gradient of ' + out.gradient.role)} {goes}{wait}")
+        if self.accumulated is not None:
+            lines.append(f"  {self.accumulated.described((self.leaf or 'the leaf') + '.grad is now')}")
+        return lines
+
+
+def _indices(indices: Sequence[int]) -> str:
+    return ", ".join([f"[{index}]" for index in indices])
 
 
 def _plain(value: Any) -> Any:

@@ -1,10 +1,11 @@
-"""A trace in plain text: all records as a table, or one record in full."""
+"""Records as a table of plain text, a line for each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.record.records import Operation, Record, Statistics, Step, Value
+from minigrad.record.records import Operation, Record, Step
+from minigrad.record.text import memory_text, shape_text
 
 WIDTH = 120  # columns
 
@@ -57,17 +58,11 @@ def _row(record: Record) -> tuple[str, ...]:
         name,
         module,
         shape_text(shape),
-        *_columns(record.statistics),
+        *(record.statistics.columns() if record.statistics is not None else ("",) * 4),
         f"{record.time * 1e3:.3f}",
         memory_text(record.bytes),
         str(record.source or ""),
     )
-
-
-def _columns(numbers: Statistics | None) -> tuple[str, str, str, str]:
-    if numbers is None:
-        return "", "", "", ""
-    return number_text(numbers.mean), number_text(numbers.std), number_text(numbers.norm), f"{numbers.zeros:.0%}"
 
 
 def _total(records: Sequence[Record]) -> str:
@@ -81,72 +76,3 @@ def _total(records: Sequence[Record]) -> str:
             count = f"{len(chosen)} {words}{'s' if len(chosen) > 1 else ''}"
             parts.append(f"{count} {kind} in {seconds * 1e3:.3g} ms ({memory_text(size)} of {result})")
     return "; ".join(parts)
-
-
-def description(record: Record) -> str:
-    """One record with all that is known of it, a fact a line."""
-    place = f" in {record.module or record.module_class}" if record.scope else ""
-    if record.module and record.module_class:
-        place += f" ({record.module_class})"
-    lines = [f"[{record.index}] {record.kind} of {record.name}{place}", f"  {record.formula}"]
-    if isinstance(record, Operation):
-        lines += [f"  {_value(value, value.role)}" for value in record.inputs]
-        if record.arguments:
-            lines.append("  " + ", ".join([f"{key}={text}" for key, text in record.arguments.items()]))
-        lines += [f"  {_value(value, '=> ' + value.role)}" for value in record.outputs]
-        if record.steps:
-            lines.append(f"  run backward by {_indices(record.steps)}")
-    else:
-        assert isinstance(record, Step)
-        lines += [f"  {_value(value, 'gradient that came in')}" for value in record.incoming if value is not None]
-        if record.contributions:
-            summed = "the sum of those sent by" if len(record.contributions) > 1 else "sent by"
-            lines.append(f"    {summed} {_indices(record.contributions)}")
-        for out in record.outgoing:
-            if out.gradient is not None:
-                goes = f"-> [{out.step}] {out.to}" if out.step is not None else f"-> {out.to}"
-                wait = f", which waits for {out.remaining} more" if out.remaining else ""
-                lines.append(f"  {_value(out.gradient, 'gradient of ' + out.gradient.role)} {goes}{wait}")
-        if record.accumulated is not None:
-            lines.append(f"  {_value(record.accumulated, (record.leaf or 'the leaf') + '.grad is now')}")
-    if record.saved:
-        kept = ", ".join([f"{value.role} ({shape_text(value.shape)})" for value in record.saved])
-        lines.append(f"  {'saved for backward' if isinstance(record, Operation) else 'used'}: {kept}")
-    lines.append(f"  {record.time * 1e3:.3f} ms, {memory_text(record.bytes)}")
-    if record.source is not None:
-        lines.append(f"  {record.source}  {record.source.text}")
-    return "\n".join(lines)
-
-
-def _value(value: Value, label: str) -> str:
-    """ "weight: features.0.weight, 6 x 1 x 5 x 5 float32, mean ..."."""
-    origin = f"from [{value.maker}], " if value.maker is not None and value.role != "output" else ""
-    if value.name and value.role != "grad":
-        origin = f"{value.name}, "
-    text = f"{label}: {origin}{shape_text(value.shape)} {value.dtype}"
-    if value.statistics is None:
-        return text
-    mean, std, norm, zeros = _columns(value.statistics)
-    if value.shape == ():
-        return f"{text} {mean}"
-    return f"{text}, mean {mean}, std {std}, norm {norm}, zeros {zeros}"
-
-
-def _indices(indices: Sequence[int]) -> str:
-    return ", ".join([f"[{index}]" for index in indices])
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """ "8 x 6 x 28 x 28"; "scalar" for no dimensions."""
-    return " x ".join(map(str, shape)) or "scalar"
-
-
-def number_text(value: float) -> str:
-    """Three or four digits, with an exponent where the number is large or small."""
-    return f"{value:.1e}" if value and not 1e-3 <= abs(value) < 1e4 else f"{value:.3g}"
-
-
-def memory_text(size: int) -> str:
-    """ "151 kB"."""
-    power = min(3, max(0, (len(str(size)) - 1) // 3))
-    return f"{size / 1000**power:.3g} {('B', 'kB', 'MB', 'GB')[power]}"

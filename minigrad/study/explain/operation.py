@@ -34,7 +34,7 @@ from minigrad.ops.methods import METHODS
 from minigrad.record.formulas import FORMULAS, formula_of, formulas_of
 from minigrad.record.recorder import argument_names, saved_values
 from minigrad.record.records import Operation
-from minigrad.record.table import shape_text
+from minigrad.record.text import shape_text
 from minigrad.record.trace import trace
 from minigrad.study.draw.window import node_geometry, record_geometry
 from minigrad.study.explain.differences import measure
