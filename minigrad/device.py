@@ -94,6 +94,14 @@ def cuda_backend():
     return cuda.backend()
 
 
+def cuda_device_count() -> int:
+    """The number of GPUs that can be used; `cuda_backend` says why there is none."""
+    try:
+        return cuda_backend().device_count()
+    except RuntimeError:
+        return 0
+
+
 def to_device(array, where: device | str | None, non_blocking: bool = False):
     """`array` on the device `where` (None: where it is), without a copy if it is there already.
 

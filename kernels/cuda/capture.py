@@ -28,10 +28,11 @@ class Capture:
         self._values = np.zeros(numbers.WORDS, np.uint64)  # what they are to be
         self._written = b""
         self._used = 0
-        self._read: list[Callable[[], None]] = []
+        self._before: list[Callable[[], None]] = []  # what is done before each replay, in this order
         self._changes: list[Callable[[int], None]] = []
         self._expected: list[Callable[[], bool]] = []
         self._streams: dict[Any, tuple[Any, int]] = {}
+        self._drawn: list[tuple[Any, int]] = []  # generators, and the blocks that a replay draws
 
     def numbers(self, read: Callable[[], Any], dtype: Any, shape: tuple[int, ...] = ()) -> Any:
         """Memory on the GPU that holds what `read()` gives before each replay."""
@@ -46,12 +47,20 @@ class Capture:
         def update() -> None:
             cell[...] = read()
 
-        self._read.append(update)
+        self._before.append(update)
         return self._words[place].view(dtype)[:size].reshape(shape)
 
+    def number(self, host: np.ndarray, dtype: Any) -> Any:
+        """Memory on the GPU that holds the number in a 0-d array of the host before each replay."""
+        return self.numbers(lambda: host, dtype)
+
     def on_replay(self, change: Callable[[int], None]) -> None:
-        """`change(1)` is called after each replay, and `change(-1)` once, to take back what the capture has done."""
+        """`change(1)` is called before each replay, and `change(-1)` once, to take back what the capture has done.
+
+        What is asked for later, by `numbers` too, is done later.
+        """
         self._changes.append(change)
+        self._before.append(partial(change, 1))
 
     def refuse(self, what: str) -> NoReturn:
         """Say that `what` cannot be captured."""
@@ -70,9 +79,10 @@ class Capture:
 
     def end(self) -> None:
         """Take back what the host has counted while the step was captured: no step has been taken yet."""
-        for generator, (_, start) in self._streams.items():
-            self.on_replay(partial(_draw_again, generator, generator.position()[1] - start))
-        for change in self._changes:
+        self._drawn = [(generator, generator.position()[1] - start) for generator, (_, start) in self._streams.items()]
+        for generator, blocks in self._drawn:
+            generator.skip(-blocks)
+        for change in reversed(self._changes):
             change(-1)
 
     def fits(self) -> bool:
@@ -80,22 +90,18 @@ class Capture:
         return all(holds() for holds in self._expected)
 
     def prepare(self) -> None:
-        """Have the numbers in place for the next replay; the host does not wait."""
-        for update in self._read:
-            update()
+        """Count the next replay, and have its numbers in place; the host does not wait."""
+        for action in self._before:
+            action()
         values = self._values[: self._used]
         if values.tobytes() != self._written:
             numbers.write(values, self._words)
             self._written = values.tobytes()
 
-    def count(self) -> None:
-        """Let the host know that the step has been taken once more."""
-        for change in self._changes:
-            change(1)
-
-
-def _draw_again(generator: Any, blocks: int, times: int) -> None:
-    generator.skip(times * blocks)
+    def launched(self) -> None:
+        """Let the generators go on behind what the replay has drawn."""
+        for generator, blocks in self._drawn:
+            generator.skip(blocks)
 
 
 class _State(threading.local):

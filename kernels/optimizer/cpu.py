@@ -67,7 +67,7 @@ def adam(
     exp_avgs: Arrays,
     exp_avg_sqs: Arrays,
     max_exp_avg_sqs: Arrays | None,
-    step: int,
+    step: int | np.ndarray,
     lr: float,
     beta1: float,
     beta2: float,
@@ -79,6 +79,7 @@ def adam(
     """Step number `step` (the first is 1) of Adam or AdamW, in place, on arrays of one dtype."""
     if not parameters:
         return
+    step = int(step)
     originals = [parameters, exp_avgs, exp_avg_sqs]
     if max_exp_avg_sqs is not None:
         originals.append(max_exp_avg_sqs)

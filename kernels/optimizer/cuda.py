@@ -1,7 +1,8 @@
 """Parameter updates on the GPU: one launch for up to 64 arrays.
 
 The numbers that a schedule changes may be 0-d arrays on the GPU, `lr`, `momentum` and `beta1` of float64, `step` of
-float32: a step that was captured as a graph then sees their new values at each replay.
+float32: a step that was captured as a graph then sees their new values at each replay. If they are 0-d arrays of the
+host, a captured step takes them to the GPU before each replay.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..cuda import array_module, launch
+from ..cuda.capture import capturing
 from ..cuda.shapes import THREADS, real
 from ..geometry import is_dense
 
@@ -154,6 +156,9 @@ def _blocks(array: Any) -> int:
 
 def _number_or_memory(value: Any, dtype: type) -> tuple[Any | None, np.float64]:
     """A setting as the kernels take it: where it lies on the GPU, or the number itself."""
+    capture = capturing() if isinstance(value, np.ndarray) else None
+    if capture is not None:
+        value = capture.number(value, dtype)
     if _is_number(value):
         return None, np.float64(value)
     if value.dtype != dtype or value.size != 1:
@@ -164,7 +169,7 @@ def _number_or_memory(value: Any, dtype: type) -> tuple[Any | None, np.float64]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.generic)
+    return isinstance(value, int | float | np.generic | np.ndarray)
 
 
 def _dense(array: Any) -> Any:

@@ -47,7 +47,7 @@ def adam(
     exp_avgs: Arrays,
     exp_avg_sqs: Arrays,
     max_exp_avg_sqs: Arrays | None,
-    step: int,
+    step: int | np.ndarray,
     lr: float,
     beta1: float,
     beta2: float,
@@ -66,6 +66,7 @@ def adam(
     Kingma, Ba, "Adam" (ICLR 2015); Reddi, Kale, Kumar, "On the convergence of Adam and beyond" (ICLR 2018);
     Loshchilov, Hutter, "Decoupled weight decay regularization" (ICLR 2019).
     """
+    step = int(step)
     step_size = lr / (1 - beta1**step)
     correction = (1 - beta2**step) ** 0.5
     for i, (p, g, m, v) in enumerate(zip(parameters, gradients, exp_avgs, exp_avg_sqs, strict=True)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.device import cuda_backend, device
+from minigrad.device import cuda_backend, cuda_device_count, device
 from minigrad.kernels import assertions
 
 Device = device | str | int | None
@@ -12,15 +12,12 @@ Device = device | str | int | None
 
 def is_available() -> bool:
     """True if there is a GPU that can be used; `cuda_backend` in minigrad.device says why not."""
-    return device_count() > 0
+    return cuda_device_count() > 0
 
 
 def device_count() -> int:
     """The number of GPUs that can be used."""
-    try:
-        return cuda_backend().device_count()
-    except RuntimeError:
-        return 0
+    return cuda_device_count()
 
 
 def current_device() -> int:

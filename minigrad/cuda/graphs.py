@@ -20,6 +20,7 @@ from typing import Any
 
 from minigrad.autograd.deferred import settle
 from minigrad.autograd.grad_mode import state
+from minigrad.cuda.optimizers import captured_optimizers
 from minigrad.device import cuda_backend
 from minigrad.kernels import Capture, capturing, into
 from minigrad.tensor import Tensor, from_array
@@ -45,7 +46,7 @@ class CUDAGraph:
             )
         self._capture.prepare()
         self._work.launch()
-        self._capture.count()
+        self._capture.launched()
 
     def fits(self) -> bool:
         """Whether the optimizers in the graph have the same memory and settings (but lr and momentum) as then."""
@@ -73,7 +74,7 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     backend.empty_cache()  # the graph takes as much again as the steps before it, which will be run no more
     gc.disable()  # memory that it frees in mid-capture might be given back to CUDA, which refuses that
     try:
-        with backend.capture() as work, into(capture):
+        with backend.capture() as work, into(capture), captured_optimizers(capture):
             try:
                 yield
                 settle()  # what waits for the next operation belongs to this work

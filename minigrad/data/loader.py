@@ -9,13 +9,13 @@ from contextlib import closing
 from itertools import chain, islice, repeat
 from typing import Any
 
-from minigrad.cuda import is_available
 from minigrad.data.collate import default_collate, default_convert, pin
 from minigrad.data.dataset import Dataset, IterableDataset
 from minigrad.data.fetch import END, fetcher
 from minigrad.data.prefetch import prefetch
 from minigrad.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from minigrad.data.worker import Task, WorkerPool
+from minigrad.device import cuda_device_count
 from minigrad.generator import Generator, default_generator
 from minigrad.ops.random import randint
 
@@ -209,7 +209,7 @@ class DataLoader:
         return repeat(0) if self.sampler is None else iter(self.sampler)
 
     def _batches(self, indices: Iterator, seed: int, first: int) -> abc.Generator:
-        pins = self.pin_memory and is_available()
+        pins = self.pin_memory and cuda_device_count() > 0
         if self.num_workers > 0:
             batches = self._made_by_workers(indices, seed, first)
             return prefetch(map(pin, batches), 1) if pins else batches

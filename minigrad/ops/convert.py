@@ -8,8 +8,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
-from minigrad.cuda import is_available as cuda_is_available
-from minigrad.device import cuda_backend, pinned, to_device
+from minigrad.device import cuda_backend, cuda_device_count, pinned, to_device
 from minigrad.device import device as Device
 from minigrad.ops.arguments import check_tensor
 from minigrad.tensor import Tensor, from_array
@@ -249,7 +248,7 @@ def is_pinned(input: Tensor) -> bool:
         >>> mg.ones(2).is_pinned()
         False
     """
-    return not input.is_cuda and cuda_is_available() and cuda_backend().is_pinned(input.array)
+    return not input.is_cuda and cuda_device_count() > 0 and cuda_backend().is_pinned(input.array)
 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels import Capture, capturing, implementation
+from minigrad.kernels import implementation
 from minigrad.optim.optimizer import Optimizer, alike, check_betas, check_not_negative, gradient
 from minigrad.tensor import Tensor, from_array
 
@@ -47,7 +47,6 @@ class Adam(Optimizer):
     """
 
     _parameter_shaped = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    _capturable = True
 
     def __init__(
         self,
@@ -90,26 +89,18 @@ class Adam(Optimizer):
                 state["max_exp_avg_sq"] = from_array(np.zeros_like(param.array))
             state["step"].array[...] += 1
 
-        lr, (beta1, beta2) = group["lr"], group["betas"]
-        capture = capturing()
-        if capture is not None:
-            lr = capture.numbers(lambda: group["lr"], np.float64)
-            beta1 = capture.numbers(lambda: group["betas"][0], np.float64)
-
+        beta1, beta2 = group["betas"]
         # Parameters may differ in their step: one that had no gradient for a while lags behind.
         for part in alike(params, lambda param: int(self.state[param]["step"].array)):
             states = [self.state[param] for param in part]
-            step = int(states[0]["step"].array)
-            if capture is not None:
-                step = _captured_step(capture, [state["step"].array for state in states])
             implementation("optimizer", part[0].array).adam(
                 [param.array for param in part],
                 [gradient(param) for param in part],
                 [state["exp_avg"].array for state in states],
                 [state["exp_avg_sq"].array for state in states],
                 [state["max_exp_avg_sq"].array for state in states] if amsgrad else None,
-                step,
-                lr,
+                states[0]["step"].array,
+                group["lr"],
                 beta1,
                 beta2,
                 group["eps"],
@@ -117,20 +108,6 @@ class Adam(Optimizer):
                 group["decoupled_weight_decay"],
                 group["maximize"],
             )
-
-    def _fixed(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {**super()._fixed(group), "betas": group["betas"][1]}
-
-
-def _captured_step(capture: Capture, steps: list[np.ndarray]) -> Any:
-    """The number of the step on the GPU, for parameters that have taken equally many; the host's are counted too."""
-
-    def count(times: int) -> None:
-        for step in steps:
-            step += times
-
-    capture.on_replay(count)
-    return capture.numbers(lambda: steps[0] + 1, np.float32)  # a replay's own step is counted after it
 
 
 class AdamW(Adam):

@@ -8,14 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from itertools import chain
 from numbers import Real
-from operator import is_
 from typing import Any
 
 import numpy as np
 
 from minigrad.autograd import enable_grad
+from minigrad.autograd.hooks import RemovableHandle
 from minigrad.device import device_of, on_host, to_device
-from minigrad.kernels import Capture, capturing
+from minigrad.optim.hooks import with_hooks
 from minigrad.tensor import Tensor, from_array
 
 
@@ -48,8 +48,11 @@ class Optimizer:
 
     # The state entries that have their parameter's shape; `load_state_dict` refuses any other.
     _parameter_shaped: tuple[str, ...] = ()
-    # Whether `_update` takes the settings that change from a GPU's memory while a step is captured.
-    _capturable = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]):
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
@@ -67,6 +70,8 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+        self._step_pre_hooks: dict[int, Callable] = {}
+        self._step_post_hooks: dict[int, Callable] = {}
         # A scheduler that is stepped first would skip its first value, so it looks here and warns.
         self._has_stepped = False
 
@@ -134,6 +139,7 @@ class Optimizer:
                 param.grad.array.fill(0)
                 param.grad._bump_version()
 
+    @with_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient, in place.
 
@@ -148,16 +154,12 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        capture = capturing()
         for group in self.param_groups:
             params = [param for param in group["params"] if param.grad is not None]
             for param in params:
                 self._check_gradient(param)
                 self._follow(param)
-            if capture is None:
-                self._update(params, group)
-            else:
-                self._capture(capture, params, group)
+            self._update(params, group)
             for param in params:
                 param._bump_version()
         self._has_stepped = True
@@ -167,40 +169,22 @@ class Optimizer:
         """Write the new values into `param.array` for each of `params`, all of which have a gradient."""
         raise NotImplementedError(f"{type(self).__name__} must define _update or step")
 
-    def _capture(self, capture: Capture, params: list[Tensor], group: dict[str, Any]) -> None:
-        """`_update` within a step that is being captured; it must not be the first, which makes the state."""
-        name = type(self).__name__
-        if not self._capturable:
-            capture.refuse(f"a step of {name}, whose numbers the host computes: take SGD, Adam or AdamW")
-        if not all(param.is_cuda for param in params):
-            capture.refuse(f"{name}'s parameters on the CPU")
-        state = {param: dict(self.state[param]) for param in params}
-        self._update(params, group)
-        if any(self.state[param].keys() != entries.keys() for param, entries in state.items()):
-            self.state.update(state)
-            capture.refuse(f"the first step of {name}, which makes its state: run a step or two before")
-        arrays, settings, groups = self._arrays(params), self._fixed(group), len(self.param_groups)
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step.
 
-        def unchanged() -> bool:
-            alike = settings == self._fixed(group) and groups == len(self.param_groups)
-            return alike and all(map(is_, arrays, self._arrays(params)))
+        Args:
+            hook: what it returns, if not None, is a pair (args, kwargs) that replaces those of `step`; `args` begins
+                with the optimizer.
+        """
+        return RemovableHandle(self._step_pre_hooks, hook)
 
-        def touch(times: int) -> None:
-            for param in params:
-                param._bump_version()
+    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step.
 
-        capture.expect(unchanged)
-        capture.on_replay(touch)
-
-    def _arrays(self, params: list[Tensor]) -> list[Any]:
-        """The memory that `_update` writes."""
-        states = [self.state[param] for param in params]
-        entries = [state.get(name) for state in states for name in self._parameter_shaped]
-        return [None if tensor is None else tensor.array for tensor in (*params, *entries)]
-
-    def _fixed(self, group: dict[str, Any]) -> dict[str, Any]:
-        """The settings of which a graph has the values, not the places in memory."""
-        return {name: value for name, value in group.items() if name not in ("params", "lr")}
+        Args:
+            hook: `args` begins with the optimizer; what the hook returns is ignored.
+        """
+        return RemovableHandle(self._step_post_hooks, hook)
 
     def _check_gradient(self, param: Tensor) -> None:
         if param.dtype not in (np.float32, np.float64):

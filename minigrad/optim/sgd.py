@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from minigrad.device import array_module
-from minigrad.kernels import capturing, implementation
+from minigrad.kernels import implementation
 from minigrad.optim.optimizer import Optimizer, alike, check_not_negative, gradient
 from minigrad.tensor import Tensor, from_array
 
@@ -49,7 +47,6 @@ class SGD(Optimizer):
     """
 
     _parameter_shaped = ("momentum_buffer",)
-    _capturable = True
 
     def __init__(
         self,
@@ -83,11 +80,6 @@ class SGD(Optimizer):
         def is_first_step(param: Tensor) -> bool:
             return has_momentum and self.state[param].get("momentum_buffer") is None
 
-        lr, momentum = group["lr"], group["momentum"]
-        capture = capturing()
-        if capture is not None:
-            lr = capture.numbers(lambda: group["lr"], np.float64)
-            momentum = capture.numbers(lambda: group["momentum"], np.float64) if has_momentum else 0
         for part in alike(params, is_first_step):
             first_step = is_first_step(part[0])
             buffers = []
@@ -99,14 +91,11 @@ class SGD(Optimizer):
                 [param.array for param in part],
                 [gradient(param) for param in part],
                 buffers,
-                lr,
-                momentum,
+                group["lr"],
+                group["momentum"],
                 group["dampening"],
                 group["weight_decay"],
                 group["nesterov"],
                 group["maximize"],
                 first_step,
             )
-
-    def _fixed(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {**super()._fixed(group), "momentum": group["momentum"] != 0}

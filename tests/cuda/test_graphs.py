@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -232,6 +233,64 @@ def test_a_bare_graph_refuses_to_replay_with_another_state():
     optimizer.load_state_dict(optimizer.state_dict())
     with pytest.raises(RuntimeError, match="an optimizer was replaced; the graph still has the old one: capture again"):
         graph.replay()
+
+
+@pytest.mark.parametrize("make", [mg.optim.SGD, mg.optim.Adam])
+def test_an_optimizer_may_step_twice_in_a_graph_and_its_schedule_may_begin_at_zero(make):
+    def train(graphed: bool) -> list[np.ndarray]:
+        model, _ = small()
+        optimizer = make(model.parameters(), lr=0)
+
+        def step(images, labels):
+            for _ in range(2):
+                optimizer.zero_grad()
+                loss = F.cross_entropy(model(images), labels)
+                loss.backward()
+                optimizer.step()
+            return {"loss": loss}
+
+        step = mg.cuda.make_graphed_step(step, 1) if graphed else step
+        results = []
+        for i in range(4):
+            optimizer.param_groups[0]["lr"] = i / 10
+            results.append(step(*batch()))
+        assert not graphed or (step.graph is not None and optimizer.param_groups[0]["lr"] == 3 / 10)
+        return outcome(model, optimizer, results)
+
+    assert_same(train(True), train(False))
+
+
+def test_an_optimizer_elsewhere_is_no_part_of_the_graph():
+    """Another thread's steps go on as they are, while this one captures."""
+    other, elsewhere = mg.zeros(2, requires_grad=True), mg.optim.RMSprop
+    optimizer = elsewhere([other])
+
+    def step_elsewhere() -> None:
+        other.sum().backward()
+        optimizer.step()
+
+    x = mg.ones(2, device="cuda")
+    x + 1
+    with mg.cuda.graph(mg.cuda.CUDAGraph()):
+        thread = threading.Thread(target=step_elsewhere)
+        thread.start()
+        thread.join()
+        x + 1
+    assert optimizer.state[other]["step"].item() == 1 and (other != 0).all()
+
+
+def test_a_failure_within_a_captured_step_leaves_the_optimizer_as_it_was():
+    model, optimizer = small()
+    step, inputs = training_step(model, optimizer), batch()
+    step(*inputs)
+    before, settings = outcome(model, optimizer, []), dict(optimizer.param_groups[0])
+    handle = optimizer.register_step_post_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError), mg.cuda.graph(mg.cuda.CUDAGraph()):
+        step(*inputs)
+    handle.remove()
+    assert_same(outcome(model, optimizer, []), before)
+    assert optimizer.param_groups[0] == settings
+    assert {type(value) for name, value in optimizer.param_groups[0].items() if name in ("lr", "momentum")} == {float}
 
 
 def test_a_wrong_label_is_noticed_in_a_replay():
