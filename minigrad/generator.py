@@ -114,6 +114,9 @@ class Generator:
 
 default_generator = Generator()
 
+if hasattr(os, "register_at_fork"):  # another thread may be drawing, and hold the lock, while the process is forked
+    os.register_at_fork(after_in_child=lambda: setattr(default_generator, "_lock", threading.Lock()))
+
 
 def manual_seed(seed: int) -> Generator:
     """Restart the default generator at `seed`: initial weights, dropout masks and shuffles follow from it.

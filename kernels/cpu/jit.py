@@ -37,6 +37,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 import numba  # noqa: E402
 from numba.core import event  # noqa: E402
 
+from minigrad.kernels.cpu import fork  # noqa: E402
+
 
 def _loads(layer: str) -> bool:
     try:
@@ -53,6 +55,7 @@ def _loads(layer: str) -> bool:
 # Without TBB and OpenMP (a slim container lacks libgomp) only workqueue is left, which takes one kernel at a time.
 _ONE_AT_A_TIME = not (_loads("tbbpool") or _loads("omppool"))
 _running = threading.RLock()
+fork.protect(_running)
 config: Any = numba.config  # its names are set when it is imported
 if "NUMBA_THREADING_LAYER" not in os.environ:
     config.THREADING_LAYER = "workqueue" if _ONE_AT_A_TIME else "threadsafe"
@@ -82,6 +85,7 @@ def jit(function: Callable | None = None, **options: Any) -> Any:
     if not options.get("parallel"):
         return compiled
     compiled.alone = jit(_renamed(function), **options | {"parallel": False})
+    fork.prepare(compiled)
     if not _ONE_AT_A_TIME:
         return compiled
 
@@ -162,6 +166,7 @@ class _OneThread:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        fork.protect(self._lock)
         self._users = 0
         self._before: list[tuple[Any, int]] = []
 

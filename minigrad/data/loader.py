@@ -31,7 +31,8 @@ class DataLoader:
     - num_workers > 0: in processes, each `prefetch_factor` (2) batches in advance, for transforms that are slow in
       Python. The batches keep their order. The n-th batch of an epoch is made with the generators of minigrad, NumPy
       and Python seeded by n and a seed drawn for the epoch: random transforms are the same for any number of
-      workers. The data set and the functions are pickled, and a script must start its work under
+      workers. On Linux the processes are forked: they have the data set and the functions as they are. Elsewhere they
+      are spawned: data set and functions are pickled, and a script must start its work under
       `if __name__ == "__main__":`.
 
     A data set that has `__getbatch__` (`TensorDataset` has) makes a batch by one indexing of whole arrays. Leaving
@@ -54,8 +55,8 @@ class DataLoader:
         drop_last: leave out a last batch that is smaller than the others.
         timeout: how many seconds to wait for a worker's batch; 0 waits without limit.
         worker_init_fn: called in each worker with its number, when it starts.
-        multiprocessing_context: the start method of the workers, or a context; by default "forkserver", which
-            unlike "fork" is safe beside the threads of the kernels.
+        multiprocessing_context: the start method of the workers, or a context; by default "fork" on Linux and "spawn"
+            elsewhere. A forked worker cannot use the GPU.
         generator: where shuffling draws from; None means the default generator.
         prefetch_factor: how many batches to make in advance, see above.
         persistent_workers: keep the workers from one epoch to the next, unless an epoch is left early.

@@ -1,8 +1,10 @@
 """Worker processes: the loop that each runs, and the pool that the loader talks to.
 
-Processes are forked from a server process that has no threads of ours ("forkserver"; "spawn" where there is
-none). A fork of the training process itself would copy the locks of Numba's threads, but not the threads that
-would release them.
+On Linux they are forked from the training process, as PyTorch's are: they have its data set, classes and functions
+as they are, wherever these were defined, and nothing of the script runs again. Kernels in them run on one thread
+(kernels/cpu/fork.py). Elsewhere a fork is not safe beside the system's libraries: the processes are spawned, the data
+set is pickled, and the script is imported again in each, so that it must start its work under
+`if __name__ == "__main__":`.
 
 Each worker has one pipe. It answers requests in the order in which they came, so the pool keeps the order of
 the batches by reading the pipes in the order in which it gave out the requests. A worker ends when its pipe
@@ -17,12 +19,14 @@ import pickle
 import queue
 import random
 import signal
+import sys
 import threading
 import time
 import traceback
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -38,6 +42,11 @@ FIRST_BATCH_SEED = 2**32
 
 # How long a worker may go on with its last batch before it is terminated, in seconds.
 PATIENCE = 5.0
+
+GUARD = (
+    "where workers are spawned, each imports the script again, which must start its work under "
+    "`if __name__ == '__main__':`"
+)
 
 
 @dataclass(frozen=True)
@@ -79,30 +88,33 @@ class WorkerPool:
 
     def __init__(self, task: Task, num_workers: int, context: Any = None):
         if context is None or isinstance(context, str):
-            server = "forkserver" in multiprocessing.get_all_start_methods()
-            context = multiprocessing.get_context(context or ("forkserver" if server else "spawn"))
+            context = multiprocessing.get_context(context or ("fork" if sys.platform == "linux" else "spawn"))
+        payload: Task | bytes = task
+        if context.get_start_method() != "fork":
+            payload = _pickled(task)
         if context.get_start_method() == "forkserver":
             # Imported once, in the server, instead of in each worker.
             context.set_forkserver_preload([__name__])
-        try:
-            # A worker unpickles this where it can report an error, unlike the arguments of its process.
-            payload = pickle.dumps(task, protocol=5)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise TypeError(
-                "DataLoader: dataset, collate_fn and worker_init_fn are sent to the workers and must be "
-                f"picklable (functions and classes defined at the top of a module are): {error}"
-            ) from error
+        self.forked = payload is task
         self.connections: list[Connection] = []
         self.processes: list[Any] = []
         try:
             for worker in range(num_workers):
                 ours, theirs = context.Pipe()
-                arguments = (theirs, payload, worker, num_workers)
-                process = context.Process(target=_run, args=arguments, daemon=True)
-                process.start()
-                theirs.close()
                 self.connections.append(ours)
+                # A fork has our ends of the pipes too; while it holds them, they do not end with this process.
+                inherited = tuple(self.connections) if self.forked else ()
+                arguments = (theirs, payload, worker, num_workers, inherited)
+                process = context.Process(target=_run, args=arguments, daemon=True)
+                with _no_interrupt(), warnings.catch_warnings():
+                    # of forking beside threads: see kernels/cpu/fork.py
+                    warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
+                    process.start()
+                theirs.close()
                 self.processes.append(process)
+        except (BrokenPipeError, EOFError) as error:  # it ended before it had read what it is
+            self.close()
+            raise RuntimeError(f"DataLoader: a worker ended before it began; {GUARD}") from error
         except BaseException:
             self.close()
             raise
@@ -148,8 +160,7 @@ class WorkerPool:
             process.join(PATIENCE)
             raise RuntimeError(
                 f"DataLoader worker {worker} (pid {process.pid}) exited unexpectedly, exit code "
-                f"{process.exitcode}; note that a script with workers must start its work under "
-                "`if __name__ == '__main__':`"
+                f"{process.exitcode}" + ("" if self.forked else f"; {GUARD}")
             ) from error
 
     def close(self) -> None:
@@ -165,6 +176,32 @@ class WorkerPool:
                 process.terminate()
                 process.join()
         self.connections, self.processes = [], []
+
+
+def _pickled(task: Task) -> bytes:
+    """What a worker unpickles where it can report an error, unlike the arguments of its process."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(f"DataLoader: a worker is started while the script is imported in one; {GUARD}")
+    try:
+        return pickle.dumps(task, protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TypeError(
+            "DataLoader: dataset, collate_fn and worker_init_fn are sent to the workers and must be "
+            f"picklable (functions and classes defined at the top of a module are): {error}"
+        ) from error
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Hold Ctrl-C back while a process starts, which then decides for itself what it does with one."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def send(connection: Connection, message: Any) -> None:
@@ -195,12 +232,25 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
 
 
-def _run(connection: Connection, payload: bytes, worker_id: int, num_workers: int) -> None:
+def _run(
+    connection: Connection,
+    payload: Task | bytes,
+    worker_id: int,
+    num_workers: int,
+    inherited: tuple[Connection, ...],
+) -> None:
     """A worker's life."""
-    # Ctrl-C reaches every process of the terminal; it is the training process that ends its workers.
+    # Ctrl-C reaches every process of the terminal; it is the training process that ends its workers, by SIGTERM if
+    # need be, whatever handlers a fork has of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for other in inherited:
+        other.close()
     # The workers share the cores with each other and with the training: one thread for each.
-    os.environ["NUMBA_NUM_THREADS"] = "1"
+    if "numba" not in sys.modules:
+        os.environ["NUMBA_NUM_THREADS"] = "1"
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
@@ -220,7 +270,9 @@ def _run(connection: Connection, payload: bytes, worker_id: int, num_workers: in
         _answer(connection, iter(requests.get, None), payload, worker_id, num_workers)
 
 
-def _answer(connection: Connection, requests: Iterator, payload: bytes, worker_id: int, num_workers: int) -> None:
+def _answer(
+    connection: Connection, requests: Iterator, payload: Task | bytes, worker_id: int, num_workers: int
+) -> None:
     """Answer each request with ("batch", batch), ("end", None) or ("error", exception)."""
     seed, task, fetch = 0, None, None
     for kind, value in requests:
@@ -242,9 +294,9 @@ def _answer(connection: Connection, requests: Iterator, payload: bytes, worker_i
             send(connection, ("error", _portable(error, worker_id)))
 
 
-def _set_up(payload: bytes, worker_id: int, num_workers: int, seed: int) -> Task:
+def _set_up(payload: Task | bytes, worker_id: int, num_workers: int, seed: int) -> Task:
     global _worker_info
-    task: Task = pickle.loads(payload)
+    task: Task = pickle.loads(payload) if isinstance(payload, bytes) else payload
     seed_everything(seed + worker_id)
     _worker_info = WorkerInfo(worker_id, num_workers, seed + worker_id, task.dataset)
     if task.worker_init_fn is not None:

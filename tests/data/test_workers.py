@@ -1,4 +1,4 @@
-"""DataLoader with worker processes. Data sets stand at the top of the module: workers import it."""
+"""DataLoader with worker processes, forked (the default on Linux) and spawned."""
 
 import gc
 import itertools
@@ -13,8 +13,10 @@ import time
 import numpy as np
 import pytest
 
+from minigrad import no_grad
 from minigrad.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 from minigrad.generator import Generator, initial_seed, manual_seed
+from minigrad.nn import functional as F
 from minigrad.ops.random import randint
 from minigrad.tensor import from_array
 
@@ -248,10 +250,174 @@ def test_a_worker_that_hangs(monkeypatch):
     assert no_workers_left()
 
 
-def test_what_does_not_pickle_is_refused_here():
+def test_what_does_not_pickle_is_refused_where_workers_are_spawned():
     with pytest.raises(TypeError, match="sent to the workers and must be picklable"):
-        list(DataLoader(pictures(), num_workers=1, collate_fn=lambda samples: samples))
+        list(DataLoader(pictures(), num_workers=1, collate_fn=lambda s: s, multiprocessing_context="forkserver"))
     assert no_workers_left()
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_spawned_workers_make_the_same_batches(method):
+    loaders = [DataLoader(Draws(), 4, num_workers=2, multiprocessing_context=how) for how in ("fork", method)]
+    forked, spawned = ([[c.tolist() for c in batch] for batch in (manual_seed(1) and loader)] for loader in loaders)
+    assert forked == spawned
+
+
+def test_forked_workers_have_what_does_not_pickle():
+    class Local(Dataset):
+        def __init__(self, handle):
+            self.handle = handle  # an open file
+            self.transform = lambda x: x * 2
+
+        def __getitem__(self, index):
+            return self.transform(index)
+
+        def __len__(self):
+            return 6
+
+    with open(__file__) as handle:
+        loader = DataLoader(Local(handle), batch_size=2, num_workers=2, collate_fn=lambda s: sum(s))
+        assert list(loader) == [2, 10, 18]
+    assert no_workers_left()
+
+
+class Convolved(Dataset):
+    """Samples whose making runs parallel kernels, and matrix products."""
+
+    def __init__(self, x, weight):
+        self.x, self.weight = x, weight
+
+    def __getitem__(self, index):
+        with no_grad():
+            pictures = F.max_pool2d(F.relu(F.conv2d(self.x, self.weight, padding=1)), 2)
+            return F.batch_norm(pictures, None, None, training=True) + index, self.x.reshape(64, -1) @ self.x.reshape(
+                64, -1
+            ).T
+
+    def __len__(self):
+        return 6
+
+
+KERNELS = """
+import sys
+if "workqueue" in sys.argv:
+    sys.modules["numba.np.ufunc.omppool"] = sys.modules["numba.np.ufunc.tbbpool"] = None
+if "omp" in sys.argv:
+    sys.modules["numba.np.ufunc.tbbpool"] = None
+import threading
+import minigrad as mg
+from minigrad.data import DataLoader
+from test_workers import Convolved
+
+dataset = Convolved(mg.randn(64, 8, 24, 24), mg.randn(16, 8, 3, 3))
+here = dataset[0]  # the pool's threads have worked before the fork
+
+stop = threading.Event()
+def busy():  # and another thread is in the kernels while the process is forked
+    while not stop.is_set():
+        dataset[1]
+thread = threading.Thread(target=busy)
+if "busy" in sys.argv:
+    thread.start()
+for epoch in range(3):
+    for index, (pictures, products) in enumerate(DataLoader(dataset, batch_size=None, num_workers=2)):
+        assert mg.allclose(pictures, here[0] + index, atol=1e-4) and mg.allclose(products, here[1], atol=1e-2)
+    again = dataset[0]  # and works after it
+    assert mg.equal(again[0], here[0])
+stop.set()
+print("done")
+"""
+
+
+@pytest.mark.parametrize("other", ["", "busy"])
+@pytest.mark.parametrize("layer", ["default", "omp", "workqueue"])
+def test_kernels_run_in_forked_workers_and_go_on_in_the_parent(layer, other):
+    done = run_script(KERNELS, layer, other)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line and "compiling kernels" not in line]
+    # TBB would end its threads before the fork, and says if one is at work; they are not used behind it.
+    says = "Unable to join threads to shut down before fork(). This can break multithreading in child processes."
+    assert done.returncode == 0 and set(lines) - ({says} if other else set()) == {"done"}
+
+
+def run_script(text, *arguments):
+    path = os.pathsep.join([os.path.dirname(__file__), *filter(None, sys.path)])
+    return subprocess.run(
+        [sys.executable, "-c", text, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+UNGUARDED = """
+import sys
+import minigrad as mg
+from minigrad import nn
+from minigrad.data import DataLoader, Dataset
+from minigrad.vision import transforms as T
+
+size = 8
+class Squares(Dataset):
+    def __init__(self):
+        self.transform = T.Compose([T.Lambda(lambda x: x * 2.0)])
+    def __getitem__(self, index):
+        return self.transform(mg.ones(1, 6, 6) * index), index % 2
+    def __len__(self):
+        return size
+    class Inner:
+        pass
+
+print("begun")
+model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 2))
+optimizer = mg.optim.SGD(model.parameters(), lr=0.01)
+method = sys.argv[1] if len(sys.argv) > 1 else None
+loader = DataLoader(Squares(), 4, shuffle=True, num_workers=2, multiprocessing_context=method,
+                    collate_fn=None if method else lambda s: mg.data.default_collate(s))
+for epoch in range(2):
+    for images, labels in loader:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+print("ended", mg.isfinite(loss).item())
+"""
+
+
+def test_a_script_without_a_guard(tmp_path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "begun\nended True\n" and done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_where_workers_are_spawned_the_guard_is_explained(tmp_path, method):
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED.replace("T.Lambda(lambda x: x * 2.0)", ""))
+    done = subprocess.run([sys.executable, script, method], capture_output=True, text=True, timeout=300)
+    last = done.stderr.rstrip().splitlines()[-1]
+    assert done.returncode == 1 and last.startswith("RuntimeError: DataLoader") and "if __name__ == '__main__':" in last
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.replace("num_workers=2", "num_workers=3"))
+    path = os.pathsep.join([os.path.dirname(__file__), *filter(None, sys.path)])
+    process = subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert process.stdout.readline() == "begun\n"
+    process.kill()
+    process.wait()
+    with pytest.raises(ProcessLookupError):
+        for _ in range(400):
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
+    process.stdout.close()
 
 
 SCRIPT = """
