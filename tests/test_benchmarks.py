@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("resource", reason="the peak of memory is asked of POSIX")
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from needs import simulator
 
 from minigrad.vision.datasets import FashionMNISTSample
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="the simulator compiles kernels with g++")
+@simulator
 @pytest.mark.parametrize("snippet", [s for s in SNIPPETS if ".cuda()" in s])
 def test_snippet_for_a_gpu_on_the_simulator(snippet, tmp_path):
     simulator = {**os.environ, "MINIGRAD_CUDA_SIMULATOR": "1"}

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import symbolic_links
 
 import minigrad as mg
 from minigrad import nn, optim
@@ -427,6 +428,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     assert load(path) == [1] and os.listdir(tmp_path) == ["m.pt"]
 
 
+@symbolic_links
 def test_atomic_write_follows_links_and_keeps_usual_permissions(tmp_path):
     (tmp_path / "real.pt").touch()
     (tmp_path / "link.pt").symlink_to("real.pt")

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from needs import posix_signals
 from PIL import Image
 
 import minigrad as mg
@@ -270,6 +271,7 @@ def test_export_to_onnx_is_compared_with_onnxruntime(run, tmp_path):
     assert [value.name for value in (*session.get_inputs(), *session.get_outputs())] == ["images", "logits"]
 
 
+@posix_signals
 def test_ctrl_c_says_how_to_go_on_and_the_end_is_the_same(place, run, tmp_path):
     line = "train lenet5 --data sample --epochs 6 --seed 5 --run-dir"
     assert run(f"{line} {tmp_path / 'whole'}")[0] == 0

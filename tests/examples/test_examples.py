@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from needs import posix_signals
 
 import minigrad as mg
 
@@ -31,6 +32,7 @@ def test_lenet_leaves_weights_and_a_picture(tmp_path):
     model.load_state_dict(mg.load(tmp_path / "run" / "best.safetensors"))
 
 
+@posix_signals
 def test_lenet_stopped_and_resumed_is_lenet_uninterrupted(tmp_path):
     whole = run(*LENET, "--epochs", "3", "--run-dir", "whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr

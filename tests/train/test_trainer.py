@@ -10,6 +10,7 @@ import signal
 import kill_me
 import numpy as np
 import pytest
+from needs import posix_signals
 from small_problem import problem, quiet, weights
 
 import minigrad as mg
@@ -89,6 +90,7 @@ def whole():
     return trainer
 
 
+@posix_signals
 @pytest.mark.parametrize("moment", ["middle of an epoch", "last batch", "validation"])
 def test_ctrl_c_saves_and_resuming_is_exact(tmp_path, whole, moment):
     def press(trainer, event):
@@ -128,6 +130,7 @@ class PressingLoader:
             yield batch
 
 
+@posix_signals
 def test_fit_goes_on_after_ctrl_c_in_the_same_process():
     whole = problem()
     quiet(*whole[:2]).fit(whole[2], epochs=3)

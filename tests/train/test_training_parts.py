@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import posix_signals
 
 import minigrad as mg
 from minigrad import nn
@@ -116,6 +117,7 @@ def test_all_generators_are_taken_up(tmp_path):
     assert draws() == wanted
 
 
+@posix_signals
 def test_a_second_ctrl_c_does_not_wait():
     with CtrlC() as ctrl_c:
         os.kill(os.getpid(), signal.SIGINT)
