@@ -57,4 +57,4 @@ from minigrad.serialize import load, save  # isort: skip
 # PyTorch's short names of the types. They hide Python's own here, so they come last.
 half, float, double, int, long, bool = float16, float32, float64, int32, int64, bool_
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
