@@ -12,20 +12,20 @@ if __name__ == "kernels":
 
 from .cuda import assertions
 from .cuda.capture import Capture, capturing, into
-from .dispatch import implementation, use_kernels
-from .geometry import Pair, is_channels_last, is_dense, output_size
+from .dispatch import implementation, implementation_on_gpu, use_kernels
+from .geometry import is_channels_last, is_dense, output_size
 
 if TYPE_CHECKING:
     from . import cpu, cuda, philox
 
 __all__ = [
     "Capture",
-    "Pair",
     "assertions",
     "capturing",
     "cpu",
     "cuda",
     "implementation",
+    "implementation_on_gpu",
     "into",
     "is_channels_last",
     "is_dense",

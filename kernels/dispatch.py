@@ -1,17 +1,34 @@
 """Which implementation of a kernel runs: by where the array lies and by what the caller asked for.
 
-An operation is a folder with the same functions in up to three files: ``reference.py`` (NumPy, to be read),
-``cpu.py`` (Numba) and ``cuda.py`` (CUDA C++ through CuPy). A file is imported when it first runs, so
-Numba costs nothing until then.
+An operation is a folder: its `__init__.py` says what it computes, as a Protocol, and three modules compute it,
+`reference.py` (NumPy, to be read), `cpu.py` (Numba) and `cuda.py` (CUDA C++ through CuPy). A module is imported when it
+first runs, so Numba costs nothing until then.
 """
 
 from __future__ import annotations
 
 import threading
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+
+from .types import Array
+
+if TYPE_CHECKING:
+    from .avg_pool2d import AvgPool2d
+    from .batch_norm import BatchNorm
+    from .conv2d import Conv2d
+    from .dropout import Dropout
+    from .elementwise import Elementwise, ElementwiseOnGPU
+    from .local_response_norm import LocalResponseNorm
+    from .matmul import Matmul
+    from .max_pool2d import MaxPool2d
+    from .optimizer import Optimizer, OptimizerOnGPU
+    from .philox import Philox
+    from .reduction import Reduction
+    from .softmax_cross_entropy import SoftmaxCrossEntropy, SoftmaxCrossEntropyOnGPU
+    from .sum_rows import SumRows
 
 IMPLEMENTATIONS = ("reference", "cpu", "cuda")
 
@@ -23,11 +40,40 @@ class _Chosen(threading.local):
 
 
 _chosen = _Chosen()
-_loaded: dict[tuple[str, str], ModuleType] = {}
+_loaded: dict[tuple[str, str], Any] = {}
 
 
-def implementation(operation: str, array) -> ModuleType:
-    """The module whose functions run `operation` on `array`: its functions take and return plain arrays."""
+@overload
+def implementation(operation: Literal["avg_pool2d"], array: Array) -> AvgPool2d: ...
+@overload
+def implementation(operation: Literal["batch_norm"], array: Array) -> BatchNorm: ...
+@overload
+def implementation(operation: Literal["conv2d"], array: Array) -> Conv2d: ...
+@overload
+def implementation(operation: Literal["dropout"], array: Array) -> Dropout: ...
+@overload
+def implementation(operation: Literal["elementwise"], array: Array) -> Elementwise: ...
+@overload
+def implementation(operation: Literal["local_response_norm"], array: Array) -> LocalResponseNorm: ...
+@overload
+def implementation(operation: Literal["matmul"], array: Array) -> Matmul: ...
+@overload
+def implementation(operation: Literal["max_pool2d"], array: Array) -> MaxPool2d: ...
+@overload
+def implementation(operation: Literal["optimizer"], array: Array) -> Optimizer: ...
+@overload
+def implementation(operation: Literal["philox"], array: Array) -> Philox: ...
+@overload
+def implementation(operation: Literal["reduction"], array: Array) -> Reduction: ...
+@overload
+def implementation(operation: Literal["softmax_cross_entropy"], array: Array) -> SoftmaxCrossEntropy: ...
+@overload
+def implementation(operation: Literal["sum_rows"], array: Array) -> SumRows: ...
+def implementation(operation: str, array: Array) -> Any:
+    """The module whose functions run `operation` on `array`: its functions take and return plain arrays.
+
+    RuntimeError if `use_kernels` asks for "cuda" and the array is on the CPU, or if it is of float16 there.
+    """
     name = _chosen.name
     if type(array) is np.ndarray:
         if name == "cuda":
@@ -40,10 +86,22 @@ def implementation(operation: str, array) -> ModuleType:
     else:
         # The reference is NumPy's; arrays of a GPU have one implementation.
         name = "cuda"
-    key = (operation, name)
-    module = _loaded.get(key)
-    if module is None:
-        module = _loaded[key] = import_module(f"{__package__}.{operation}.{name}")
+    return _loaded.get((operation, name)) or _load(operation, name)
+
+
+@overload
+def implementation_on_gpu(operation: Literal["elementwise"]) -> ElementwiseOnGPU: ...
+@overload
+def implementation_on_gpu(operation: Literal["optimizer"]) -> OptimizerOnGPU: ...
+@overload
+def implementation_on_gpu(operation: Literal["softmax_cross_entropy"]) -> SoftmaxCrossEntropyOnGPU: ...
+def implementation_on_gpu(operation: str) -> Any:
+    """The module whose functions run `operation` on a GPU, with those that no other implementation has."""
+    return _loaded.get((operation, "cuda")) or _load(operation, "cuda")
+
+
+def _load(operation: str, name: str) -> Any:
+    module = _loaded[operation, name] = import_module(f"{__package__}.{operation}.{name}")
     return module
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-Pair = tuple[int, int]  # along height and width
-
 
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False) -> int:
     """How many windows fit along an axis: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.

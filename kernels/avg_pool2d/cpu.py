@@ -6,7 +6,8 @@ import numpy as np
 from numba import prange
 
 from ..cpu.jit import jit, team
-from ..geometry import Pair, is_channels_last, output_size
+from ..geometry import is_channels_last, output_size
+from ..types import Array, Pair, Shape
 from .reference import window_edges
 
 # What an element of a window takes one thread, in nanoseconds.
@@ -14,14 +15,14 @@ PLANES, PIXELS = 1.0, 0.2
 
 
 def forward(
-    x: np.ndarray,
+    x: Array,
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None,
-) -> np.ndarray:
+) -> Array:
     """y (N, C, OH, OW) from x (N, C, H, W); see reference.py. Channels-last memory stays channels-last."""
     n, c, height, width = x.shape
     out_h = output_size(height, kernel_size[0], stride[0], padding[0], ceil_mode=ceil_mode)
@@ -41,14 +42,14 @@ def forward(
 
 
 def backward(
-    dy: np.ndarray,
-    input_shape: tuple[int, ...],
+    dy: Array,
+    input_shape: Shape,
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     count_include_pad: bool,
     divisor_override: int | None,
-) -> np.ndarray:
+) -> Array:
     """Spread each dy (N, C, OH, OW) evenly over its window. The result lies in memory as dy does."""
     n, c, height, width = input_shape
     out_h, out_w = dy.shape[2:]

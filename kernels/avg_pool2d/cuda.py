@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import GRID_Y, THREADS, check_image, integers, power_of_two, real, tiles, vector
-from ..geometry import Pair, is_channels_last, output_size
+from ..geometry import is_channels_last, output_size
+from ..types import Array, Pair, Shape
 
 # A window of 16 elements and more is shared by the threads of a block where there are fewer results than threads that
 # an H200 runs at once, 132 times 2048: in global pooling, of 4x4 too.
@@ -12,14 +13,14 @@ _LARGE, _MANY = 16, 132 * 2048
 
 
 def forward(
-    x,
+    x: Array,
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None,
-):
+) -> Array:
     """y (N, C, OH, OW) from x (N, C, H, W); see reference.py. Channels-last memory stays channels-last."""
     xp = array_module(x)
     n, c, height, width = x.shape
@@ -46,14 +47,14 @@ def forward(
 
 
 def backward(
-    dy,
-    input_shape: tuple[int, ...],
+    dy: Array,
+    input_shape: Shape,
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     count_include_pad: bool,
     divisor_override: int | None,
-):
+) -> Array:
     """Spread each dy (N, C, OH, OW) evenly over its window. The result lies in memory as dy does."""
     xp = array_module(dy)
     n, c, height, width = input_shape

@@ -6,18 +6,19 @@ from functools import cache
 
 import numpy as np
 
-from ..geometry import Pair, output_size
+from ..geometry import output_size
+from ..types import Array, Pair, Shape
 
 
 def forward(
-    x: np.ndarray,
+    x: Array,
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None,
-) -> np.ndarray:
+) -> Array:
     """y (N, C, OH, OW): the sum of each window of x (N, C, H, W), divided.
 
     The divisor is divisor_override if given, else the window's size: with the padding in it if
@@ -44,14 +45,14 @@ def forward(
 
 
 def backward(
-    dy: np.ndarray,
-    input_shape: tuple[int, ...],
+    dy: Array,
+    input_shape: Shape,
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     count_include_pad: bool,
     divisor_override: int | None,
-) -> np.ndarray:
+) -> Array:
     """Spread each dy (N, C, OH, OW) evenly over its window; windows that overlap add up."""
     row_edges, column_edges = (
         window_edges(

@@ -1,1 +1,64 @@
-"""Batch normalisation over all axes but the second."""
+"""Batch normalisation of (N, C, ...) over all axes but the second."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..types import Array
+
+
+class BatchNorm(Protocol):
+    """What each implementation computes; `reference.py` says how."""
+
+    def statistics(self, x: Array, eps: float) -> tuple[Array, Array]:
+        """mean (C,) and invstd (C,) = 1 / sqrt(variance + eps) of each channel."""
+        ...
+
+    def track(
+        self,
+        running_mean: Array,
+        running_var: Array,
+        mean: Array,
+        invstd: Array,
+        momentum: float,
+        eps: float,
+        count: int,
+    ) -> None:
+        """Update running statistics (C,) in place with those of a batch of `count` elements a channel."""
+        ...
+
+    def scale(self, var: Array, eps: float, weight: Array | None) -> Array:
+        """weight / sqrt(var + eps), (C,)."""
+        ...
+
+    def normalize(
+        self,
+        x: Array,
+        weight: Array | None,
+        bias: Array | None,
+        mean: Array,
+        invstd: Array,
+        residual: Array | None = None,
+        relu: bool = False,
+    ) -> Array:
+        """(x - mean) invstd weight + bias, then + residual and max(., 0) if asked for."""
+        ...
+
+    def backward(
+        self,
+        dy: Array,
+        x: Array,
+        weight: Array | None,
+        mean: Array,
+        invstd: Array,
+        bias: Array | None = None,
+        relu: bool = False,
+    ) -> tuple[Array, Array | None, Array]:
+        """dx, dweight (None without a weight) and dbias; with `relu` of what `normalize` gave with it."""
+        ...
+
+    def backward_residual(
+        self, dy: Array, y: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
+    ) -> tuple[Array, Array | None, Array, Array]:
+        """dx, dweight, dbias and dresidual of y = max(normalize(x) + residual, 0)."""
+        ...

@@ -13,6 +13,7 @@ from numba import prange
 
 from ..cpu.jit import REASSOCIATE, jit, team
 from ..geometry import channels_to_end, planes
+from ..types import Array
 from .reference import track
 
 __all__ = ["backward", "backward_residual", "normalize", "scale", "statistics", "track"]
@@ -26,7 +27,7 @@ _RUN = 16
 STATISTICS, NORMALIZE, BACKWARD = 0.2, 0.3, 0.6
 
 
-def statistics(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+def statistics(x: Array, eps: float) -> tuple[Array, Array]:
     """mean (C,) and invstd (C,) of x (N, C, ...); see reference.py."""
     by_rows, x = _arranged(x)
     mean, invstd = np.empty((2, x.shape[1]), x.dtype)
@@ -35,7 +36,7 @@ def statistics(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
     return mean, invstd
 
 
-def scale(var: np.ndarray, eps: float, weight: np.ndarray | None) -> np.ndarray:
+def scale(var: Array, eps: float, weight: Array | None) -> Array:
     """weight / sqrt(var + eps), (C,); see reference.py. In NumPy's four steps it would take as long as normalising."""
     out = np.empty(var.shape, var.dtype)
     _scale(np.ascontiguousarray(var), eps, np.ones_like(out) if weight is None else np.ascontiguousarray(weight), out)
@@ -43,14 +44,14 @@ def scale(var: np.ndarray, eps: float, weight: np.ndarray | None) -> np.ndarray:
 
 
 def normalize(
-    x: np.ndarray,
-    weight: np.ndarray | None,
-    bias: np.ndarray | None,
-    mean: np.ndarray,
-    invstd: np.ndarray,
-    residual: np.ndarray | None = None,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    mean: Array,
+    invstd: Array,
+    residual: Array | None = None,
     relu: bool = False,
-) -> np.ndarray:
+) -> Array:
     """y = (x - mean) invstd weight + bias; see reference.py. y lies in memory as x does.
 
     A residual that lies otherwise is copied first.
@@ -67,14 +68,8 @@ def normalize(
 
 
 def backward(
-    dy: np.ndarray,
-    x: np.ndarray,
-    weight: np.ndarray | None,
-    mean: np.ndarray,
-    invstd: np.ndarray,
-    bias: np.ndarray | None = None,
-    relu: bool = False,
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, bias: Array | None = None, relu: bool = False
+) -> tuple[Array, Array | None, Array]:
     """dx of x's shape, dweight (None without a weight) and dbias (C,); see reference.py."""
     by_rows, x = _arranged(x)
     dx, dweight, dbias = _backward(by_rows, _like(dy, x), x, weight, mean, invstd, bias, relu, None, None)
@@ -82,13 +77,8 @@ def backward(
 
 
 def backward_residual(
-    dy: np.ndarray,
-    y: np.ndarray,
-    x: np.ndarray,
-    weight: np.ndarray | None,
-    mean: np.ndarray,
-    invstd: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
+    dy: Array, y: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
+) -> tuple[Array, Array | None, Array, Array]:
     """dx, dweight, dbias and dresidual for y = relu(batch_norm(x) + residual); see reference.py."""
     by_rows, x = _arranged(x)
     dresidual = np.empty_like(x)

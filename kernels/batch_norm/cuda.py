@@ -10,6 +10,7 @@ import numpy as np
 from ..cuda import array_module, launch
 from ..cuda.shapes import GRID_Y, THREADS, integers, power_of_two, real, vector
 from ..geometry import channels_to_end, channels_to_second
+from ..types import Array
 
 # Blocks at most for the sums, about 4 for each multiprocessor of an H200: enough to hide memory's latency, and few
 # enough to merge. A constant, so that a sum does not depend on the device.
@@ -18,7 +19,7 @@ _RUN = 4  # rows of a thread in a strip, as in batch_norm.cu
 _MERGE = 32, 8  # channels of a block, and threads that share what the blocks left for each
 
 
-def statistics(x, eps: float):
+def statistics(x: Array, eps: float) -> tuple[Array, Array]:
     """mean (C,) and invstd (C,) = 1 / sqrt(variance + eps) of each channel of x (N, C, ...); see reference.py."""
     xp = array_module(x)
     rows = _Rows.of(x)
@@ -33,7 +34,9 @@ def statistics(x, eps: float):
     return mean, invstd
 
 
-def track(running_mean, running_var, mean, invstd, momentum: float, eps: float, count: int) -> None:
+def track(
+    running_mean: Array, running_var: Array, mean: Array, invstd: Array, momentum: float, eps: float, count: int
+) -> None:
     """Move running statistics (C,), in place, towards a batch's; see reference.py."""
     xp = array_module(mean)
     channels = mean.size
@@ -48,7 +51,7 @@ def track(running_mean, running_var, mean, invstd, momentum: float, eps: float, 
             running[...] = new
 
 
-def scale(var, eps: float, weight):
+def scale(var: Array, eps: float, weight: Array | None) -> Array:
     """weight / sqrt(var + eps), (C,); see reference.py."""
     out = array_module(var).empty(var.shape, var.dtype)
     if var.size:
@@ -57,7 +60,15 @@ def scale(var, eps: float, weight):
     return out
 
 
-def normalize(x, weight, bias, mean, invstd, residual=None, relu: bool = False):
+def normalize(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    mean: Array,
+    invstd: Array,
+    residual: Array | None = None,
+    relu: bool = False,
+) -> Array:
     """y = (x - mean) invstd weight + bias (+ residual); see reference.py. y lies in memory as x does.
 
     A residual that lies otherwise is copied first.
@@ -70,13 +81,17 @@ def normalize(x, weight, bias, mean, invstd, residual=None, relu: bool = False):
     return rows.shaped(y)
 
 
-def backward(dy, x, weight, mean, invstd, bias=None, relu: bool = False):
+def backward(
+    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, bias: Array | None = None, relu: bool = False
+) -> tuple[Array, Array | None, Array]:
     """dx of x's shape, dweight (None without a weight) and dbias (C,); see reference.py."""
     rows = _Rows.of(x)
     return _backward(rows, rows.like(dy), weight, mean, invstd, bias, relu, None, None)
 
 
-def backward_residual(dy, y, x, weight, mean, invstd):
+def backward_residual(
+    dy: Array, y: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
+) -> tuple[Array, Array | None, Array, Array]:
     """dx, dweight, dbias and dresidual for y = relu(batch_norm(x) + residual); see reference.py."""
     rows = _Rows.of(x)
     dresidual = rows.empty()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..types import Array
 
-def statistics(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+
+def statistics(x: Array, eps: float) -> tuple[Array, Array]:
     """mean (C,) and invstd (C,) = 1 / sqrt(variance + eps) of each channel of x (N, C, ...).
 
     The variance is the biased one. Sums are taken in float64.
@@ -20,13 +22,7 @@ def statistics(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def track(
-    running_mean: np.ndarray,
-    running_var: np.ndarray,
-    mean: np.ndarray,
-    invstd: np.ndarray,
-    momentum: float,
-    eps: float,
-    count: int,
+    running_mean: Array, running_var: Array, mean: Array, invstd: Array, momentum: float, eps: float, count: int
 ) -> None:
     """Move running statistics (C,), in place, by `momentum` towards a batch's, which `statistics` found with `eps`.
 
@@ -37,21 +33,21 @@ def track(
     running_var += momentum * (var - running_var)
 
 
-def scale(var: np.ndarray, eps: float, weight: np.ndarray | None) -> np.ndarray:
+def scale(var: Array, eps: float, weight: Array | None) -> Array:
     """weight / sqrt(var + eps), (C,): what a kept variance, and the weight if any, multiply x - mean by."""
     invstd = 1 / np.sqrt(var + eps)
     return invstd if weight is None else invstd * weight
 
 
 def normalize(
-    x: np.ndarray,
-    weight: np.ndarray | None,
-    bias: np.ndarray | None,
-    mean: np.ndarray,
-    invstd: np.ndarray,
-    residual: np.ndarray | None = None,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    mean: Array,
+    invstd: Array,
+    residual: Array | None = None,
     relu: bool = False,
-) -> np.ndarray:
+) -> Array:
     """y = (x - mean) invstd weight + bias, of x's shape (N, C, ...); the others (C,), weight and bias also None.
 
     What follows in a residual network is done in the same pass: `residual`, of x's shape, is added to y, and with
@@ -64,14 +60,8 @@ def normalize(
 
 
 def backward(
-    dy: np.ndarray,
-    x: np.ndarray,
-    weight: np.ndarray | None,
-    mean: np.ndarray,
-    invstd: np.ndarray,
-    bias: np.ndarray | None = None,
-    relu: bool = False,
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, bias: Array | None = None, relu: bool = False
+) -> tuple[Array, Array | None, Array]:
     """dx of x's shape, dweight (C,) and dbias (C,), from dy and what `statistics` returned.
 
     With x^ = (x - mean) invstd: dbias = sum dy, dweight = sum dy x^, and, because the mean and the variance
@@ -94,13 +84,8 @@ def backward(
 
 
 def backward_residual(
-    dy: np.ndarray,
-    y: np.ndarray,
-    x: np.ndarray,
-    weight: np.ndarray | None,
-    mean: np.ndarray,
-    invstd: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
+    dy: Array, y: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
+) -> tuple[Array, Array | None, Array, Array]:
     """dx, dweight, dbias and dresidual, from dy and y, the output of `normalize` with a residual and `relu`."""
     dresidual = np.where(y <= 0, dy.dtype.type(0), dy)
     return *backward(dresidual, x, weight, mean, invstd), dresidual

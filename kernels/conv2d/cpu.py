@@ -14,8 +14,9 @@ from functools import lru_cache
 import numpy as np
 
 from ..cpu.relayout import channels_last
-from ..geometry import Pair, channels_to_end, is_channels_last, output_size
+from ..geometry import channels_to_end, is_channels_last, output_size
 from ..reduction.cpu import sum_middle
+from ..types import Array, Pair, Shape
 from . import depthwise, direct, im2col, skinny, two_by_two, winograd
 from .epilogue import Epilogue
 
@@ -122,17 +123,18 @@ def _algorithm(asked: str | None, gradient: bool, turned: bool, dtype, batch, we
 
 
 def forward(
-    x: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
     groups: int,
-    algorithm: str | None = None,
-    scale: np.ndarray | None = None,
+    *,
+    scale: Array | None = None,
     relu: bool = False,
-) -> np.ndarray:
+    algorithm: str | None = None,
+) -> Array:
     """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None.
 
     With a `scale` (O) and with `relu`, what follows the convolution is computed on the way: max(scale y + bias, 0).
@@ -157,15 +159,16 @@ def forward(
 
 
 def input_gradient(
-    dy: np.ndarray,
-    weight: np.ndarray,
-    input_shape: tuple,
+    dy: Array,
+    weight: Array,
+    input_shape: Shape,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
     groups: int,
+    *,
     algorithm: str | None = None,
-) -> np.ndarray:
+) -> Array:
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
     geometry = stride, padding, dilation, groups
     algorithm = _algorithm(algorithm, True, False, dy.dtype, len(dy), weight.shape, dy.shape[2:], *geometry)
@@ -184,16 +187,17 @@ def input_gradient(
 
 
 def weight_gradient(
-    dy: np.ndarray,
-    x: np.ndarray,
+    dy: Array,
+    x: Array,
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
     groups: int,
+    *,
+    dbias: Array | None = None,
     algorithm: str | None = None,
-    dbias: np.ndarray | None = None,
-) -> np.ndarray:
+) -> Array:
     """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x.
 
     `dbias` (O), if given, is written: the sum of dy over pictures and pixels, which most algorithms have on the way.

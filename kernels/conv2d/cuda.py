@@ -20,9 +20,10 @@ from ..cuda import array_module, capability, launch
 from ..cuda.precision import allow_tf32
 from ..cuda.shapes import real
 from ..cuda.tiling import EXACT, EXACT_DOUBLE, TENSOR_CORES, Tile, cut, ring_bytes
-from ..geometry import Pair, output_size
+from ..geometry import output_size
 from ..matmul.cuda import sum_parts
 from ..reduction.cuda import sum_middle
+from ..types import Array, Pair, Shape
 from . import depthwise_cuda as depthwise
 from . import im2col_cuda as im2col
 from .transpose_cuda import channels_last, transpose, transposed_weight
@@ -51,16 +52,29 @@ def _algorithm(asked: str | None, dtype: np.dtype, weight_shape: tuple, groups: 
 
 
 def forward(
-    x,
-    weight,
-    bias,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
     groups: int,
+    *,
+    scale: Array | None = None,
+    relu: bool = False,
     algorithm: str | None = None,
-):
-    """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None."""
+) -> Array:
+    """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None.
+
+    A `scale` (O) multiplies the weights, of which there are fewer than outputs.
+    """
+    if scale is not None:
+        weight = weight * scale[:, None, None, None]
+    y = _forward(x, weight, bias, stride, padding, dilation, groups, algorithm)
+    return array_module(y).maximum(y, 0, out=y) if relu else y
+
+
+def _forward(x, weight, bias, stride: Pair, padding: Pair, dilation: Pair, groups: int, algorithm: str | None) -> Array:
     algorithm = _algorithm(algorithm, x.dtype, weight.shape, groups)
     if bias is not None:
         bias = array_module(x).ascontiguousarray(bias)
@@ -79,15 +93,16 @@ def forward(
 
 
 def input_gradient(
-    dy,
-    weight,
-    input_shape: tuple,
+    dy: Array,
+    weight: Array,
+    input_shape: Shape,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
     groups: int,
+    *,
     algorithm: str | None = None,
-):
+) -> Array:
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
     algorithm = _algorithm(algorithm, dy.dtype, weight.shape, groups)
     if algorithm == "depthwise":
@@ -105,16 +120,17 @@ def input_gradient(
 
 
 def weight_gradient(
-    dy,
-    x,
+    dy: Array,
+    x: Array,
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
     groups: int,
+    *,
+    dbias: Array | None = None,
     algorithm: str | None = None,
-    dbias=None,
-):
+) -> Array:
     """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x; `dbias` (O), if given, is written."""
     if dbias is not None:
         dbias[...] = sum_middle(channels_last(dy).reshape(1, -1, dy.shape[1]))[0]

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import GRID_Y, check_image, real
-from ..geometry import Pair, output_size
+from ..geometry import output_size
+from ..types import Pair
 from .transpose_cuda import channels_last, transpose
 
 # Output pixels that a block of 8 warps sums for the weights' gradient: a warp 128, enough to outweigh its start.

@@ -15,8 +15,9 @@ import numpy as np
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import real
-from ..geometry import Pair, output_size
+from ..geometry import output_size
 from ..matmul.cuda import matmul
+from ..types import Pair
 
 
 def forward(x, weight, bias, stride: Pair, padding: Pair, dilation: Pair, groups: int):

@@ -38,7 +38,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..geometry import Pair, output_size
+from ..geometry import output_size
+from ..types import Array, Pair, Shape
 
 
 def im2col(x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> np.ndarray:
@@ -76,16 +77,17 @@ def col2im(
 
 
 def forward(
-    x: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
     groups: int,
-    scale: np.ndarray | None = None,
+    *,
+    scale: Array | None = None,
     relu: bool = False,
-) -> np.ndarray:
+) -> Array:
     """y (N, O, OH, OW): every output pixel is a window's inner product with the weights, plus `bias` (O).
 
     With a `scale` (O) the product is multiplied by it before, with `relu` max(y, 0) is returned.
@@ -105,14 +107,8 @@ def forward(
 
 
 def input_gradient(
-    dy: np.ndarray,
-    weight: np.ndarray,
-    input_shape: tuple,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-) -> np.ndarray:
+    dy: Array, weight: Array, input_shape: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
     """dx (N, C, H, W) from dy (N, O, OH, OW): back through the product, then back through im2col."""
     batch, out_channels, out_h, out_w = dy.shape
     _, group_in, kernel_h, kernel_w = weight.shape
@@ -123,16 +119,16 @@ def input_gradient(
 
 
 def weight_gradient(
-    dy: np.ndarray,
-    x: np.ndarray,
+    dy: Array,
+    x: Array,
     kernel_size: Pair,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
     groups: int,
     *,
-    dbias: np.ndarray | None = None,
-) -> np.ndarray:
+    dbias: Array | None = None,
+) -> Array:
     """dweight (O, C // groups, KH, KW): every weight is summed over all the windows it was used in.
 
     `dbias` (O), if given, is written: a bias was added to every pixel of its channel.

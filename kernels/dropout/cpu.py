@@ -9,9 +9,10 @@ from numba import prange
 
 from ..cpu.jit import jit
 from ..philox.cpu import random_bits
+from ..types import Array, Scalar
 
 
-def forward(x: np.ndarray, p: float, seed: int, offset: int) -> np.ndarray:
+def forward(x: Array, p: float, seed: Scalar, offset: int) -> Array:
     """Zero each element with probability p and scale the others by 1 / (1 - p), by the Philox words of
     (seed, offset) in C order of x's shape. See reference.py; the mask is the same bit for bit."""
     words = random_bits(x.size, seed, offset)

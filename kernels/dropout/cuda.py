@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -11,12 +10,13 @@ from ..cuda import array_module, launch
 from ..cuda.shapes import THREADS, real
 from ..geometry import is_channels_last
 from ..philox.cuda import stream
+from ..types import Array, Scalar
 
 FILE = "dropout/dropout.cu"
 MOST_IMAGES = 65535  # blocks along the grid's second axis, CUDA's limit; the kernel loops over the rest
 
 
-def forward(x: Any, p: float, seed: Any, offset: int) -> Any:
+def forward(x: Array, p: float, seed: Scalar, offset: int) -> Array:
     """Zero each element with probability p and scale the others by 1 / (1 - p); see reference.py.
 
     seed: as `philox.cuda.stream` takes it. A channels-last x gives a channels-last y; the mask goes by the shape.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..philox.reference import random_bits
+from ..types import Array, Scalar
 
 
-def forward(x: np.ndarray, p: float, seed: int, offset: int) -> np.ndarray:
+def forward(x: Array, p: float, seed: Scalar, offset: int) -> Array:
     """Zero each element with probability p and scale the others by 1 / (1 - p).
 
     Element i of x, counted in C order of its shape, is kept where the i-th Philox uniform (24 bits) is at

@@ -7,12 +7,13 @@ from numba import prange
 
 from ..cpu.jit import jit, team
 from ..cpu.relayout import in_order_of
+from ..types import Array
 
 NANOSECONDS = 0.3  # an element takes one thread
 SMALL = 1 << 14  # elements that NumPy is done with before a kernel has been called: 1 us for 2,000
 
 
-def relu(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+def relu(x: Array, out: Array | None = None) -> Array:
     """max(x, 0), written into `out` if given (dense, and x itself if you like); NaN stays NaN."""
     if x.size <= SMALL:
         return np.maximum(x, x.dtype.type(0), out=out)
@@ -21,7 +22,7 @@ def relu(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     return y
 
 
-def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+def relu_backward(dy: Array, y: Array) -> Array:
     """dy where y = relu(x) is positive or NaN, else 0: the derivative at 0 is taken as 0."""
     dx = np.empty_like(y)
     kernel = team(_relu_backward, NANOSECONDS * y.size)
@@ -29,7 +30,7 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     return dx
 
 
-def add(x: np.ndarray, y: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+def add(x: Array, y: Array, out: Array | None = None) -> Array:
     """x + y, of one shape and dtype, written into `out` if given (dense, and x itself if you like).
 
     Otherwise the sum lies in memory as x does.

@@ -6,12 +6,13 @@ import numpy as np
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import THREADS, real
+from ..types import Array
 
 # Blocks at most: 16 for each multiprocessor of an H200. From there on a thread takes several packs.
 _BLOCKS = 16 * 132
 
 
-def relu(x, out=None):
+def relu(x: Array, out: Array | None = None) -> Array:
     """max(x, 0), written into `out` if given (dense, and x itself if you like); NaN stays NaN."""
     xp = array_module(x)
     if x.dtype.kind != "f":
@@ -19,7 +20,7 @@ def relu(x, out=None):
     return _map("relu", xp.empty_like(x) if out is None else out, x)
 
 
-def relu_backward(dy, y):
+def relu_backward(dy: Array, y: Array) -> Array:
     """dy where y = relu(x) is positive or NaN, else 0: the derivative at 0 is taken as 0."""
     xp = array_module(y)
     if y.dtype.kind != "f":
@@ -27,7 +28,7 @@ def relu_backward(dy, y):
     return _map("relu_backward", xp.empty_like(y), dy, y)
 
 
-def add(x, y, out=None):
+def add(x: Array, y: Array, out: Array | None = None) -> Array:
     """x + y, of one shape and dtype, written into `out` if given (dense, and x itself if you like).
 
     Otherwise the sum lies in memory as x does.
@@ -38,7 +39,7 @@ def add(x, y, out=None):
     return _map("add", xp.empty_like(x) if out is None else out, x, y)
 
 
-def erf(x):
+def erf(x: Array) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
     return _map("erf", array_module(x).empty_like(x), x)
 

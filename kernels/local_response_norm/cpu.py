@@ -7,12 +7,13 @@ from numba import prange
 
 from ..cpu.jit import REASSOCIATE, jit
 from ..geometry import planes
+from ..types import Array
 
 # Positions of a strip: vectors long enough, and 100 channels of it fit in the second-level cache.
 _STRIP = 256
 
 
-def forward(x: np.ndarray, size: int, alpha: float, beta: float, k: float) -> tuple[np.ndarray, np.ndarray]:
+def forward(x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
     """y = x scale^-beta and scale, of x's shape (N, C, ...); see reference.py."""
     x = np.ascontiguousarray(x)
     y, scale = np.empty_like(x), np.empty_like(x)
@@ -21,7 +22,7 @@ def forward(x: np.ndarray, size: int, alpha: float, beta: float, k: float) -> tu
     return y, scale
 
 
-def backward(dy: np.ndarray, x: np.ndarray, scale: np.ndarray, size: int, alpha: float, beta: float) -> np.ndarray:
+def backward(dy: Array, x: Array, scale: Array, size: int, alpha: float, beta: float) -> Array:
     """dx of x's shape (N, C, ...); see reference.py."""
     dy, x, scale = (np.ascontiguousarray(array) for array in (dy, x, scale))
     dx = np.empty_like(x)

@@ -7,9 +7,10 @@ import math
 from ..cuda import array_module, launch
 from ..cuda.shapes import integers, real, tiles
 from ..geometry import channels_to_end, channels_to_second
+from ..types import Array
 
 
-def forward(x, size: int, alpha: float, beta: float, k: float):
+def forward(x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
     """y = x scale^-beta and scale, of x's shape (N, C, ...); see reference.py. Both lie in memory as x does."""
     xp = array_module(x)
     last, x = _arranged(x)
@@ -19,7 +20,7 @@ def forward(x, size: int, alpha: float, beta: float, k: float):
     return _shaped(y, last), _shaped(scale, last)
 
 
-def backward(dy, x, scale, size: int, alpha: float, beta: float):
+def backward(dy: Array, x: Array, scale: Array, size: int, alpha: float, beta: float) -> Array:
     """dx of x's shape (N, C, ...); see reference.py. It lies in memory as x does."""
     xp = array_module(x)
     last, x = _arranged(x)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..types import Array
 
-def forward(x: np.ndarray, size: int, alpha: float, beta: float, k: float) -> tuple[np.ndarray, np.ndarray]:
+
+def forward(x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
     """Divide each element of x (N, C, ...) by a power of the energy in `size` channels around its own.
 
     y = x scale^-beta with scale = k + alpha / size (sum of x^2 over the window); a window reaches size // 2
@@ -20,7 +22,7 @@ def forward(x: np.ndarray, size: int, alpha: float, beta: float, k: float) -> tu
         return x * scale**-beta, scale
 
 
-def backward(dy: np.ndarray, x: np.ndarray, scale: np.ndarray, size: int, alpha: float, beta: float) -> np.ndarray:
+def backward(dy: Array, x: Array, scale: Array, size: int, alpha: float, beta: float) -> Array:
     """dx = dy scale^-beta - 2 alpha beta / size x (sum of dy x scale^(-beta-1) over the windows that hold x).
 
     Those are the windows of the channels from (size - 1) // 2 down to size // 2 up: the forward's, mirrored.

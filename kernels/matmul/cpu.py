@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 
 from ..cpu.jit import REASSOCIATE, get_num_threads, jit, single_threaded_numpy
+from ..types import Array
 from . import skinny
 
 # Multiplications from which it pays to share a product: half a millisecond of work.
@@ -36,7 +37,7 @@ UNPACKED = 1_000_000
 FEW = 100_000
 
 
-def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def matmul(a: Array, b: Array) -> Array:
     """a b: sums of products along the last dimension of `a`; those before the last two are broadcast."""
     columns = b.shape[-1] if b.ndim > 1 else 1
     if a.size * columns <= FEW and a.ndim == b.ndim == 2 and a.flags.carray and b.T.flags.carray and a.dtype == b.dtype:

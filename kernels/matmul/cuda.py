@@ -14,9 +14,10 @@ from ..cuda import array_module, capability, launch
 from ..cuda.precision import allow_tf32
 from ..cuda.shapes import real
 from ..cuda.tiling import EXACT, EXACT_DOUBLE, PARTS_AT_A_TIME, TENSOR_CORES, cut, ring_bytes
+from ..types import Array
 
 
-def matmul(a, b):
+def matmul(a: Array, b: Array) -> Array:
     """a b: sums of products along the last dimension of `a`; those before the last two are broadcast."""
     if b.ndim == 1:
         return matmul(a, b[:, None])[..., 0]
@@ -63,7 +64,7 @@ def matmul(a, b):
     return product
 
 
-def sum_parts(parts, out, bias=None) -> None:
+def sum_parts(parts: Array, out: Array, bias: Array | None = None) -> None:
     """out (batch, ...) = parts (batch, splits, ...) added up along their second axis, plus bias along the last axis."""
     parts = few_parts(parts)
     batch, splits = parts.shape[:2]
@@ -78,7 +79,7 @@ def sum_parts(parts, out, bias=None) -> None:
     )
 
 
-def few_parts(parts):
+def few_parts(parts: Array) -> Array:
     """Parts (batch, splits, ...) as they are, or, if they are many, each PARTS_AT_A_TIME of them added."""
     batch, splits, *shape = parts.shape
     if splits <= PARTS_AT_A_TIME:

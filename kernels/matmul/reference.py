@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from ..types import Array
 
 
-def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def matmul(a: Array, b: Array) -> Array:
     """a b: sums of products along the last dimension of `a`; those before the last two are broadcast."""
     return a @ b

@@ -9,7 +9,8 @@ from numba import prange
 
 from ..cpu.jit import jit, team
 from ..cpu.relayout import channels_last
-from ..geometry import Pair, is_channels_last, output_size
+from ..geometry import is_channels_last, output_size
+from ..types import Array, Pair, Shape
 from .reference import flat_index
 
 __all__ = ["backward", "flat_index", "forward"]
@@ -19,8 +20,8 @@ PLANES, PIXELS, PIXEL = 0.5, 0.2, 10
 
 
 def forward(
-    x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
-) -> tuple[np.ndarray, np.ndarray]:
+    x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> tuple[Array, Array]:
     """Slide a window over x (N, C, H, W) and keep its largest element: y and index (N, C, OH, OW).
 
     See reference.py. Channels-last memory stays channels-last.
@@ -48,14 +49,8 @@ def forward(
 
 
 def backward(
-    dy: np.ndarray,
-    index: np.ndarray,
-    input_shape: tuple[int, ...],
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-) -> np.ndarray:
+    dy: Array, index: Array, input_shape: Shape, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
     """Send each dy (N, C, OH, OW) to the element that won its window; windows that overlap add up.
 
     The result lies in memory as index does.

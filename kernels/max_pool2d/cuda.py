@@ -6,12 +6,15 @@ import numpy as np
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import check_image, integers, real, tiles, vector
-from ..geometry import Pair, is_channels_last, output_size
+from ..geometry import is_channels_last, output_size
+from ..types import Array, Pair, Shape
 
 _FILE = "max_pool2d/max_pool2d.cu"
 
 
-def forward(x, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool):
+def forward(
+    x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> tuple[Array, Array]:
     """y and index (N, C, OH, OW), the places of the winners in their windows; see reference.py.
 
     Channels-last memory stays channels-last.
@@ -36,14 +39,8 @@ def forward(x, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, c
 
 
 def backward(
-    dy,
-    index,
-    input_shape: tuple[int, ...],
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-):
+    dy: Array, index: Array, input_shape: Shape, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
     """Send each dy (N, C, OH, OW) to the element that won its window; windows that overlap add up.
 
     The result lies in memory as index does.
@@ -72,13 +69,8 @@ def backward(
 
 
 def flat_index(
-    index,
-    input_shape: tuple[int, ...],
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-):
+    index: Array, input_shape: Shape, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
     """Places in the plane, int64, counted row by row over H * W, from places in the windows."""
     xp = array_module(index)
     n, c, out_h, out_w = index.shape

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..geometry import Pair, output_size
+from ..geometry import output_size
+from ..types import Array, Pair, Shape
 
 
 def forward(
-    x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
-) -> tuple[np.ndarray, np.ndarray]:
+    x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> tuple[Array, Array]:
     """Slide a window over x (N, C, H, W) and keep its largest element.
 
     Returns y (N, C, OH, OW) and index of the same shape: the winner's place in its window, counted row by
@@ -39,14 +40,8 @@ def forward(
 
 
 def backward(
-    dy: np.ndarray,
-    index: np.ndarray,
-    input_shape: tuple[int, ...],
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-) -> np.ndarray:
+    dy: Array, index: Array, input_shape: Shape, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
     """Send each dy (N, C, OH, OW) to the element that won its window; windows that overlap add up."""
     rows, columns = _places(index, kernel_size, stride, padding, dilation)
     # A dilated window can lie in the padding with all its taps; its winner does not exist.
@@ -58,13 +53,8 @@ def backward(
 
 
 def flat_index(
-    index: np.ndarray,
-    input_shape: tuple[int, ...],
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-) -> np.ndarray:
+    index: Array, input_shape: Shape, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
     """Places in the plane, int64, counted row by row over H * W, from places in the windows."""
     rows, columns = _places(index, kernel_size, stride, padding, dilation)
     return rows * input_shape[3] + columns

@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from ..cpu.jit import jit, team
 from ..cpu.relayout import in_order_of
-from .reference import Arrays
+from ..types import Arrays, Scalar
 
 # Fewer elements are not worth handing to a thread; more tasks than threads balance any machine.
 _TASK = 4096
@@ -25,8 +25,8 @@ def sgd(
     parameters: Arrays,
     gradients: Arrays,
     momentum_buffers: Arrays | None,
-    lr: float,
-    momentum: float,
+    lr: Scalar,
+    momentum: Scalar,
     dampening: float,
     weight_decay: float,
     nesterov: bool,
@@ -67,9 +67,9 @@ def adam(
     exp_avgs: Arrays,
     exp_avg_sqs: Arrays,
     max_exp_avg_sqs: Arrays | None,
-    step: int | np.ndarray,
-    lr: float,
-    beta1: float,
+    step: Scalar,
+    lr: Scalar,
+    beta1: Scalar,
     beta2: float,
     eps: float,
     weight_decay: float,

@@ -7,7 +7,7 @@ host, a captured step takes them to the GPU before each replay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..cuda import array_module, launch
 from ..cuda.capture import capturing
 from ..cuda.shapes import THREADS, real
 from ..geometry import is_dense
+from ..types import Array, Arrays, Scalar
 
 FILE = "optimizer/optimizer.cu"
 PIECE = 1024  # elements of a block: 4 a thread
@@ -25,15 +26,14 @@ TABLE = np.dtype(
     [*((role, np.uint64, ARRAYS) for role in ROLES), ("size", np.int64, ARRAYS), ("first_block", np.int32, ARRAYS)]
     + [("count", np.int32), ("unused", np.int32)]  # the struct's size is a multiple of 8
 )
-Arrays = Sequence[Any]
 
 
 def sgd(
     parameters: Arrays,
     gradients: Arrays,
     momentum_buffers: Arrays | None,
-    lr: Any,
-    momentum: Any,
+    lr: Scalar,
+    momentum: Scalar,
     dampening: float,
     weight_decay: float,
     nesterov: bool,
@@ -64,9 +64,9 @@ def adam(
     exp_avgs: Arrays,
     exp_avg_sqs: Arrays,
     max_exp_avg_sqs: Arrays | None,
-    step: Any,
-    lr: Any,
-    beta1: Any,
+    step: Scalar,
+    lr: Scalar,
+    beta1: Scalar,
     beta2: float,
     eps: float,
     weight_decay: float,
@@ -92,7 +92,7 @@ def adam(
     _update("optimizer_adam", parameters, gradients, states, arguments)
 
 
-def norm(gradients: Arrays) -> Any:
+def norm(gradients: Arrays) -> Array:
     """The Euclidean norm of arrays of one dtype as if they were one vector; 0-d, on the GPU."""
     xp, dtype = array_module(gradients[0]), gradients[0].dtype
     defines = (real("norm", gradients[0]),)
@@ -109,7 +109,7 @@ def norm(gradients: Arrays) -> Any:
     return total
 
 
-def clip(gradients: Arrays, max_norm: float, norm: Any) -> None:
+def clip(gradients: Arrays, max_norm: float, norm: Array) -> None:
     """Scale the gradients in place by max_norm / norm where that is less than 1; `norm` as the function gives it."""
     if not gradients:
         return

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-Arrays = Sequence[np.ndarray]
+from ..types import Arrays, Scalar
 
 
 def sgd(
     parameters: Arrays,
     gradients: Arrays,
     momentum_buffers: Arrays | None,
-    lr: float,
-    momentum: float,
+    lr: Scalar,
+    momentum: Scalar,
     dampening: float,
     weight_decay: float,
     nesterov: bool,
@@ -47,9 +45,9 @@ def adam(
     exp_avgs: Arrays,
     exp_avg_sqs: Arrays,
     max_exp_avg_sqs: Arrays | None,
-    step: int | np.ndarray,
-    lr: float,
-    beta1: float,
+    step: Scalar,
+    lr: Scalar,
+    beta1: Scalar,
     beta2: float,
     eps: float,
     weight_decay: float,

@@ -7,6 +7,7 @@ from numba import prange
 from numpy.typing import DTypeLike
 
 from ..cpu.jit import jit
+from ..types import Array, Scalar
 from .reference import KEY_INCREMENTS, MULTIPLIERS, blocks, box_muller
 
 __all__ = ["blocks", "normal", "random_bits", "uniform"]
@@ -22,7 +23,7 @@ _HALF = np.uint64(32)
 _CHUNK = 1024
 
 
-def random_bits(n: int, seed: int, offset: int) -> np.ndarray:
+def random_bits(n: int, seed: Scalar, offset: int) -> Array:
     """n random words, uint32 (n,): word i is output i % 4 of the block with counter offset + i // 4."""
     out = np.empty((-(-n // 4), 4), np.uint32)
     offset %= 2**128
@@ -30,7 +31,7 @@ def random_bits(n: int, seed: int, offset: int) -> np.ndarray:
     return out.reshape(-1)[:n]
 
 
-def uniform(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np.ndarray:
+def uniform(n: int, seed: Scalar, offset: int, dtype: DTypeLike = np.float32) -> Array:
     """n numbers, evenly spread over [0, 1): float32 from 24 bits of one word, float64 from 53 bits of two."""
     if np.dtype(dtype) == np.float32:
         words = random_bits(n, seed, offset)
@@ -43,7 +44,7 @@ def uniform(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np
     return out
 
 
-def normal(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np.ndarray:
+def normal(n: int, seed: Scalar, offset: int, dtype: DTypeLike = np.float32) -> Array:
     """n standard normal numbers."""
     return box_muller(uniform(n + n % 2, seed, offset, dtype))[:n]
 

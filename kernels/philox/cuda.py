@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import THREADS
+from ..types import Array, Scalar
 from .reference import blocks
 
 __all__ = ["advance", "blocks", "normal", "random_bits", "stream", "uniform"]
@@ -20,17 +21,17 @@ __all__ = ["advance", "blocks", "normal", "random_bits", "stream", "uniform"]
 FILE = "philox/philox.cu"
 
 
-def random_bits(n: int, seed: Any, offset: int) -> Any:
+def random_bits(n: int, seed: Scalar, offset: int) -> Array:
     """n random words, uint32 (n,), on the GPU: word i is output i % 4 of the block with counter offset + i // 4."""
     return _draw("philox_bits", n, seed, offset, np.uint32)
 
 
-def uniform(n: int, seed: Any, offset: int, dtype: DTypeLike = np.float32) -> Any:
+def uniform(n: int, seed: Scalar, offset: int, dtype: DTypeLike = np.float32) -> Array:
     """n numbers, evenly spread over [0, 1), on the GPU; see reference.py."""
     return _draw("philox_uniform", n, seed, offset, dtype)
 
 
-def normal(n: int, seed: Any, offset: int, dtype: DTypeLike = np.float32) -> Any:
+def normal(n: int, seed: Scalar, offset: int, dtype: DTypeLike = np.float32) -> Array:
     """n standard normal numbers, on the GPU; see reference.py."""
     return _draw("philox_normal", n, seed, offset, dtype)
 

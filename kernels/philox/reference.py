@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..types import Array, Scalar
+
 ROUNDS = 10
 MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 # What is added to the two key words after each round (the golden ratio and sqrt(3) - 1, as 32-bit fractions).
@@ -26,7 +28,7 @@ def blocks(n: int, dtype: DTypeLike) -> int:
     return -(-words // 4)
 
 
-def random_bits(n: int, seed: int, offset: int) -> np.ndarray:
+def random_bits(n: int, seed: Scalar, offset: int) -> Array:
     """n random words, uint32 (n,): word i is output i % 4 of the block with counter offset + i // 4.
 
     seed: the 64-bit key (taken modulo 2**64). offset: the first 128-bit counter (taken modulo 2**128).
@@ -39,7 +41,7 @@ def random_bits(n: int, seed: int, offset: int) -> np.ndarray:
     return out.reshape(-1)[:n]
 
 
-def uniform(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np.ndarray:
+def uniform(n: int, seed: Scalar, offset: int, dtype: DTypeLike = np.float32) -> Array:
     """n numbers, evenly spread over [0, 1): float32 from 24 bits of one word, float64 from 53 bits of two."""
     if np.dtype(dtype) == np.float32:
         return (random_bits(n, seed, offset) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
@@ -47,7 +49,7 @@ def uniform(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np
     return ((high << np.uint64(32) | low) >> np.uint64(11)) * 2.0**-53
 
 
-def normal(n: int, seed: int, offset: int, dtype: DTypeLike = np.float32) -> np.ndarray:
+def normal(n: int, seed: Scalar, offset: int, dtype: DTypeLike = np.float32) -> Array:
     """n standard normal numbers."""
     return box_muller(uniform(n + n % 2, seed, offset, dtype))[:n]
 

@@ -10,6 +10,7 @@ import numpy as np
 from numba import prange
 
 from ..cpu.jit import REASSOCIATE, jit, team
+from ..types import Array
 
 SMALL = 1 << 10  # elements that NumPy adds before a kernel has been called
 NANOSECONDS = 0.15  # an element takes one thread
@@ -19,7 +20,7 @@ RUN = 32  # rows added in the array's precision
 LINE = 1024  # elements of a line: they vectorise, so that there are 16 and more running sums
 
 
-def sum_middle(a: np.ndarray) -> np.ndarray:
+def sum_middle(a: Array) -> Array:
     """(P, N, Q) summed over N: (P, Q). `a` is contiguous, float32 or float64."""
     p, n, q = a.shape
     if a.size <= SMALL:

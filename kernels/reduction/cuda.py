@@ -8,6 +8,7 @@ import numpy as np
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import THREADS, real
+from ..types import Array
 
 FILE = "reduction/reduction.cu"
 WIDTH = 32  # neighbouring columns of a block: 128 bytes of float32, one line of the cache
@@ -29,7 +30,7 @@ class Cut(NamedTuple):
 STRUCT = np.dtype([(name, np.int32) for name in Cut._fields[:-1]])
 
 
-def sum_middle(a: Any) -> Any:
+def sum_middle(a: Array) -> Array:
     """(P, N, Q) summed over N: (P, Q). `a` is float32 or float64."""
     xp = array_module(a)
     p, n, q = a.shape

@@ -8,17 +8,14 @@ import numpy as np
 from numba import prange
 
 from ..cpu.jit import jit, team
+from ..types import Array
 
 NANOSECONDS = 5  # a logit takes one thread: an exponential
 
 
 def forward(
-    logits: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray | None,
-    ignore_index: int,
-    label_smoothing: float,
-) -> tuple[np.ndarray, np.ndarray]:
+    logits: Array, target: Array, weight: Array | None, ignore_index: int, label_smoothing: float
+) -> tuple[Array, Array]:
     """losses (N,) and log_probabilities (N, C) from logits (N, C) and target int64 (N,); see reference.py."""
     n, classes = logits.shape
     losses = np.empty(n, logits.dtype)
@@ -36,13 +33,13 @@ def forward(
 
 
 def backward(
-    dlosses: np.ndarray,
-    log_probabilities: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray | None,
+    dlosses: Array,
+    log_probabilities: Array,
+    target: Array,
+    weight: Array | None,
     ignore_index: int,
     label_smoothing: float,
-) -> np.ndarray:
+) -> Array:
     """dlogits (N, C) from dlosses (N,); see reference.py."""
     dlogits = np.empty_like(log_probabilities)
     team(_backward, NANOSECONDS * dlogits.size)(

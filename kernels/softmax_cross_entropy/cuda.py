@@ -8,6 +8,7 @@ import numpy as np
 
 from ..cuda import array_module, launch
 from ..cuda.shapes import THREADS, power_of_two, real
+from ..types import Array
 
 FILE = "softmax_cross_entropy/softmax_cross_entropy.cu"
 WARP_CLASSES = 1024  # up to here a warp takes a row: 32 classes a thread; beyond, a block
@@ -16,7 +17,9 @@ ROWS, BLOCKS = 4096, 512  # a mean: losses of a block at least (16 a thread), an
 _out_of_range: dict[int, Any] = {}  # by device
 
 
-def forward(logits: Any, target: Any, weight: Any | None, ignore_index: int, label_smoothing: float) -> tuple[Any, Any]:
+def forward(
+    logits: Array, target: Array, weight: Array | None, ignore_index: int, label_smoothing: float
+) -> tuple[Array, Array]:
     """losses (N,) and log_probabilities (N, C) from logits (N, C) and target int64 (N,); see reference.py.
 
     A target out of range gives NaN and is counted in `out_of_range`.
@@ -36,13 +39,13 @@ def forward(logits: Any, target: Any, weight: Any | None, ignore_index: int, lab
 
 
 def backward(
-    dlosses: Any,
-    log_probabilities: Any,
-    target: Any,
-    weight: Any | None,
+    dlosses: Array,
+    log_probabilities: Array,
+    target: Array,
+    weight: Array | None,
     ignore_index: int,
     label_smoothing: float,
-) -> Any:
+) -> Array:
     """dlogits (N, C) from dlosses (N,), which may be one number broadcast; see reference.py."""
     xp = array_module(log_probabilities)
     same = dlosses.size > 0 and dlosses.strides == (0,)
@@ -58,7 +61,7 @@ def backward(
     return dlogits
 
 
-def mean(losses: Any, target: Any, weight: Any | None, classes: int, ignore_index: int) -> tuple[Any, Any]:
+def mean(losses: Array, target: Array, weight: Array | None, classes: int, ignore_index: int) -> tuple[Array, Array]:
     """The mean of the losses (N,) as cross-entropy has it, and what their sum was divided by; both 0-d, on the GPU.
 
     The divisor is the number of targets that are not `ignore_index`, or the sum of their classes' weights.
@@ -87,7 +90,7 @@ def mean(losses: Any, target: Any, weight: Any | None, classes: int, ignore_inde
     return result, divisor
 
 
-def out_of_range(array: Any) -> Any:
+def out_of_range(array: Array) -> Array:
     """How many targets out of range the losses on the array's device have met: int32 (1,), on that device.
 
     Reading it waits for the device, so it is for when the program waits anyway; whoever reads it sets it to 0.

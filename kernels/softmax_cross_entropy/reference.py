@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..types import Array
+
 
 def forward(
-    logits: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray | None,
-    ignore_index: int,
-    label_smoothing: float,
-) -> tuple[np.ndarray, np.ndarray]:
+    logits: Array, target: Array, weight: Array | None, ignore_index: int, label_smoothing: float
+) -> tuple[Array, Array]:
     """The loss of each row, and the log-probabilities that the backward needs.
 
     logits (N, C); target int64 (N,), each in [0, C) or equal to ignore_index (not checked here);
@@ -36,13 +34,13 @@ def forward(
 
 
 def backward(
-    dlosses: np.ndarray,
-    log_probabilities: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray | None,
+    dlosses: Array,
+    log_probabilities: Array,
+    target: Array,
+    weight: Array | None,
     ignore_index: int,
     label_smoothing: float,
-) -> np.ndarray:
+) -> Array:
     """dlogits (N, C) from dlosses (N,).
 
     With q the smoothed and weighted target, loss = -sum_c q[c] log p[c], so that

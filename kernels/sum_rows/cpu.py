@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..types import Array
 from . import reference
 
 
-def sum_rows(rows: np.ndarray, positions: np.ndarray, count: int) -> np.ndarray:
+def sum_rows(rows: Array, positions: Array, count: int) -> Array:
     """Reading rows is a product with a matrix of a single 1 in each row; this is that with its transpose.
 
     NumPy's add.at takes twenty times as long, except in one dimension.

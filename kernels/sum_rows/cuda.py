@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..cuda import array_module, launch
+from ..types import Array
 
 THREADS = 256
 SCANNED = 1 << 22  # positions that all blocks together look at, at most; beyond that sorting them is quicker
@@ -16,7 +17,7 @@ DEFINES = {  # the kernel's types of an element and of a sum
 }
 
 
-def sum_rows(rows, positions, count: int):
+def sum_rows(rows: Array, positions: Array, count: int) -> Array:
     """Every sum is added up in the same order in each run; many positions are sorted first, few are not."""
     if rows.dtype.char not in DEFINES:
         return sum_rows(rows.astype(np.int64), positions, count).astype(rows.dtype)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from minigrad.autograd import no_grad
 from minigrad.dtypes import float32, float64
-from minigrad.kernels import implementation
+from minigrad.kernels import implementation_on_gpu
 from minigrad.ops.creation import tensor
 from minigrad.ops.joining import cat
 from minigrad.tensor import Tensor, from_array
@@ -41,7 +41,7 @@ def get_total_norm(
         return tensor(0.0)
     if norm_type == 2 and _fit_one_kernel(tensors):
         arrays = [t.array for t in tensors]
-        total = from_array(implementation("optimizer", arrays[0]).norm(arrays))
+        total = from_array(implementation_on_gpu("optimizer").norm(arrays))
     else:
         norms = cat([t.norm(norm_type).reshape(1).to(tensors[0].device) for t in tensors])
         total = norms.norm(norm_type)
@@ -81,7 +81,7 @@ def clip_grads_with_norm_(
     gradients = _gradients(parameters)
     if _fit_one_kernel([*gradients, total_norm]):
         arrays = [gradient.array for gradient in gradients]
-        implementation("optimizer", total_norm.array).clip(arrays, float(max_norm), total_norm.array)
+        implementation_on_gpu("optimizer").clip(arrays, float(max_norm), total_norm.array)
         for gradient in gradients:
             gradient._bump_version()
         return

@@ -109,7 +109,7 @@ class Normalized(Forthcoming):
         if isinstance(x, Convolved) and not residual:
             return x.normalized(mean, scale, bias, relu)
         kernel = implementation("batch_norm", x.array)
-        return kernel.normalize(x.array, None, bias, mean, scale, *[other.array for other in residual], relu=relu)
+        return kernel.normalize(x.array, None, bias, mean, scale, residual[0].array if residual else None, relu)
 
     def add_residual(self, residual: Tensor) -> None:
         """Let this be the sum with `residual`, still waiting."""

@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.autograd import Function, FusedFunction
 from minigrad.device import array_module
 from minigrad.dtypes import int64, uint8
-from minigrad.kernels import assertions, implementation
+from minigrad.kernels import assertions, implementation, implementation_on_gpu
 from minigrad.ops.activation import log1p_exp, log_softmax
 from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor, in_float32
 from minigrad.ops.elementwise import clamp
@@ -40,7 +40,7 @@ class SoftmaxCrossEntropy(FusedFunction):
         kernel = implementation("softmax_cross_entropy", logits.array)
         if not isinstance(logits.array, np.ndarray):
             # The kernel reads the labels anyway, so it counts those that are no class.
-            counter = kernel.out_of_range(logits.array)
+            counter = implementation_on_gpu("softmax_cross_entropy").out_of_range(logits.array)
             assertions.watch(counter, IndexError, "cross_entropy: Target is out of bounds.")
         arguments = target.array, None if weight is None else weight.array, ignore_index, label_smoothing
         losses, log_probabilities = kernel.forward(logits.array, *arguments)
@@ -50,7 +50,8 @@ class SoftmaxCrossEntropy(FusedFunction):
             ctx.divisor = 1
             return from_array(losses)
         if reduction == "mean" and not isinstance(losses, np.ndarray):
-            mean, ctx.divisor = kernel.mean(losses, *arguments[:2], logits.shape[1], ignore_index)
+            kernel_on_gpu = implementation_on_gpu("softmax_cross_entropy")
+            mean, ctx.divisor = kernel_on_gpu.mean(losses, *arguments[:2], logits.shape[1], ignore_index)
             return from_array(mean)
         ctx.divisor = _divisor(target, weight, ignore_index, losses.dtype) if reduction == "mean" else 1
         return from_array(sum_array(losses, (0,)) / ctx.divisor)

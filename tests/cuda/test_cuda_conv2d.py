@@ -72,10 +72,10 @@ def rounded_normal(shape):
 def on_device(xp, layer, operands, algorithm):
     """y, dx, dweight and dbias, fetched."""
     x, weight, bias, dy = map(xp.asarray, operands)
-    y = cuda.forward(x, weight, bias, *layer.geometry, algorithm)
-    dx = cuda.input_gradient(dy, weight, x.shape, *layer.geometry, algorithm)
+    y = cuda.forward(x, weight, bias, *layer.geometry, algorithm=algorithm)
+    dx = cuda.input_gradient(dy, weight, x.shape, *layer.geometry, algorithm=algorithm)
     dbias = xp.empty(bias.shape, bias.dtype)
-    dweight = cuda.weight_gradient(dy, x, layer.kernel, *layer.geometry, algorithm, dbias)
+    dweight = cuda.weight_gradient(dy, x, layer.kernel, *layer.geometry, algorithm=algorithm, dbias=dbias)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous and dx.transpose(0, 2, 3, 1).flags.c_contiguous
     assert dweight.flags.c_contiguous
     return y.get(), dx.get(), dweight.get(), dbias.get()
@@ -139,6 +139,22 @@ def test_float64_is_exact_and_its_gradients_are_adjoints(xp, layer, algorithm):
     inner = np.vdot(y - bias[:, None, None], dy)
     scale = np.linalg.norm(y) * np.linalg.norm(dy) + 1
     assert abs(inner - np.vdot(x, dx)) < 1e-12 * scale and abs(inner - np.vdot(weight, dweight)) < 1e-12 * scale
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("with_scale", [False, True])
+@pytest.mark.parametrize(
+    "layer", [plain(2, 3, 5), plain(4, 1, 1), plain(batch=0)], ids=["groups", "depthwise", "empty"]
+)
+def test_scale_and_relu_follow(xp, layer, with_scale, relu, with_bias):
+    x, weight, bias, _ = layer.operands(integers, np.float64)
+    bias, scale = bias if with_bias else None, integers(len(weight)).astype(np.float64) if with_scale else None
+    on_gpu = [None if array is None else xp.asarray(array) for array in (x, weight, bias, scale)]
+    got = cuda.forward(*on_gpu[:3], *layer.geometry, scale=on_gpu[3], relu=relu)
+    expected = reference.forward(x, weight, bias, *layer.geometry, scale=scale, relu=relu)
+    np.testing.assert_array_equal(got.get(), expected)
+    np.testing.assert_array_equal(on_gpu[1].get(), weight)
 
 
 @pytest.mark.parametrize("channels", [(8, 8), (5, 7)], ids=["16_bytes", "4_bytes"])
@@ -225,11 +241,11 @@ def test_operands_of_any_strides(xp, algorithm):
         yield xp.asarray(flat)[1:].reshape(*(array.shape[i] for i in (0, 2, 3, 1))).transpose(0, 3, 1, 2)
 
     for x_, weight_, dy_ in zip(variants(x), variants(weight), variants(dy), strict=True):
-        got = cuda.forward(x_, weight_, xp.asarray(np.repeat(bias, 2))[::2], *layer.geometry, algorithm)
+        got = cuda.forward(x_, weight_, xp.asarray(np.repeat(bias, 2))[::2], *layer.geometry, algorithm=algorithm)
         np.testing.assert_array_equal(got.get(), y)
-        got = cuda.input_gradient(dy_, weight_, x.shape, *layer.geometry, algorithm)
+        got = cuda.input_gradient(dy_, weight_, x.shape, *layer.geometry, algorithm=algorithm)
         np.testing.assert_array_equal(got.get(), dx)
-        got = cuda.weight_gradient(dy_, x_, layer.kernel, *layer.geometry, algorithm)
+        got = cuda.weight_gradient(dy_, x_, layer.kernel, *layer.geometry, algorithm=algorithm)
         np.testing.assert_array_equal(got.get(), dweight)
 
 
@@ -237,9 +253,9 @@ def test_operands_of_any_strides(xp, algorithm):
 def test_empty_batch(xp, algorithm):
     layer = plain(batch=0)
     x, weight, _, dy = (xp.zeros(o.shape, o.dtype) for o in plain(batch=1).operands(integers))
-    assert cuda.forward(x[:0], weight, None, *layer.geometry, algorithm).shape == (0, *dy.shape[1:])
-    assert cuda.input_gradient(dy[:0], weight, x[:0].shape, *layer.geometry, algorithm).shape == x[:0].shape
-    dweight = cuda.weight_gradient(dy[:0], x[:0], layer.kernel, *layer.geometry, algorithm)
+    assert cuda.forward(x[:0], weight, None, *layer.geometry, algorithm=algorithm).shape == (0, *dy.shape[1:])
+    assert cuda.input_gradient(dy[:0], weight, x[:0].shape, *layer.geometry, algorithm=algorithm).shape == x[:0].shape
+    dweight = cuda.weight_gradient(dy[:0], x[:0], layer.kernel, *layer.geometry, algorithm=algorithm)
     np.testing.assert_array_equal(dweight.get(), np.zeros(weight.shape))
 
 
@@ -250,7 +266,7 @@ def test_nan_and_inf_pass_through_rounding(xp):
     weight[2, 2] = np.inf
     with np.errstate(invalid="ignore"):
         want = reference.forward(x, weight, bias, *layer.geometry)
-    got = cuda.forward(*map(xp.asarray, (x, weight, bias)), *layer.geometry, "tensor_cores")
+    got = cuda.forward(*map(xp.asarray, (x, weight, bias)), *layer.geometry, algorithm="tensor_cores")
     np.testing.assert_array_equal(got.get(), want)
 
 
@@ -274,7 +290,7 @@ def test_algorithm_that_does_not_fit_is_refused(xp):
     with pytest.raises(
         ValueError, match="algorithm='tensor_cores' does not compute float64 here; use one of exact, im2col"
     ):
-        cuda.forward(x, xp.zeros((3, 2, 1, 1), np.float64), None, (1, 1), (0, 0), (1, 1), 1, "tensor_cores")
+        cuda.forward(x, xp.zeros((3, 2, 1, 1), np.float64), None, (1, 1), (0, 0), (1, 1), 1, algorithm="tensor_cores")
 
 
 @settings(max_examples=100, deadline=None)

@@ -223,11 +223,14 @@ def test_what_follows(case, algorithm, has_bias, scales, relu):
         algorithm = "im2col"
     scale = np.random.default_rng(1).standard_normal(len(case.weight)).astype(case.x.dtype) if scales else None
     arguments = case.x, case.weight, case.bias if has_bias else None, *case.geometry
-    y = cpu.forward(*arguments, algorithm, scale, relu)
+    y = cpu.forward(*arguments, algorithm=algorithm, scale=scale, relu=relu)
     exact = (a.astype(np.float64) if isinstance(a, np.ndarray) else a for a in arguments)
-    assert_close(y, reference.forward(*exact, scale, relu), TOLERANCE[case.x.dtype.type])
+    assert_close(y, reference.forward(*exact, scale=scale, relu=relu), TOLERANCE[case.x.dtype.type])
     case.x[:] = np.nan
-    y, expected = cpu.forward(*arguments, algorithm, scale, relu), reference.forward(*arguments, scale, relu)
+    y, expected = (
+        cpu.forward(*arguments, algorithm=algorithm, scale=scale, relu=relu),
+        reference.forward(*arguments, scale=scale, relu=relu),
+    )
     assert np.isnan(y[np.isnan(expected)]).all()
 
 
@@ -239,11 +242,11 @@ def test_skinny(case, last, lay):
     case.weight = lay(np.resize(case.weight, (len(case.weight), case.x.shape[1], *case.kernel_size)))
     if last:
         case.x = channels_last(case.x)
-    y = cpu.forward(case.x, case.weight, case.bias, *case.geometry, "skinny")
+    y = cpu.forward(case.x, case.weight, case.bias, *case.geometry, algorithm="skinny")
     assert y.dtype == case.x.dtype
     assert_close(y, reference.forward(case.x, case.weight, case.bias, *case.geometry), TOLERANCE[case.x.dtype.type])
     with pytest.raises(ValueError, match="algorithm='skinny' does not compute .*'im2col', 'direct'"):
-        cpu.input_gradient(y, case.weight, case.x.shape, *case.geometry, "skinny")
+        cpu.input_gradient(y, case.weight, case.x.shape, *case.geometry, algorithm="skinny")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 4)])
@@ -251,7 +254,7 @@ def test_skinny_does_not_depend_on_the_number_of_threads(size):
     case = make_case(1, 300, 77, size, (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
     expected = reference.forward(case.x, case.weight, None, *case.geometry)
     assert_close(cpu.forward(case.x, case.weight, None, *case.geometry), expected, 1e-5)
-    assert_same_on_one_thread(lambda: [cpu.forward(case.x, case.weight, case.bias, *case.geometry, "skinny")])
+    assert_same_on_one_thread(lambda: [cpu.forward(case.x, case.weight, case.bias, *case.geometry, algorithm="skinny")])
 
 
 @settings(max_examples=30, deadline=None)
@@ -322,7 +325,7 @@ def test_algorithm_for_few_pixels():
 def test_algorithm_that_does_not_fit_is_refused():
     case = make_case(1, 4, 4, (8, 8), (3, 3), (2, 2), (1, 1), (1, 1), 1, np.float32)
     with pytest.raises(ValueError, match="algorithm='winograd' does not compute .*; use 'skinny', 'im2col', 'direct'"):
-        cpu.forward(case.x, case.weight, None, *case.geometry, "winograd")
+        cpu.forward(case.x, case.weight, None, *case.geometry, algorithm="winograd")
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
@@ -353,15 +356,15 @@ def test_winograd_of_many_channels_in_blocks(channels, out_channels):
     one = (1, 1)
     pairs = [
         (
-            cpu.forward(x, weight, None, one, one, one, 1, "winograd"),
+            cpu.forward(x, weight, None, one, one, one, 1, algorithm="winograd"),
             reference.forward(x64, weight64, None, one, one, one, 1),
         ),
         (
-            cpu.input_gradient(dy, weight, x.shape, one, one, one, 1, "winograd"),
+            cpu.input_gradient(dy, weight, x.shape, one, one, one, 1, algorithm="winograd"),
             reference.input_gradient(dy64, weight64, x.shape, one, one, one, 1),
         ),
         (
-            cpu.weight_gradient(dy, x, (3, 3), one, one, one, 1, "winograd"),
+            cpu.weight_gradient(dy, x, (3, 3), one, one, one, 1, algorithm="winograd"),
             reference.weight_gradient(dy64, x64, (3, 3), one, one, one, 1),
         ),
     ]
