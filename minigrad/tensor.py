@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from minigrad import storage
 from minigrad.device import device, device_of, on_host
 
 
@@ -121,7 +122,7 @@ class Tensor:
 
     def data_ptr(self) -> int:
         """The address of the first element."""
-        return self.array.__array_interface__["data"][0] if isinstance(self.array, np.ndarray) else self.array.data.ptr
+        return storage.address(self.array)
 
     def is_floating_point(self) -> bool:
         """True for float16, float32 and float64."""
@@ -304,7 +305,9 @@ class Tensor:
             raise RuntimeError("only leaf tensors (created explicitly by the user) support deepcopy; detach() first")
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
-        copied._hold(self.array.copy(order="K"))
+        copied._hold(storage.deepcopy(self.array, memo))
+        # Views of one memory count its writes together.
+        copied._version = memo.setdefault(id(self._version), copied._version)
         copied._requires_grad = self._requires_grad
         copied._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
         return copied

@@ -89,10 +89,6 @@ SAMPLES: dict[str, tuple[Callable[[Any, tuple, dict], bool], str]] = {
         lambda input, args, kwargs: INTEGER(input, args, kwargs) and bool((input < 0).any()),
         "integers to negative integer powers, of which nearly all are cut off to 0",
     ),
-    "nn.functional.batch_norm": (
-        lambda input, args, kwargs: input.ndim < 2,
-        "batch normalisation of a tensor without channels",
-    ),
     "nn.functional.layer_norm": (
         lambda input, args, kwargs: input.numel() == 1 and input.dtype == torch.float32,
         "one number minus its own mean: 0, where PyTorch has a rounding error times 1 / sqrt(eps)",

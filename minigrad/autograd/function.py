@@ -13,13 +13,12 @@ from numbers import Number
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.deferred import like, settle
 from minigrad.autograd.grad_mode import enable_grad, ignored_warnings, is_grad_enabled, state
 from minigrad.autograd.observer import observers, observing
 from minigrad.device import array_module
+from minigrad.storage import same_memory
 from minigrad.tensor import Tensor, Version, from_array
 
 Edge = tuple["Node | None", int]  # the node that made a tensor, and which of its outputs the tensor was
@@ -357,7 +356,7 @@ def _callers_stack() -> traceback.StackSummary:
 def _link_view(cls: type[Function], args: tuple, output: Tensor) -> None:
     """Let a view remember its base and how it is taken from it, so that a write into one reaches the other."""
     source = args[0]
-    if not _same_memory(output.array, source.array):
+    if not same_memory(output.array, source.array):
         return  # the arrays did not allow a view: this is a copy
     outer, rest = source._replay, args[1:]
 
@@ -377,16 +376,3 @@ def _share_a_tensor(args: tuple, outputs: tuple) -> bool:
             if argument is output:
                 return True
     return False
-
-
-def _same_memory(a, b) -> bool:
-    """Whether two arrays are views of one."""
-    a, b = _owner(a), _owner(b)
-    return a is b if isinstance(a, np.ndarray) else a.data.ptr == b.data.ptr
-
-
-def _owner(array):
-    """The array at the root of a chain of views; it may itself lie in memory that is not an array's."""
-    while isinstance(array.base, type(array)):
-        array = array.base
-    return array

@@ -73,7 +73,7 @@ def load_state_dict(
         errors.append(f"Missing key(s) in state_dict: {_quoted(missing)}.")
     if strict and unexpected:
         errors.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
-    loads = [(key, place, state_dict[key]) for key, place in places.items() if key in state_dict]
+    loads = [(key, place, _as_now(state_dict[key], place)) for key, place in places.items() if key in state_dict]
     for key, place, value in loads:
         current = place.table[place.name]
         if not isinstance(value, Tensor):
@@ -98,6 +98,13 @@ def load_state_dict(
             else:
                 place.table[place.name] = value
     return IncompatibleKeys(missing, unexpected)
+
+
+def _as_now(value: Any, place: _Place) -> Any:
+    """What a file of PyTorch below 0.4, which had no 0-d tensors, holds as (1,), in the shape of today."""
+    if isinstance(value, Tensor) and value.shape == (1,) and place.table[place.name].shape == ():
+        return value[0]
+    return value
 
 
 def _places(module: Tree) -> Iterator[tuple[str, _Place]]:

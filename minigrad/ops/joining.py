@@ -37,7 +37,7 @@ class Cat(Function):
     @staticmethod
     def forward(ctx, dim, *tensors):
         ctx.dim, ctx.sizes = dim, [tensor.shape[dim] for tensor in tensors]
-        arrays = [tensor.array for tensor in tensors]
+        arrays = [tensor.array for tensor in tensors if tensor.shape[dim]] or [tensors[0].array]
         xp = array_module(arrays[0])
         if dim == 1 and xp is np and all([_channels_last(array) for array in arrays]):
             from minigrad.kernels import cpu  # it imports Numba
@@ -108,11 +108,12 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     for tensor in tensors[1:]:
         if tensor.dtype != dtype:
             dtype = dtypes.promote_types(dtype, tensor.dtype)
-    # An empty vector goes with everything, as in PyTorch: people start loops with it.
-    tensors = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors[:1]
-    first = tensors[0]
+    # An empty vector goes with everything, as in PyTorch: people start loops with it. It gets the shape that fits.
+    first = next((tensor for tensor in tensors if tensor.shape != (0,)), tensors[0])
     dim = dimension("cat", dim, first.ndim)
     expected = (*first.shape[:dim], *first.shape[dim + 1 :])
+    nothing = (*expected[:dim], 0, *expected[dim:])
+    tensors = [tensor.reshape(nothing) if tensor.shape == (0,) else tensor for tensor in tensors]
     for position, tensor in enumerate(tensors):
         if tensor.ndim != first.ndim:
             raise RuntimeError(f"cat: Tensors must have same number of dimensions: got {first.ndim} and {tensor.ndim}")

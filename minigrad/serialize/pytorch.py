@@ -26,6 +26,7 @@ from minigrad.nn.parameter import Parameter
 from minigrad.serialize import pickle_writer, plain_classes, plain_pickle
 from minigrad.serialize.plain_pickle import Global, Skipped
 from minigrad.serialize.safetensors import widen_bfloat16
+from minigrad.storage import address
 from minigrad.tensor import Tensor, from_array
 
 STORAGES: dict[str, np.dtype] = {
@@ -330,7 +331,7 @@ def _share_storages(
 
     Returns ({key: (storage, its length, offset in it)}, the storages as flat arrays).
     """
-    start = {key: array.__array_interface__["data"][0] for key, array in arrays.items()}
+    start = {key: address(array) for key, array in arrays.items()}
 
     def end(key: int) -> int:
         array = arrays[key]

@@ -194,3 +194,17 @@ def test_layouts_and_empty_batches():
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call(mg.zeros(2, 3, 4))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("channels", [0, 1, 5])
+def test_batch_norm_lets_an_empty_vector_through(training, channels):
+    x = mg.zeros(0, requires_grad=True)
+    weight, bias = mg.ones(channels, requires_grad=True), mg.zeros(channels, requires_grad=True)
+    mean, var = mg.zeros(channels), mg.ones(channels)
+    y = mg.nn.functional.batch_norm(x, mean, var, weight, bias, training)
+    assert y.shape == (0,) and y is not x
+    y.sum().backward()
+    assert x.grad.shape == (0,) and weight.grad.tolist() == bias.grad.tolist() == [0] * channels
+    assert mean.tolist() == [0] * channels
+    assert mg.nn.functional.batch_norm(x, None, None, training=training).shape == (0,)

@@ -244,3 +244,22 @@ def test_scalars():
 def test_bad_arguments(call, error, words):
     with pytest.raises(error, match=words):
         call(mg.tensor(X))
+
+
+@pytest.mark.parametrize("shape, dim", [((3,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 3, 4, 5), 1), ((0, 3), 1), ((0,), 0)])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_empty_vector_goes_with_everything_and_has_a_gradient(shape, dim, place):
+    tensors = [mg.randn(shape).requires_grad_() for _ in range(2)]
+    empty = mg.zeros(0, dtype=mg.float64, requires_grad=True)
+    joined = mg.cat([*tensors[:place], empty, *tensors[place:]], dim)
+    assert joined.dtype == mg.float64
+    assert mg.equal(joined, mg.cat(tensors, dim).double())
+    joined.sum().backward()
+    assert empty.grad is not None and empty.grad.shape == (0,)
+    assert all(mg.equal(tensor.grad, mg.ones(shape)) for tensor in tensors)
+
+
+def test_an_empty_vector_leaves_the_layout():
+    images = mg.randn(2, 3, 4, 4).contiguous(memory_format=mg.channels_last)
+    joined = mg.cat([mg.zeros(0), images, images], 1)
+    assert joined.is_contiguous(memory_format=mg.channels_last)
