@@ -1,132 +1,156 @@
-"""The tape of one forward pass, and what two of them tell: which sizes are the batch's, and what is constant."""
+"""A recording of one forward pass: the operations that follow from its inputs, and the lines that called them."""
 
 from __future__ import annotations
 
+import sys
+import weakref
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from minigrad.autograd import no_grad
 from minigrad.autograd.function import Function
 from minigrad.nn.module import Module
 from minigrad.record.observer import ModuleListener, start, stop
+from minigrad.record.records import Source
 from minigrad.tensor import Tensor
 
-OPEN = "batch"
-"""In place of a number that follows the batch's size."""
+if TYPE_CHECKING:
+    from minigrad.onnx.sizes import Size
+
+_PACKAGE = str(Path(__file__).parent.parent)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor that follows from the inputs: which one it is, in the order in which they were made."""
+
+    index: int
+    shape: tuple[int | Size, ...]
+    dtype: Any
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
 
 
 @dataclass(frozen=True)
 class Call:
-    """An operation that ran on something that follows from the input."""
+    """An operation on something that follows from the inputs; such tensors are Values among its arguments."""
 
-    operation: str  # the Function's name, or that of a function without a gradient
+    operation: str  # the name of the Function, or of a function without a gradient
     arguments: tuple
-    results: tuple[Tensor, ...]
-    module: str  # path of the innermost module that was running
+    results: tuple[Value, ...]
+    module: str  # the path of the innermost module that was being called
+    line: Source | None  # the line of the model's code, if that is not minigrad's own
 
     def __str__(self) -> str:
-        return f"{self.operation} in {self.module}" if self.module else self.operation
+        line = f"{self.line}: {self.line.text}" if self.line is not None and self.line.text else self.line
+        places = [f"in {self.module}"] * bool(self.module) + [f"({line})"] * bool(line)
+        return " ".join([self.operation, *places])
 
 
-class Tape(ModuleListener):
-    """Keeps the operations that follow from `inputs`, in order."""
+class Recording(ModuleListener):
+    """Keeps the operations that follow from `inputs`, in order. Of their results it keeps no array alive."""
 
     def __init__(self, inputs: tuple[Tensor, ...]):
         super().__init__()
-        self.inputs = inputs
         self.calls: list[Call] = []
-        # By the array's id, for detach() and the like give the same array a new tensor; and its version then.
-        self._following = {id(x.array): (x, x._version.value) for x in inputs}
+        self.count = 0
+        # By the array's id, for detach() and the like give the same array a new tensor.
+        self._known: dict[int, tuple[weakref.ref, Any, int, Value]] = {}  # its version counter and the version then
+        self.inputs = tuple([self._new(tensor) for tensor in inputs])
+        self.outputs: tuple[Value, ...] = ()
 
-    def follows(self, tensor: Tensor) -> bool:
-        """Whether a tensor was computed from the inputs by recorded operations."""
-        known = self._following.get(id(tensor.array))
-        if known is not None and known[1] != known[0]._version.value:
-            raise ValueError(
-                f"export: a tensor of shape {list(tensor.shape)} is written in place, which ONNX cannot say; "
-                "leave out inplace=True, or write x = x + y for x += y"
-            )
-        return known is not None
+    def value_of(self, tensor: Tensor) -> Value | None:
+        """The Value that a tensor is; None if it does not follow from the inputs by recorded operations."""
+        known = self._known.get(id(tensor.array))
+        return known[3] if known is not None and known[0]() is tensor.array else None
 
-    def operation(self, cls: type[Function] | str, args: tuple, results: tuple, seconds: float) -> None:
-        if not any([isinstance(argument, Tensor) and self._was_following(cls, argument) for argument in args]):
-            return
-        if not isinstance(cls, str) and not cls.__module__.startswith("minigrad."):
-            raise ValueError(f"export: {cls.__name__} is a Function of your own, for which ONNX has no operator")
-        name = cls if isinstance(cls, str) else cls.__name__
-        tensors = tuple([result for result in results if isinstance(result, Tensor)])
-        self.calls.append(Call(name, args, tensors, self.scope[-1][0] if self.scope else ""))
-        for tensor in tensors:
-            self._following[id(tensor.array)] = tensor, tensor._version.value
+    def operation(self, cls: type[Function], args: tuple, results: tuple, seconds: float) -> None:
+        self._add(cls.__name__, args, results, cls)
 
     def function(self, name: str, args: tuple, result: Any) -> None:
-        self.operation(name, args, result if isinstance(result, tuple) else (result,), 0.0)
+        self._add(name, args, result if isinstance(result, tuple) else (result,), None)
 
-    def _was_following(self, cls: type[Function] | str, argument: Tensor) -> bool:
-        if not isinstance(cls, str) and cls.__qualname__.endswith("InPlace"):  # its own write is no surprise
-            return id(argument.array) in self._following
-        return self.follows(argument)
+    def _add(self, name: str, args: tuple, results: tuple, cls: type[Function] | None) -> None:
+        arguments = self._with_values(args)
+        if not any([isinstance(argument, Value) for argument in arguments]):
+            return
+        writes = cls is not None and cls.__qualname__.endswith("InPlace")
+        call = Call(name, arguments, (), self.scope[-1][0] if self.scope else "", _line())
+        if cls is not None and not cls.__module__.startswith("minigrad."):
+            raise ValueError(f"export: {call} is a Function of your own, for which ONNX has no operator")
+        for argument in () if writes else args:  # its own write is no surprise
+            self.check_unwritten(argument, f"{call} takes")
+        tensors = tuple([self._new(result) for result in results if isinstance(result, Tensor)])
+        self.calls.append(Call(name, arguments, tensors, call.module, call.line))
+
+    def _with_values(self, args: Any) -> tuple:
+        return tuple([self._with_value(argument) for argument in args])
+
+    def _with_value(self, argument: Any) -> Any:
+        if isinstance(argument, Tensor):
+            return self.value_of(argument) or argument
+        if isinstance(argument, tuple | list):
+            return self._with_values(argument)
+        return argument
+
+    def _new(self, tensor: Tensor) -> Value:
+        value = Value(self.count, tuple(tensor.shape), tensor.dtype)
+        self.count += 1
+        key, version = id(tensor.array), tensor._version
+        self._known[key] = weakref.ref(tensor.array), version, version.value, value
+        return value
+
+    def check_unwritten(self, argument: Any, user: str) -> None:
+        """ValueError if a tensor that follows from the inputs has been written since it was made."""
+        if not isinstance(argument, Tensor) or self.value_of(argument) is None:
+            return
+        _, version, before, _ = self._known[id(argument.array)]
+        if version.value != before:
+            raise ValueError(
+                f"export: {user} a tensor of shape {list(argument.shape)} that was written in place, which ONNX "
+                "cannot say; leave out inplace=True, or write x = x + y for x += y"
+            )
 
 
-def record(model: Module, inputs: tuple[Tensor, ...]) -> tuple[Tape, Any]:
-    """Run `model`, in evaluation mode and without gradients: what it did, and what it returned."""
-    tape = Tape(inputs)
+def record(model: Module, inputs: tuple[Tensor, ...]) -> Recording:
+    """Run `model`, in evaluation mode and without gradients, and return what it did.
+
+    Raises:
+        ValueError: it does not return a tensor that follows from the inputs, or a tuple of them.
+    """
+    recording = Recording(inputs)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with no_grad():
-            start(tape)
+            start(recording)
             try:
-                outputs = model(*inputs)
+                returned = model(*inputs)
             finally:
-                stop(tape)
+                stop(recording)
     finally:
         for module, training in modes:
             module.training = training
-    return tape, outputs
+    outputs = returned if isinstance(returned, tuple | list) else (returned,)
+    values = [recording.value_of(y) if isinstance(y, Tensor) else None for y in outputs]
+    if not values or None in values:
+        raise ValueError("export: the model must return a tensor computed from its input, or a tuple of them")
+    for y in outputs:
+        recording.check_unwritten(y, "the model returns")
+    recording.outputs = tuple([value for value in values if value is not None])
+    return recording
 
 
-def merge(first: Tape, second: Tape) -> list[Call]:
-    """The calls of one run, with OPEN for every number that was another in a run on a batch of another size.
-
-    A tensor that no recorded operation made must be a constant: ValueError where the two runs' differ, for such a
-    value follows from the input unseen (by way of NumPy, say).
-    """
-    if [call.operation for call in first.calls] != [call.operation for call in second.calls]:
-        raise ValueError("export: the model does other operations for another input; ONNX has one graph for all")
-    return [
-        Call(a.operation, _merged_arguments(a, b, first, second), a.results, a.module)
-        for a, b in zip(first.calls, second.calls, strict=True)
-    ]
-
-
-def _merged_arguments(a: Call, b: Call, first: Tape, second: Tape) -> tuple:
-    merged = []
-    for ours, theirs in zip(a.arguments, b.arguments, strict=True):
-        if not isinstance(ours, Tensor):
-            merged.append(_merge_sizes(ours, theirs, a))
-        elif id(ours.array) in first._following or ours.array is theirs.array:
-            merged.append(ours)
-        elif id(theirs.array) in second._following or not np.array_equal(ours.array, theirs.array):
-            raise ValueError(
-                f"export: {a} takes a tensor of shape {list(ours.shape)} that depends on the input, but is made by no "
-                "operation that ONNX could repeat"
-            )
-        else:
-            merged.append(ours)
-    return tuple(merged)
-
-
-def _merge_sizes(ours: Any, theirs: Any, call: Call) -> Any:
-    if isinstance(ours, (tuple, list)) and len(ours) == len(theirs):
-        return tuple([_merge_sizes(one, other, call) for one, other in zip(ours, theirs, strict=True)])
-    if isinstance(ours, np.ndarray):
-        if np.array_equal(ours, theirs):
-            return ours
-    elif ours == theirs:
-        return ours
-    elif isinstance(ours, int):
-        return OPEN
-    raise ValueError(f"export: {call} has other arguments for a batch of another size; ONNX has one graph for all")
+def _line() -> Source | None:
+    """The line of the model's code that is running; None if the model is minigrad's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not record.__code__:
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            return Source.of_frame(frame)
+        frame = frame.f_back
+    return None

@@ -108,7 +108,8 @@ def _read(input: Tensor, dim: int, index: Tensor, distinct: bool) -> Tensor:
     if input.ndim == 0:
         return input.expand(index.shape)
     # Where each element has one position along `dim`, they differ in the others.
-    return Index.apply(input, grid, distinct or grid[dim].shape[dim] == 1).reshape(index.shape)
+    result = Index.apply(input, grid, distinct or grid[dim].shape[dim] == 1).reshape(index.shape)
+    return observed("gather", (input, dim, index), result) if observers else result
 
 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None) -> Tensor:

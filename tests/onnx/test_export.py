@@ -24,15 +24,15 @@ def exported(model, shape, path, batch=1):
     return lambda images: session.run(None, {"input": images})[0]
 
 
-def check(model, shape, path):
+def check(model, shape, path, batch=1, batches=(1, 5)):
     model.eval()
-    run = exported(model, shape, path)
-    for batch in (1, 3):
+    run = exported(model, shape, path, batch)
+    for batch in batches:
         images = mg.randn(batch, *shape)
         with mg.no_grad():
             expected = model(images).numpy()
         found = run(images.numpy())
-        assert found.shape == expected.shape
+        assert found.shape == expected.shape and found.dtype == expected.dtype
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
@@ -85,6 +85,24 @@ class Scaled(nn.Module):
 
 
 OPERATIONS = {
+    "all and any": lambda x: mg.where((x > -2).all(1) & ~(x > 2).any(1), x[:, 0], 0.0),
+    "all, one": lambda x: x * (x > -9).all(),
+    "argmax": lambda x: x.argmax(1) + x.argmin(2, keepdim=True)[:, 0],
+    "argsort": lambda x: x.argsort(2),
+    "batch_norm of the batch": lambda x: F.batch_norm(x, None, None, mg.ones(3) * 2, mg.ones(3), training=True),
+    "batch_norm of the batch, plain": lambda x: F.batch_norm(x, None, None, training=True),
+    "cumsum": lambda x: x.cumsum(-1) + x.prod(1, keepdim=True),
+    "finite": lambda x: mg.where((x / x.relu()).isfinite(), x, -1.0),
+    "gather": lambda x: x.gather(1, x.argsort(1)[:, :2]),
+    "index": lambda x: x[:, mg.tensor([2, 0, 2])],
+    "log": lambda x: x.abs().log1p() + (x.abs() + 1).log2() + x.trunc(),
+    "logic": lambda x: mg.logical_or(mg.logical_and(x > 0, x != 1), x < -1) ^ (x.isnan() | x.isinf()),
+    "max and where it is": lambda x: x.max(1).values * x.min(2, keepdim=True).indices.sum(1),
+    "max, values": lambda x: x.max(1)[0] + x.min(1)[0],
+    "pad, reflect": lambda x: F.pad(x, (2, 1, 3, 0), mode="reflect"),
+    "pad, replicate and circular": lambda x: F.pad(F.pad(x, (2, 1, 0, 0), mode="replicate"), (0, 0, 2, 1), "circular"),
+    "sort": lambda x: x.sort(-1, descending=True).values + x.sort(1)[0],
+    "topk": lambda x: x.topk(2, 1)[0] * x.topk(2, 1, largest=False).indices,
     "adaptive_avg_pool2d": lambda x: F.adaptive_avg_pool2d(x, 3),
     "adaptive_max_pool2d": lambda x: F.adaptive_max_pool2d(x, 4),
     "avg_pool2d, ceil_mode": lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False, ceil_mode=True),
@@ -125,12 +143,66 @@ def test_operations_give_the_same_values(name, tmp_path):
     check(Scaled(OPERATIONS[name]), (3, 8, 8), tmp_path / "model.onnx")
 
 
+# Exported with a batch of 4, and run with other batches.
+OF_THE_BATCH = {
+    "all but the last": lambda x: x[: x.shape[0] - 1],
+    "arithmetic": lambda x: x * x.shape[0] + x.size(0) * 2,
+    "chunks": lambda x: mg.cat(x.chunk(2)[::-1]),
+    "doubled": lambda x: mg.cat([x, x])[: 2 * len(x) - 1],
+    "expanded": lambda x: mg.ones(1, 3, 8, 8).expand(len(x), -1, -1, -1) + x,
+    "flattened with the batch": lambda x: x.reshape(x.shape[0] * 3, 8, 8),
+    "half": lambda x: x[: x.shape[0] // 2],
+    "later half": lambda x: x[(len(x) + 1) // 2 :],
+    "mean": lambda x: x - x.mean(0) + x.var(0),
+    "padded": lambda x: F.pad(x, (0, 0, 0, 0, 0, 0, 1, 2)),
+    "reshaped": lambda x: x.permute(1, 0, 2, 3).reshape(3, len(x), 4, 16).permute(1, 0, 2, 3),
+    "sorted": lambda x: x.sort(0).values,
+    "the last": lambda x: x[len(x) - 1],
+    "transposed": lambda x: x.flatten(1).t(),
+    "zeros": lambda x: mg.cat([x, mg.zeros(x.shape[0], 2, 8, 8)], 1),
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_BATCH)
+def test_arithmetic_on_the_size_of_the_batch_is_exported(name, tmp_path):
+    mg.manual_seed(0)
+    check(Scaled(OF_THE_BATCH[name]), (3, 8, 8), tmp_path / "model.onnx", batch=4, batches=(2, 4, 6, 10))
+
+
+def test_the_size_of_an_output_is_named(tmp_path):
+    import onnx
+
+    minigrad.onnx.export(Scaled(lambda x: x[: len(x) // 2].flatten(1)), mg.randn(4, 3, 8, 8), tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    sizes = [[dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.output]
+    assert sizes == [["batch // 2", 192]]
+
+
+def test_what_no_output_needs_is_left_out(tmp_path):
+    import onnx
+
+    def function(x):
+        F.unfold(x, 3)  # ONNX has no such operator, and needs none
+        return x.max(1)[0]
+
+    minigrad.onnx.export(Scaled(function), mg.randn(1, 3, 8, 8), tmp_path / "model.onnx")
+    operators = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
+    assert "ReduceMax" in operators and not {"ArgMax", "GatherElements"} & set(operators)
+
+
 REFUSED = {
     "written in place": lambda x: F.silu(x, inplace=True),
     "that depends on the input": lambda x: x * mg.tensor(x.numpy()).mean(),
-    "computes with the number of inputs": lambda x: x - x.mean(0),
-    "no ONNX operator here for BatchNorm": lambda x: F.batch_norm(x, None, None, training=True),
-    "other operations for another input": lambda x: x * 2 if len(x) == 1 else x,
+    r"Unfold \(test_export.py:\d+: .*\): there is no ONNX operator": lambda x: F.unfold(x, 3),
+    r"CumSum \(test_export.py:\d+.*computes with the number of inputs": lambda x: x.cumsum(len(x) - len(x) // 2 * 2),
+    "other operations for another input: Mul .*test_export.py": lambda x: x * 2 if len(x) == 1 else x.relu(),
+    "other operations for another input: .* for 2 in a batch": lambda x: x * 2 if len(x) > 8 else x.relu(),
+    "other arguments for another input: 1, 0, 1": lambda x: x * (1 - len(x) % 2),
+    "Mul .*has other arguments for another input": lambda x: x * x.max().item(),
+    "Index .*depends on the input": lambda x: x[mg.arange(len(x)), mg.tensor(x.argmax(1).numpy()[:, 0, 0])],
+    "indices in several dimensions": lambda x: x[:, mg.tensor([0, 1]), mg.tensor([2, 3])],
+    "other results of MaxPool2d": lambda x: F.max_pool2d(x, 2, return_indices=True)[1].float(),
+    "Index .*test_export.py": lambda x: x[x > 0] + 1,
     "must return a tensor computed from its input": lambda x: mg.ones(3),
     "centres an even number": lambda x: F.local_response_norm(x, 4),
 }
