@@ -106,10 +106,22 @@ def _load(operation: str, name: str) -> Any:
 
 
 class use_kernels:
-    """Choose the kernels' implementation: ``use_kernels("reference")``, also as a context manager.
+    """Choose the kernels' implementation, for the calling thread.
 
-    The choice holds for the calling thread, from the call on; as a context manager, until its end.
-    `name` is "reference" (NumPy, readable), "cpu" (Numba), "cuda", or None (by where the array lies).
+    The choice holds from the call on; as a context manager, until its end.
+
+    Args:
+        name: "reference" (NumPy, readable), "cpu" (Numba), "cuda", or None (by where the array is).
+
+    Raises:
+        ValueError: the name is unknown.
+
+    Examples:
+        >>> x, weight = mg.randn(1, 3, 8, 8), mg.randn(4, 3, 3, 3)
+        >>> with mg.use_kernels("reference"):
+        ...     y = F.conv2d(x, weight)
+        >>> mg.allclose(y, F.conv2d(x, weight), atol=1e-4)
+        True
     """
 
     def __init__(self, name: str | None):

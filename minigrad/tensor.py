@@ -23,11 +23,31 @@ class Version:
 
 
 class Tensor:
-    """An n-dimensional array that remembers how it was computed.
+    """An n-dimensional array that records how it was computed, so that gradients can flow back through it.
 
-    `array` is the NumPy (on a GPU, CuPy) array underneath. User code makes tensors with `minigrad.tensor`,
-    `minigrad.zeros` and so on; the engine with `from_array`. The class itself is called as PyTorch's is
-    (``Tensor(2, 3)``, ``Tensor([1, 2])``): see `minigrad.ops.creation.construct`.
+    Make tensors with `minigrad.tensor`, `minigrad.zeros` and so on. The class is called as PyTorch's is:
+    ``Tensor(2, 3)`` is uninitialised, ``Tensor([1, 2])`` has the default dtype.
+
+    Args:
+        data: sizes, a sequence, an array or a tensor.
+        device: where the tensor is; only the CPU is accepted here, as in PyTorch.
+
+    Attributes:
+        array: the NumPy (on a GPU, CuPy) array that holds the elements.
+
+    Raises:
+        TypeError: `data` is none of these.
+        ValueError: nested sequences have unequal lengths.
+        RuntimeError: a size is negative, or the device does not fit.
+
+    Examples:
+        >>> x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        >>> y = (x * x).sum()
+        >>> y.backward()
+        >>> x.grad
+        tensor([2., 4., 6.])
+        >>> y.grad_fn
+        <SumBackward0>
     """
 
     # Defaults stand on the class: most tensors never set them, and making a tensor stays cheap.
@@ -89,26 +109,34 @@ class Tensor:
         return self.array.nbytes
 
     def size(self, dim: int | None = None):
-        """The shape, or the length of dimension `dim`."""
+        """Return the shape, or the length of dimension `dim`.
+
+        Raises:
+            IndexError: there is no such dimension.
+        """
         if dim is None:
             return self.array.shape
         self._check_dimension("size", dim)
         return self.array.shape[dim]
 
     def dim(self) -> int:
-        """The number of dimensions."""
+        """Return the number of dimensions."""
         return self.array.ndim
 
     def numel(self) -> int:
-        """The number of elements."""
+        """Return the number of elements."""
         return self.array.size
 
     def element_size(self) -> int:
-        """The bytes of one element."""
+        """Return the bytes of one element."""
         return self.array.itemsize
 
     def stride(self, dim: int | None = None):
-        """The step in memory from one element to the next in each dimension, in elements."""
+        """Return the step in memory from one element to the next, in elements, for each dimension or for `dim`.
+
+        Raises:
+            IndexError: there is no such dimension.
+        """
         strides = tuple([step // self.array.itemsize for step in self.array.strides])
         if dim is None:
             return strides
@@ -121,11 +149,11 @@ class Tensor:
             raise IndexError(f"{operation}: dimension out of range (expected to be in [{-n}, {n - 1}], but got {dim})")
 
     def data_ptr(self) -> int:
-        """The address of the first element."""
+        """Return the address of the first element."""
         return storage.address(self.array)
 
     def is_floating_point(self) -> bool:
-        """True for float16, float32 and float64."""
+        """Tell whether the dtype is float16, float32 or float64."""
         return self.array.dtype.kind == "f"
 
     def __len__(self) -> int:
@@ -152,7 +180,7 @@ class Tensor:
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Set `requires_grad` of a leaf and return it."""
+        """Set `requires_grad` of a leaf, and return it."""
         self.requires_grad = requires_grad
         return self
 
@@ -199,13 +227,17 @@ class Tensor:
         return retained is not None and self._slot in retained
 
     def detach(self) -> Tensor:
-        """The same array without its history; writes into one are seen (and noticed) by the other."""
+        """Return a tensor with the same memory and without history; backward notices writes into either."""
         detached = from_array(self.array)
         detached._version = self._version
         return detached
 
     def detach_(self) -> Tensor:
-        """Cut this tensor off from its history, in place."""
+        """Remove this tensor's history, in place.
+
+        Raises:
+            RuntimeError: the tensor is a view.
+        """
         if self._base is not None:
             raise RuntimeError("can't detach views in-place: use detach() instead")
         self._node, self._slot, self._requires_grad = None, 0, False
@@ -241,17 +273,29 @@ class Tensor:
         self._base_node = base._node
 
     def item(self) -> float | int | bool:
-        """The only element as a Python number."""
+        """Return the only element as a Python number.
+
+        Raises:
+            RuntimeError: there is not exactly one element.
+        """
         if self.array.size != 1:
             raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
         return on_host(self.array).item()
 
     def tolist(self) -> Any:
-        """The values as nested lists (a number for a 0-d tensor)."""
+        """Return the values as nested lists; a number for a 0-d tensor."""
         return on_host(self.array).tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The array itself, sharing memory; `force` detaches and copies from the GPU where that is needed."""
+        """Return the NumPy array, which shares memory.
+
+        Args:
+            force: detach the tensor, and copy it from a GPU, where needed.
+
+        Raises:
+            RuntimeError: the tensor requires grad.
+            TypeError: it is on a GPU.
+        """
         if force:
             return self.detach().cpu().array
         if self.requires_grad:

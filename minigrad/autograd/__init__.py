@@ -1,4 +1,4 @@
-"""The tape: what is recorded in the forward pass, and the backward pass over it."""
+"""Automatic differentiation: what the forward pass records, and the backward pass over it."""
 
 from minigrad.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from minigrad.autograd.backward import backward, grad

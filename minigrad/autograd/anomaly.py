@@ -16,7 +16,16 @@ anomaly = Anomaly()
 
 
 class set_detect_anomaly:
-    """Switch anomaly mode, as a function or as a context manager; see `detect_anomaly`."""
+    """Switch anomaly mode, as a function or as a context manager; see `detect_anomaly`.
+
+    Args:
+        mode: on or off.
+        check_nan: raise for NaN gradients, not for errors only.
+
+    Examples:
+        >>> with mg.autograd.set_detect_anomaly(True):
+        ...     mg.ones(1, requires_grad=True).exp().sum().backward()
+    """
 
     def __init__(self, mode: bool, check_nan: bool = True):
         self._before = anomaly.enabled, anomaly.check_nan
@@ -29,10 +38,21 @@ class set_detect_anomaly:
 
 
 class detect_anomaly(set_detect_anomaly):
-    """Run forward and backward inside it to see which operation a NaN gradient or an error comes from.
+    """Find the operation that a NaN gradient or an error in backward comes from; slow.
 
-    A NaN (unless `check_nan` is False) or an error in a backward rule is then raised with the operation's name
-    and the line of its forward call. Slow; for looking, not for training.
+    Within it, the error names the operation and the line of its forward call.
+
+    Args:
+        check_nan: raise for NaN gradients, not for errors only.
+
+    Examples:
+        >>> x = mg.tensor([0.0], requires_grad=True)
+        >>> with mg.autograd.detect_anomaly():
+        ...     try:
+        ...         (x.sqrt() * 0).sum().backward()
+        ...     except RuntimeError as error:
+        ...         print("nan values" in str(error))
+        True
     """
 
     def __init__(self, check_nan: bool = True):

@@ -214,11 +214,23 @@ def backward(
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
-    """Add the gradients of `tensors`, weighted by `grad_tensors`, to the leaves' `.grad`.
+    """Add the gradients of `tensors` to the `.grad` of the leaves that they were computed from.
 
-    `grad_tensors` may be left out for scalars (it is 1 then). The graph is freed on the way unless
-    `retain_graph`; `create_graph` records the pass, so that its results can be differentiated again. With
-    `inputs` only those tensors' `.grad` is added to. RuntimeError if a saved value was changed or freed.
+    Args:
+        tensors: a tensor or a sequence.
+        grad_tensors: the weight of each; None for scalars, whose weight is 1.
+        retain_graph: keep the saved values for another pass; None means only with `create_graph`.
+        create_graph: record the pass, so that it can be differentiated in turn.
+        inputs: the leaves whose gradients are wanted; None means all.
+
+    Raises:
+        RuntimeError: a saved value was changed or freed, a weight is missing or does not fit, or `inputs` is empty.
+
+    Examples:
+        >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
+        >>> mg.autograd.backward(x * x, mg.tensor([1.0, 10.0]))
+        >>> x.grad
+        tensor([ 2., 40.])
     """
     roots, gradients = _prepare("backward", tensors, grad_tensors)
     retain_graph = create_graph if retain_graph is None else retain_graph
@@ -245,10 +257,27 @@ def grad(
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients of `outputs` with respect to `inputs`; nothing is accumulated.
+    """Return the gradients of `outputs` with respect to `inputs`; nothing is accumulated.
 
-    An input that the outputs do not depend on is a RuntimeError, or None with `allow_unused`, or zeros with
-    `materialize_grads`.
+    Args:
+        outputs, inputs: tensors or sequences.
+        grad_outputs: the weight of each output; None for scalars, whose weight is 1.
+        retain_graph: keep the saved values for another pass; None means only with `create_graph`.
+        create_graph: record the pass, so that it can be differentiated in turn.
+        allow_unused: return None for an input that the outputs do not depend on.
+        materialize_grads: return zeros for it.
+
+    Raises:
+        RuntimeError: an input is not used, a saved value was changed or freed, or a weight does not fit.
+        ValueError: `inputs` is empty, or the last two arguments exclude one another.
+
+    Examples:
+        The second derivative of x^3 at 2.
+
+        >>> x = mg.tensor(2.0, requires_grad=True)
+        >>> (first,) = mg.autograd.grad(x**3, x, create_graph=True)
+        >>> mg.autograd.grad(first, x)
+        (tensor(12.),)
     """
     if allow_unused is False and materialize_grads:
         raise ValueError("grad: expected allow_unused to be True or not passed when materialize_grads=True")

@@ -155,13 +155,29 @@ class Saved:
 
 
 class Function(Node):
-    """An operation with its derivative; subclass it with static methods `forward` and `backward`.
+    """An operation with its derivative; a subclass defines the static methods `forward` and `backward`.
 
-    ``forward(ctx, *args)`` gets tensors and plain values and returns a Tensor or a tuple of them; it is not
-    recorded. ``backward(ctx, *grad_outputs)`` returns one gradient, or None, for each argument of forward.
-    It is recorded when a graph of the gradient is wanted, so written in differentiable operations it gives
-    higher orders too. A gradient may have the shape that broadcasting gave: the engine sums it down.
-    As in PyTorch, ``forward(*args)`` with ``setup_context(ctx, inputs, output)`` is understood as well.
+    ``forward(ctx, *args)`` is given tensors and plain values and returns a tensor or a tuple of them; it is not
+    recorded. ``backward(ctx, *grad_outputs)`` returns a gradient, or None, for each argument of forward. It is
+    recorded when a graph of the gradient is wanted: written in differentiable operations it gives higher derivatives
+    too. A gradient may have the shape that broadcasting gave; the engine sums it. As in PyTorch, ``forward(*args)``
+    with ``setup_context(ctx, inputs, output)`` is accepted too.
+
+    Examples:
+        >>> class Cube(mg.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return x * x * x
+        ...
+        ...     @staticmethod
+        ...     def backward(ctx, grad_output):
+        ...         (x,) = ctx.saved_tensors
+        ...         return 3 * x * x * grad_output
+        >>> x = mg.tensor(2.0, requires_grad=True)
+        >>> Cube.apply(x).backward()
+        >>> x.grad
+        tensor(12.)
     """
 
     is_view: ClassVar[bool] = False  # the output shares its input's memory, if the arrays allow it
@@ -177,23 +193,47 @@ class Function(Node):
 
     @staticmethod
     def forward(ctx, *args):
-        """The result (a Tensor or a tuple of Tensors) of the arguments; nothing in it is recorded."""
+        """Compute the result, a tensor or a tuple of tensors, from the arguments; nothing in it is recorded.
+
+        Args:
+            ctx: the node, which stores what backward needs.
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
         raise NotImplementedError("Function: a subclass must define forward as a static method")
 
     @staticmethod
     def backward(ctx, *grad_outputs):
-        """A gradient, or None, for each argument of forward, from the gradients of its results."""
+        """Compute a gradient, or None, for each argument of forward.
+
+        Args:
+            ctx: the node that forward was given.
+            grad_outputs: the gradients of the results.
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
         raise NotImplementedError("Function: a subclass must define backward as a static method to be differentiable")
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        """Keep what backward needs; where it is defined, forward is called without ctx."""
+        """Store in `ctx` what backward needs of `inputs` and `output`; forward is then called without ctx.
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
         raise NotImplementedError
 
     def save_for_backward(self, *tensors: Tensor | float | None) -> None:
-        """Keep inputs or outputs for backward; they are checked against in-place changes and freed when used.
+        """Store inputs or outputs for backward; writes into them are noticed, and they are freed when used.
 
-        None and Python numbers (an operand may be one) are kept as they are. Nothing is kept where nothing is recorded.
+        Args:
+            tensors: tensors; None and Python numbers, which an operand may be, are stored as they are. Nothing is
+                stored where nothing is recorded.
+
+        Raises:
+            TypeError: a value is none of these.
         """
         if not self._recorded:
             return
@@ -203,7 +243,7 @@ class Function(Node):
         self._saved = tuple([Saved(tensor) if isinstance(tensor, Tensor) else tensor for tensor in tensors])
 
     def keep_values(self, tensor: Tensor) -> None:
-        """`tensor` is about to be written by the very operation that this node records: save a copy of it."""
+        """Save a copy of `tensor`, which the operation that this node records is about to overwrite."""
         for saved in self._saved:
             if isinstance(saved, Saved) and saved.tensor is tensor:
                 saved.keep_values()
@@ -215,20 +255,20 @@ class Function(Node):
         return tuple([saved.unpack(self) if isinstance(saved, Saved) else saved for saved in self._saved])
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
-        """Say that these outputs have no gradient."""
+        """Declare that the output `tensors` have no gradient."""
         self._non_differentiable = tensors
 
     def mark_dirty(self, *tensors: Tensor) -> None:
-        """Say that forward wrote into these inputs; it must return them."""
+        """Declare that forward wrote into the input `tensors`; it must return them."""
         self._dirty = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
-        """False: backward sees None, not zeros, for an output whose gradient is zero."""
+        """Choose, by `value`, whether backward is given zeros (True) or None for an output without gradient."""
         self._materialize = value
 
     @classmethod
     def apply(cls, *args):
-        """Run forward; if an argument requires grad and this thread records, put the operation on the tape."""
+        """Run forward; if an argument requires grad and this thread records, record the operation."""
         if observers and (observer := observing()) is not None:
             return observer.operation(cls, args)
         if state.deferred is not None:

@@ -9,20 +9,50 @@ from minigrad.tensor import Tensor
 
 
 class FusedFunction(Function):
-    """An operation told twice: `forward` and `fused_backward` run kernels, `definition` says what they compute.
+    """An operation with a kernel for its value and gradient, and a definition in simpler operations.
 
-    ``definition(*args)`` takes forward's arguments and is written in simpler operations. First-order gradients
-    come from `fused_backward`; where a graph of the gradient is wanted, the definition is differentiated.
+    ``definition(*args)`` takes forward's arguments. First-order gradients come from `fused_backward`; where a graph of
+    the gradient is wanted, the definition is differentiated.
+
+    Examples:
+        >>> class Square(mg.autograd.FusedFunction):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return mg.from_numpy(x.array**2)
+        ...
+        ...     @staticmethod
+        ...     def definition(x):
+        ...         return x * x
+        ...
+        ...     @staticmethod
+        ...     def fused_backward(ctx, grad_output):
+        ...         (x,) = ctx.saved_tensors
+        ...         return mg.from_numpy(2 * x.array * grad_output.array)
+        >>> mg.autograd.gradgradcheck(Square.apply, mg.randn(3, dtype=mg.float64, requires_grad=True))
+        True
     """
 
     @staticmethod
     def definition(*args) -> Tensor:
-        """The operation in simpler ones, as a textbook writes it; returns the differentiable output."""
+        """Compute the differentiable output from simpler operations, as a textbook does.
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
         raise NotImplementedError
 
     @staticmethod
     def fused_backward(ctx, *grad_outputs):
-        """As `Function.backward`, by kernels: never recorded."""
+        """Compute what `Function.backward` does, by kernels; it is never recorded.
+
+        Args:
+            ctx: the node that forward was given.
+            grad_outputs: the gradients of the results.
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
         raise NotImplementedError
 
     def _record(self, args: tuple, outputs: tuple) -> None:
@@ -31,7 +61,12 @@ class FusedFunction(Function):
 
     @staticmethod
     def backward(ctx, *grad_outputs):
-        """`fused_backward`, or where a graph of the gradient is wanted, the definition's gradient."""
+        """Call `fused_backward`, or differentiate the definition where a graph of the gradient is wanted.
+
+        Args:
+            ctx: the node that forward was given.
+            grad_outputs: the gradients of the results.
+        """
         if not is_grad_enabled():
             return type(ctx).fused_backward(ctx, *grad_outputs)
         arguments = [a.unpack(ctx) if isinstance(a, Saved) else a for a in ctx._arguments]

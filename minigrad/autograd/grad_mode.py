@@ -47,7 +47,12 @@ class ignored_warnings(np.errstate):
 
 
 def is_grad_enabled() -> bool:
-    """True if operations of this thread are being recorded."""
+    """Tell whether operations of this thread are being recorded.
+
+    Examples:
+        >>> mg.is_grad_enabled()
+        True
+    """
     return state.enabled
 
 
@@ -105,7 +110,18 @@ class _Mode:
 
 
 class no_grad(_Mode):
-    """Run without recording: results do not require grad."""
+    """Do not record operations: results do not require grad. A context manager and a decorator.
+
+    Args:
+        function: the function to decorate; None for a context manager.
+
+    Examples:
+        >>> x = mg.ones(2, requires_grad=True)
+        >>> with mg.no_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        False
+    """
 
     enabled = False
 
@@ -116,13 +132,34 @@ class no_grad(_Mode):
 
 
 class enable_grad(no_grad):
-    """Record, also inside `no_grad`."""
+    """Record operations, inside `no_grad` too. A context manager and a decorator.
+
+    Args:
+        function: the function to decorate; None for a context manager.
+
+    Examples:
+        >>> x = mg.ones(2, requires_grad=True)
+        >>> with mg.no_grad(), mg.enable_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        True
+    """
 
     enabled = True
 
 
 class set_grad_enabled(_Mode):
-    """Set the mode: at once as a function, until its end as a context manager."""
+    """Switch recording on or off: at once as a function, until its end as a context manager.
+
+    Args:
+        mode: whether to record.
+
+    Examples:
+        >>> training = False
+        >>> with mg.set_grad_enabled(training):
+        ...     print(mg.is_grad_enabled())
+        False
+    """
 
     def __init__(self, mode: bool):
         self.enabled = bool(mode)
@@ -138,7 +175,16 @@ class set_grad_enabled(_Mode):
 
 
 class inference_mode(_Mode):
-    """As `no_grad` (`inference_mode(False)`: as it was). The engine keeps no books that it could save here."""
+    """Do not record operations, as `no_grad`: this engine has nothing more to save in inference.
+
+    Args:
+        mode: False leaves the present mode; a function is decorated.
+
+    Examples:
+        >>> with mg.inference_mode():
+        ...     print((mg.ones(1, requires_grad=True) * 2).requires_grad)
+        False
+    """
 
     def __new__(cls, mode=True):
         instance = super().__new__(cls)

@@ -17,7 +17,23 @@ from minigrad.tensor import Tensor, from_array
 
 
 class GradcheckError(RuntimeError):
-    """A gradient that finite differences contradict; the message shows the worst entry."""
+    """A gradient that finite differences contradict; the message shows the worst entry.
+
+    Examples:
+        >>> class Wrong(mg.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         return x * 2
+        ...
+        ...     @staticmethod
+        ...     def backward(ctx, grad_output):
+        ...         return grad_output * 3
+        >>> try:
+        ...     mg.autograd.gradcheck(Wrong.apply, mg.ones(2, dtype=mg.float64, requires_grad=True))
+        ... except mg.autograd.GradcheckError:
+        ...     print("wrong")
+        wrong
+    """
 
 
 def gradcheck(
@@ -30,12 +46,25 @@ def gradcheck(
     raise_exception: bool = True,
     fast_mode: bool = False,
 ) -> bool:
-    """Compare the gradients of ``func(*inputs)`` with central differences, to within atol + rtol |numeric|.
+    """Compare the gradients of ``func(*inputs)`` with central differences.
 
-    Every tensor of `inputs` that requires grad is checked, for every floating-point output: entry by entry of
-    the Jacobian, or with `fast_mode` along one random direction of inputs and outputs. An entry at a kink, where
-    no derivative exists, is named as such. Raises GradcheckError (or returns False), ValueError for inputs that
-    are not float64.
+    Args:
+        func: a function of tensors.
+        inputs: a tensor or a sequence; every tensor among them that requires grad is checked, for every floating-point
+            output. They must be float64.
+        eps: the step of the differences.
+        atol, rtol: gradients may differ by atol + rtol |numeric|.
+        raise_exception: False returns False instead of raising GradcheckError.
+        fast_mode: check along one random direction of inputs and outputs instead of every entry of the Jacobian.
+
+    Raises:
+        GradcheckError: a gradient is wrong. An entry at a kink, where there is no derivative, is named as such.
+        ValueError: no input requires grad, or one is not float64 or has elements that share memory.
+
+    Examples:
+        >>> x = mg.randn(3, 4, dtype=mg.float64, requires_grad=True)
+        >>> mg.autograd.gradcheck(lambda x: x.exp().sum(1), x)
+        True
     """
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [(i, x) for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
@@ -68,9 +97,19 @@ def gradgradcheck(
     raise_exception: bool = True,
     fast_mode: bool = False,
 ) -> bool:
-    """`gradcheck` of the gradients themselves: the second derivatives of `func`, and those by `grad_outputs`.
+    """Compare second derivatives with central differences: `gradcheck` of the gradients themselves.
 
-    `grad_outputs` weight the outputs; random by default.
+    Args:
+        func, inputs, eps, atol, rtol, raise_exception, fast_mode: as for `gradcheck`.
+        grad_outputs: the weights of the outputs, whose derivatives are checked too; random by default.
+
+    Raises:
+        GradcheckError: a derivative is wrong.
+        ValueError: no output requires grad, or an input does not fit.
+
+    Examples:
+        >>> mg.autograd.gradgradcheck(mg.exp, mg.randn(3, dtype=mg.float64, requires_grad=True))
+        True
     """
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     outputs = [output for output in _outputs(func, inputs) if output.requires_grad]

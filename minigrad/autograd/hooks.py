@@ -29,7 +29,26 @@ class RemovableHandle:
 
 
 def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-    """Call ``hook(grad)`` whenever the gradient of `tensor` is computed; what it returns, if not None, replaces it."""
+    """Call a function with the tensor's gradient whenever it is computed.
+
+    Args:
+        tensor: a tensor that requires grad.
+        hook: ``hook(grad)``; a result that is not None replaces the gradient.
+
+    Returns:
+        A handle with `remove()`.
+
+    Raises:
+        TypeError: the hook is not callable.
+        RuntimeError: the tensor does not require grad.
+
+    Examples:
+        >>> x = mg.ones(2, requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: grad * 10)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
+    """
     if not callable(hook):
         raise TypeError(f"register_hook: the hook must be callable, got {type(hook).__name__}")
     if not tensor.requires_grad:
@@ -45,7 +64,19 @@ def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Re
 
 
 def retain_grad(tensor: Tensor) -> None:
-    """Keep the gradient of a tensor that an operation made in its `.grad`, as a leaf's is."""
+    """Keep the gradient of `tensor`, which an operation made, in its `.grad`, as for a leaf.
+
+    Raises:
+        RuntimeError: the tensor does not require grad.
+
+    Examples:
+        >>> x = mg.ones(2, requires_grad=True)
+        >>> y = x * 3
+        >>> y.retain_grad()
+        >>> y.sum().backward()
+        >>> y.grad
+        tensor([1., 1.])
+    """
     if not tensor.requires_grad:
         raise RuntimeError("retain_grad: can't retain_grad on Tensor that has requires_grad=False")
     node = tensor._node

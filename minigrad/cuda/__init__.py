@@ -1,8 +1,8 @@
-"""NVIDIA GPUs: whether there is one, waiting for it, and its memory; with PyTorch's names.
+"""NVIDIA GPUs: availability, synchronisation, memory and CUDA graphs, under PyTorch's names.
 
-Operations on a GPU are queued: Python goes on while the GPU computes, and waits where it asks for a value (`item`,
-`cpu`, `print`) or calls `synchronize`. What a value must be (a label a class, an index in range) is checked on the GPU,
-and a mistake is raised there too, since looking at every value at once would make every step wait.
+Operations on a GPU are queued: Python continues while the GPU computes, and waits where it needs a value (`item`,
+`cpu`, `print`) or calls `synchronize`. Values are checked on the GPU (a label is a class, an index is in range), and
+an error is raised at the next synchronisation.
 
 With the environment variable MINIGRAD_CUDA_SIMULATOR=1 the kernels run on the CPU, slowly, as one device called
 "simulator": to test programs where there is no GPU.

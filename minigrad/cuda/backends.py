@@ -29,7 +29,12 @@ class _Products:
 
 
 class cuda:
-    """The switches of the CUDA kernels."""
+    """The switches of the CUDA kernels.
+
+    Examples:
+        >>> mg.backends.cuda.matmul.allow_tf32, mg.backends.cuda.conv.allow_tf32
+        (False, True)
+    """
 
     matmul = _Products("matmul")
     conv = _Products("conv")

@@ -11,78 +11,170 @@ Device = device | str | int | None
 
 
 def is_available() -> bool:
-    """True if there is a GPU that can be used; `cuda_backend` in minigrad.device says why not."""
+    """Tell whether there is a GPU that can be used; `minigrad doctor` says why not.
+
+    Examples:
+        >>> device = "cuda" if mg.cuda.is_available() else "cpu"
+    """
     return cuda_device_count() > 0
 
 
 def device_count() -> int:
-    """The number of GPUs that can be used."""
+    """Return the number of GPUs that can be used.
+
+    Examples:
+        >>> mg.cuda.device_count() >= 1
+        True
+    """
     return cuda_device_count()
 
 
 def current_device() -> int:
-    """The index of the GPU that `device="cuda"` means."""
+    """Return the index of the GPU that `device="cuda"` means.
+
+    Examples:
+        >>> mg.cuda.current_device()
+        0
+    """
     return cuda_backend().current_device()
 
 
 def get_device_name(device: Device = None) -> str:
-    """The GPU's name, such as "NVIDIA H200"."""
+    """Return the name of the GPU `device`, such as "NVIDIA H200".
+
+    Raises:
+        ValueError: `device` is not a GPU.
+        RuntimeError: there is no GPU.
+
+    Examples:
+        >>> len(mg.cuda.get_device_name()) > 0
+        True
+    """
     return cuda_backend().device_name(_index(device))
 
 
 def get_device_capability(device: Device = None) -> tuple[int, int]:
-    """The GPU's compute capability, such as (9, 0)."""
+    """Return the compute capability of the GPU `device`, such as (9, 0).
+
+    Raises:
+        ValueError: `device` is not a GPU.
+        RuntimeError: there is no GPU.
+
+    Examples:
+        >>> major, minor = mg.cuda.get_device_capability()
+    """
     return cuda_backend().capability(_index(device))
 
 
 def synchronize(device: Device = None) -> None:
-    """Wait until the GPU has done all that was asked of it; raises what a check noted in the meantime."""
+    """Wait until the GPU `device` has done all queued work; errors that its checks found are raised.
+
+    Raises:
+        ValueError: `device` is not a GPU.
+        RuntimeError: there is no GPU.
+
+    Examples:
+        >>> x = mg.ones(3, device="cuda") + 1
+        >>> mg.cuda.synchronize()
+    """
     _current(device).synchronize()
     assertions.raise_noted()
 
 
 def memory_allocated(device: Device = None) -> int:
-    """The bytes of the GPU's memory that tensors take."""
+    """Return the bytes of the memory of the GPU `device` that tensors use.
+
+    Raises:
+        ValueError: `device` is not a GPU.
+        RuntimeError: there is no GPU.
+
+    Examples:
+        >>> before = mg.cuda.memory_allocated()
+        >>> x = mg.zeros(1024, device="cuda")
+        >>> mg.cuda.memory_allocated() - before >= 4096
+        True
+    """
     return _current(device).memory_allocated()
 
 
 def max_memory_allocated(device: Device = None) -> int:
-    """The largest value of `memory_allocated` so far, or since `reset_peak_memory_stats`."""
+    """Return the largest value of `memory_allocated`, for the GPU `device`, since `reset_peak_memory_stats`.
+
+    Raises:
+        ValueError: `device` is not a GPU.
+        RuntimeError: there is no GPU.
+
+    Examples:
+        >>> mg.cuda.max_memory_allocated() >= mg.cuda.memory_allocated()
+        True
+    """
     return _current(device).max_memory_allocated()
 
 
 def reset_peak_memory_stats(device: Device = None) -> None:
-    """Let `max_memory_allocated` begin anew."""
+    """Let `max_memory_allocated` of the GPU `device` start again.
+
+    Raises:
+        ValueError: `device` is not a GPU.
+        RuntimeError: there is no GPU.
+
+    Examples:
+        >>> mg.cuda.reset_peak_memory_stats()
+        >>> mg.cuda.max_memory_allocated() == mg.cuda.memory_allocated()
+        True
+    """
     _current(device).reset_peak_memory_stats()
 
 
 def memory_reserved(device: Device = None) -> int:
-    """The bytes of the GPU's memory that the process holds: for tensors, and for the next ones."""
+    """Return the bytes of the memory of the GPU `device` that the process holds, for present and future tensors.
+
+    Raises:
+        ValueError: `device` is not a GPU.
+        RuntimeError: there is no GPU.
+
+    Examples:
+        >>> mg.cuda.memory_reserved() >= mg.cuda.memory_allocated()
+        True
+    """
     return _current(device).memory_reserved()
 
 
 def empty_cache() -> None:
-    """Give back the memory that is held for the next tensors."""
+    """Free the memory that is held for future tensors.
+
+    Examples:
+        >>> mg.cuda.empty_cache()
+    """
     cuda_backend().empty_cache()
 
 
 class Event:
-    """A place in the GPU's work: `synchronize` waits until the GPU has come so far, not for what it was asked later."""
+    """A marker in the GPU's queue: `synchronize` waits for the work before it, not for later work.
+
+    Examples:
+        >>> copied = mg.cuda.Event()
+        >>> loss = mg.ones(1, device="cuda").to("cpu", non_blocking=True)
+        >>> copied.record()
+        >>> copied.synchronize()
+        >>> loss.item()
+        1.0
+    """
 
     def __init__(self) -> None:
         self._event: Any = None
 
     def record(self) -> None:
-        """Put the place behind all that the GPU has been asked for."""
+        """Place the marker after all work that is queued."""
         self._event = cuda_backend().event()
         self._event.record()
 
     def query(self) -> bool:
-        """Whether the GPU has come to it."""
+        """Tell whether the GPU has reached it."""
         return self._event is None or self._event.done
 
     def synchronize(self) -> None:
-        """Wait until the GPU has come to it."""
+        """Wait until the GPU has reached it."""
         if self._event is not None:
             self._event.synchronize()
 

@@ -29,14 +29,30 @@ MINIGRAD = Path(__file__).resolve().parents[1]
 
 
 class CUDAGraph:
-    """Work that `graph` captured; it holds the memory that this works in."""
+    """GPU work that `graph` captured, with the memory that it uses.
+
+    Examples:
+        >>> x = mg.ones(2, device="cuda")
+        >>> y = x * 2  # once before: the kernel is compiled
+        >>> work = mg.cuda.CUDAGraph()
+        >>> with mg.cuda.graph(work):
+        ...     y = x * 2
+        >>> _ = x.fill_(5)
+        >>> work.replay()
+        >>> y.cpu()
+        tensor([10., 10.])
+    """
 
     def __init__(self) -> None:
         self._work: Any = None
         self._capture: Any = None
 
     def replay(self) -> None:
-        """Do the work again, with the learning rates and random numbers that are due now; the host does not wait."""
+        """Do the work again, with the present learning rates and new random numbers; the host does not wait.
+
+        Raises:
+            RuntimeError: nothing was captured, or a parameter, state or setting of an optimizer was replaced since.
+        """
         if self._work is None:
             raise RuntimeError("CUDAGraph.replay: nothing has been captured")
         if not self.fits():
@@ -49,20 +65,35 @@ class CUDAGraph:
         self._capture.launched()
 
     def fits(self) -> bool:
-        """Whether the optimizers in the graph have the same memory and settings (but lr and momentum) as then."""
+        """Tell whether the optimizers in the graph still have the same memory and settings, but for lr and momentum."""
         return self._capture.fits()
 
     def reset(self) -> None:
-        """Forget the work and give back its memory."""
+        """Drop the work and free its memory."""
         self._work = self._capture = None
 
 
 @contextmanager
 def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
-    """Within it the GPU's work is not done but captured into `cuda_graph`.
+    """Capture the GPU's work into a graph instead of doing it. A context manager.
 
     Run the same work once or twice before: kernels are compiled then, and an optimizer makes its state. Tensors made
-    within get their values at each replay. CaptureError says what cannot be captured, and where; nothing has changed.
+    within get their values at each replay.
+
+    Args:
+        cuda_graph: the graph.
+
+    Raises:
+        CaptureError: something cannot be captured; the message says what and where, and nothing has changed.
+
+    Examples:
+        >>> x, work = mg.ones(2, device="cuda"), mg.cuda.CUDAGraph()
+        >>> y = x + 1
+        >>> with mg.cuda.graph(work):
+        ...     y = x + 1
+        >>> work.replay()
+        >>> y.cpu()
+        tensor([2., 2.])
     """
     outer = capturing()
     if outer is not None:
@@ -104,42 +135,46 @@ def _place(error: Exception) -> str:
 
 
 def make_graphed_step(step: Callable[..., Any], num_warmup_iters: int = 2) -> GraphedStep:
-    """`step`, which is captured as a CUDA graph and from then on replayed.
+    """Wrap a training step so that it is captured as a CUDA graph once, and then replayed.
 
-        def step(images, labels):
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(images), labels)
-            loss.backward()
-            optimizer.step()
-            return loss
+    Call the result as you would call `step`, with tensors on the GPU. N calls compute, bit for bit, what N calls of
+    `step` do: the first `num_warmup_iters` calls run it unchanged, the next one captures it (which changes nothing) and
+    replays it, and so does each later one. A batch of another shape, such as an epoch's last, is run unchanged too.
+    When an optimizer's memory or a fixed setting is replaced (`load_state_dict` does that), the step is warmed up and
+    captured again.
 
-        step = mg.cuda.make_graphed_step(step)
-        for images, labels in loader:
-            total += step(images.cuda(), labels.cuda())
+    What may change from call to call: the inputs' values, learning rates, SGD's momentum and Adam's beta1 (as schedules
+    change them), the numbers of generators, running statistics. What may not: other settings, train and eval mode, and
+    whatever else Python decides, since Python does not run in a replay.
 
-    Call it as you would call `step`, with tensors on the GPU. Each call is one step, and N calls do, bit for bit, what
-    N calls of `step` do: the first `num_warmup_iters` calls run it as it is, the next one captures it (which changes
-    nothing) and replays it, and so does each later one. A batch of another shape, such as an epoch's last, is run as
-    it is, too. After an optimizer's memory or a fixed setting was replaced (`load_state_dict` does that) the step is
-    warmed up and captured anew.
+    The results are copies without history, which no later call overwrites. Reading one (`item`) waits for all queued
+    work: add losses up on the GPU and read the sum now and then, or copy them with `non_blocking=True` and an `Event`.
 
-    What may change from call to call: the inputs' values, the learning rates, SGD's momentum and Adam's beta1 (as
-    schedulers change them), the numbers of generators, running statistics. What may not: other settings, model.train()
-    and eval(), and whatever else Python decides, for Python does not run in a replay.
+    A graph cannot hold `item`, `print` or `if` on a value of the GPU, shapes that depend on values (x[x > 0], nonzero),
+    batches copied from the host in the step, random numbers of the host, and optimizers other than SGD, Adam and AdamW.
 
-    The step returns tensors, in tuples, lists or dictionaries if need be. They are copies without history, which no
-    later call overwrites. Reading one (`item`) waits for all that the GPU was asked for: add losses up on the GPU, and
-    read the sum now and then. Or have it copied, and read the copy when later steps have been asked for:
+    Args:
+        step: a function of tensors that returns tensors, in tuples, lists or dictionaries if need be.
+        num_warmup_iters: how many calls run it unchanged first.
 
-        loss, copied = step(images, labels).to("cpu", non_blocking=True), mg.cuda.Event()
-        copied.record()
-        ...
-        copied.synchronize()
-        print(loss.item())
+    Raises:
+        CaptureError: (by a call) the step does something that a graph cannot hold; the message says what and where,
+            and no step has been taken.
 
-    What a graph cannot hold raises CaptureError, which says what it is and where; no step has been taken then. In
-    particular: `item`, `print` or `if` on a value of the GPU, shapes that depend on values (x[x > 0], nonzero), batches
-    copied from the host in the step, random numbers of the host, optimizers other than SGD, Adam and AdamW.
+    Examples:
+        >>> model = nn.Linear(4, 2).cuda()
+        >>> optimizer = mg.optim.SGD(model.parameters(), lr=0.1)
+        >>> def step(x, labels):
+        ...     optimizer.zero_grad()
+        ...     loss = F.cross_entropy(model(x), labels)
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> step = mg.cuda.make_graphed_step(step)
+        >>> x, labels = mg.randn(8, 4).cuda(), mg.randint(0, 2, (8,)).cuda()
+        >>> losses = [step(x, labels) for _ in range(5)]
+        >>> losses[-1].item() < losses[0].item()
+        True
     """
     return GraphedStep(step, num_warmup_iters)
 

@@ -27,32 +27,28 @@ def save(
     pickle_protocol: int = 2,
     _use_new_zipfile_serialization: bool = True,
 ) -> None:
-    """Write `obj` to `f`, a path or an open binary file.
+    """Write an object to a file.
 
     A name that ends in `.safetensors` gets that format, which holds a flat dict of tensors (a model's
-    `state_dict()`). Any other name, or none, gets PyTorch's. What consists of tensors, dicts, lists, tuples, sets,
-    numbers, strings, bytes and None (a checkpoint to resume from) is read back by `load` and by
-    `torch.load(f, weights_only=True)`. Other objects are pickled, a whole module too: `load` then needs
-    `weights_only=False`, and the classes where they were; prefer the module's `state_dict()`, which any program reads.
+    `state_dict()`). Any other name, or none, gets PyTorch's. Tensors, dicts, lists, tuples, sets, numbers, strings,
+    bytes and None (a checkpoint to resume from) are read back by `load` and by `torch.load(f, weights_only=True)`.
+    Other objects are pickled, a whole module too: `load` then needs `weights_only=False` and the same classes; prefer
+    the module's `state_dict()`, which any program reads.
 
-    A path is written atomically: the file that was there stays until the new one is whole.
+    A path is written atomically: the file that was there stays until the new one is complete.
 
     Args:
-        obj: what to save.
+        obj: the object.
         f: a path, or a binary file open for writing.
-        pickle_module, pickle_protocol, _use_new_zipfile_serialization: taken for PyTorch's sake, and not looked at.
+        pickle_module, pickle_protocol: accepted for PyTorch's sake.
 
     Raises:
-        TypeError: `obj` holds what the format cannot (a lambda, an open file), said with its place in `obj`.
+        TypeError: `obj` holds what the format cannot (a lambda, an open file); the message names its place in `obj`.
         RuntimeError: the folder does not exist.
 
-    Example:
-        >>> import io
-        >>> import minigrad as mg
-        >>> file = io.BytesIO()
-        >>> mg.save({"weight": mg.ones(2), "epoch": 3}, file)
-        >>> _ = file.seek(0)
-        >>> mg.load(file)
+    Examples:
+        >>> mg.save({"weight": mg.ones(2), "epoch": 3}, "checkpoint.pt")
+        >>> mg.load("checkpoint.pt")
         {'weight': tensor([1., 1.]), 'epoch': 3}
     """
     if not isinstance(f, (str, os.PathLike)):
@@ -88,25 +84,31 @@ def load(
     mmap: bool | None = None,
     skip_unknown: bool = False,
 ) -> Any:
-    """Read what `save`, `torch.save` or safetensors wrote: the content, not the name, says the format.
+    """Read what `save`, `torch.save` or safetensors wrote; the content, not the name, decides the format.
 
     bfloat16 becomes float32. PyTorch's files, zip and legacy, may hold tensors and plain values: containers, numbers,
     strings, NumPy's arrays and numbers, dtypes, devices, paths, dates, `argparse.Namespace`.
 
     Args:
         f: a path, or a binary file open for reading.
-        map_location: the device for the tensors, or PyTorch's other forms of it: a dict from devices in the file to
-            others, or a function of a tensor and its device in the file that returns the tensor where it is to be.
-            By default the CPU.
+        map_location: the device for the tensors; or a dict from devices in the file to others, or a function of a
+            tensor and its device in the file that returns the tensor on the wanted device. None means the CPU.
         weights_only: False lets the file run code, as Python's pickles do, to build objects of any class: only for
             files from those whom you trust.
         skip_unknown: leave out objects of classes that cannot be read, with a warning that names them; a `Skipped`
-            stands in the place of each.
-        pickle_module, mmap: taken for PyTorch's sake, and not looked at.
+            replaces each.
+        pickle_module, mmap: accepted for PyTorch's sake.
 
     Raises:
         FileNotFoundError: there is no such file.
         RuntimeError: the file is truncated, corrupt, of another format, or holds what cannot be read.
+        TypeError: `f` is neither a path nor a binary file.
+
+    Examples:
+        >>> model = nn.Linear(2, 1)
+        >>> mg.save(model.state_dict(), "model.safetensors")
+        >>> model.load_state_dict(mg.load("model.safetensors"))
+        <All keys matched successfully>
     """
     if hasattr(f, "read"):
         content, source = f.read(), repr(getattr(f, "name", None) or type(f).__name__)

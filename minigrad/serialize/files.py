@@ -12,11 +12,21 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` when the block ends well, and vanishes when it does not.
+    """Open a file that replaces `path` when the block ends without an error, and is removed otherwise.
 
-    The bytes go to a neighbour in the same folder (so that the rename stays within one file system), reach
-    the disk (fsync), and only then does `os.replace` swap the names: a reader sees the old file or the new
-    one, never half of it, whenever the power goes or Ctrl-C comes.
+    The bytes are written to a temporary file in the same folder (so that the rename stays within one file system) and
+    flushed to the disk (fsync); then `os.replace` swaps the names. A reader sees the old file or the new one, never a
+    part, whenever the power fails or Ctrl-C comes.
+
+    Raises:
+        IsADirectoryError: the path is a folder.
+
+    Examples:
+        >>> from minigrad.serialize.files import atomic_write
+        >>> with atomic_write("numbers.bin") as file:
+        ...     _ = file.write(b"123")
+        >>> open("numbers.bin", "rb").read()
+        b'123'
     """
     target = Path(os.path.realpath(path))  # a link keeps pointing where it did; its target is replaced
     if target.is_dir():

@@ -49,7 +49,15 @@ class Unfinished:
 
 
 class Skipped:
-    """Stands in a loaded value where an object was that `load(..., skip_unknown=True)` left out."""
+    """Replaces, in a loaded value, an object that `load(..., skip_unknown=True)` left out.
+
+    Args:
+        name: the class that could not be read.
+
+    Examples:
+        >>> mg.serialize.Skipped("robots.Arm").name
+        'robots.Arm'
+    """
 
     def __init__(self, name: str):
         self.name = name
