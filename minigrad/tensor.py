@@ -5,21 +5,23 @@ What can be computed with tensors stands in `minigrad.ops`, which also binds the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from minigrad import storage
-from minigrad.device import device, device_of, on_host
+from minigrad.device import device as Device
+from minigrad.device import device_of, on_host
 
 
 class Version:
     """How often an array was written in place; views and `detach` share their base's."""
 
     # Defaults stand on the class, as a tensor's do.
-    value = 0
-    ours = False  # True if an operation made the array and it was never handed out: nobody else can write it
+    value: int = 0
+    ours: bool = False  # True if an operation made the array and it was never handed out: nobody else can write it
 
 
 class Tensor:
@@ -51,23 +53,23 @@ class Tensor:
     """
 
     # Defaults stand on the class: most tensors never set them, and making a tensor stays cheap.
-    grad_hooks: dict[int, Callable] | None = None
+    grad_hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
     _grad: Tensor | None = None
-    _requires_grad = False
+    _requires_grad: bool = False
     _node: Any = None  # the autograd Node that made this tensor; None for a leaf
-    _slot = 0  # which of that node's outputs it is
+    _slot: int = 0  # which of that node's outputs it is
     _accumulator: Any = None  # weak reference to the AccumulateGrad node of a leaf
     _base: Tensor | None = None  # the tensor that this one is a view of
     _base_node: Any = None  # the base's node when this view's history was last made
     _replay: Any = None  # takes this view from its base once more
-    _writable = True  # False for the copy that `view` makes where it should have shared memory
+    _writable: bool = True  # False for the copy that `view` makes where it should have shared memory
 
-    __array_priority__ = 1000  # NumPy arrays leave binary operators to us
+    __array_priority__: int = 1000  # NumPy arrays leave binary operators to us
 
     array: Any
     _version: Version
 
-    def _hold(self, array) -> None:
+    def _hold(self, array: Any) -> None:
         """Be the tensor of `array`, shared and not copied."""
         # NumPy makes scalars of 0-d results.
         self.array = np.asarray(array) if isinstance(array, np.generic) else array
@@ -79,7 +81,7 @@ class Tensor:
         return self.array.shape
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[Any]:
         """The type of the elements."""
         return self.array.dtype
 
@@ -89,7 +91,7 @@ class Tensor:
         return self.array.ndim
 
     @property
-    def device(self) -> device:
+    def device(self) -> Device:
         """Where the array lies."""
         return device_of(self.array)
 
@@ -108,7 +110,11 @@ class Tensor:
         """The bytes of all elements."""
         return self.array.nbytes
 
-    def size(self, dim: int | None = None):
+    @overload
+    def size(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def size(self, dim: int) -> int: ...
+    def size(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Return the shape, or the length of dimension `dim`.
 
         Raises:
@@ -131,7 +137,11 @@ class Tensor:
         """Return the bytes of one element."""
         return self.array.itemsize
 
-    def stride(self, dim: int | None = None):
+    @overload
+    def stride(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def stride(self, dim: int) -> int: ...
+    def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Return the step in memory from one element to the next, in elements, for each dimension or for `dim`.
 
         Raises:
@@ -185,7 +195,7 @@ class Tensor:
         return self
 
     @property
-    def grad_fn(self):
+    def grad_fn(self) -> Any:
         """The node of the operation that made this tensor; None for a leaf."""
         return self._node if self.requires_grad else None
 
@@ -286,7 +296,7 @@ class Tensor:
         """Return the values as nested lists; a number for a 0-d tensor."""
         return on_host(self.array).tolist()
 
-    def numpy(self, *, force: bool = False) -> np.ndarray:
+    def numpy(self, *, force: bool = False) -> NDArray[Any]:
         """Return the NumPy array, which shares memory.
 
         Args:
@@ -297,7 +307,8 @@ class Tensor:
             TypeError: it is on a GPU.
         """
         if force:
-            return self.detach().cpu().array
+            self._version.ours = False
+            return on_host(self.array)
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if not isinstance(self.array, np.ndarray):
@@ -308,10 +319,10 @@ class Tensor:
         self._version.ours = False
         return self.array
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
-    def __dlpack__(self, **kwargs):
+    def __dlpack__(self, **kwargs: Any) -> Any:
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         self._version.ours = False
@@ -344,7 +355,7 @@ class Tensor:
 
     __hash__ = object.__hash__  # by identity, although == compares elementwise
 
-    def __deepcopy__(self, memo: dict) -> Tensor:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError("only leaf tensors (created explicitly by the user) support deepcopy; detach() first")
         copied = type(self).__new__(type(self))
@@ -356,71 +367,20 @@ class Tensor:
         copied._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
         return copied
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         if not self.is_leaf:
             raise RuntimeError("only leaf tensors can be pickled; detach() first")
         return _rebuild, (type(self), self.array, self._requires_grad)
 
-    if TYPE_CHECKING:
-        # Bound by minigrad.ops.methods; declared here so that type checkers know them.
-        def __init__(self, *data: Any, device: Any = None) -> None: ...
-        def __getattr__(self, name: str) -> Any: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
-        def __iter__(self) -> Iterator[Tensor]: ...
-        def __contains__(self, element: Any) -> bool: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __iadd__(self, other: Any) -> Self: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __isub__(self, other: Any) -> Self: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __imul__(self, other: Any) -> Self: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __itruediv__(self, other: Any) -> Self: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __rpow__(self, other: Any) -> Tensor: ...
-        def __ipow__(self, other: Any) -> Self: ...  # type: ignore[misc]  # x **= y is not x ** y, but in place
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __and__(self, other: Any) -> Tensor: ...
-        def __rand__(self, other: Any) -> Tensor: ...
-        def __or__(self, other: Any) -> Tensor: ...
-        def __ror__(self, other: Any) -> Tensor: ...
-        def __xor__(self, other: Any) -> Tensor: ...
-        def __rxor__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __abs__(self) -> Tensor: ...
-        def __invert__(self) -> Tensor: ...
-        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]  # elementwise: no bool
-        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __le__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __ge__(self, other: Any) -> Tensor: ...
-        @property
-        def T(self) -> Tensor: ...
-        @property
-        def mT(self) -> Tensor: ...
-        def backward(
-            self,
-            gradient: Tensor | None = None,
-            retain_graph: bool | None = None,
-            create_graph: bool = False,
-            inputs: Tensor | Sequence[Tensor] | None = None,
-        ) -> None: ...
 
-
-def _rebuild(cls: type[Tensor], array, requires_grad: bool) -> Tensor:
+def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
     tensor = cls.__new__(cls)
     tensor._hold(array)
     tensor._requires_grad = requires_grad
     return tensor
 
 
-def from_array(array, requires_grad: bool = False) -> Tensor:
+def from_array(array: Any, requires_grad: bool = False) -> Tensor:
     """The tensor of a NumPy or CuPy array (or of a NumPy scalar), which it shares."""
     tensor = Tensor.__new__(Tensor)
     tensor.array = np.asarray(array) if isinstance(array, np.generic) else array  # `_hold`, at every operation

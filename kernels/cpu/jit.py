@@ -37,7 +37,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 import numba  # noqa: E402
 from numba.core import event  # noqa: E402
 
-from minigrad.kernels.cpu import fork  # noqa: E402
+from . import fork  # noqa: E402
 
 
 def _loads(layer: str) -> bool:

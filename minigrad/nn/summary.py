@@ -136,7 +136,7 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     if not shape or not all(isinstance(size, int) and size > 0 for size in shape):
         raise ValueError(f"summary: input_shape must be the positive sizes of one input, but got {input_shape}")
     weights = [parameter for parameter in model.parameters() if parameter.is_floating_point()]
-    like = {"dtype": weights[0].dtype, "device": weights[0].device} if weights else {}
+    like: dict[str, Any] = {"dtype": weights[0].dtype, "device": weights[0].device} if weights else {}
     modes = [(module, module.training) for module in model.modules()]
     with enable_grad():  # the tape tells which layers a value came through
         x = zeros(1, *shape, requires_grad=True, **like).clone()

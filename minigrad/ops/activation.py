@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 
+from numpy.typing import DTypeLike
+
 from minigrad.autograd import Function
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module
@@ -73,7 +75,7 @@ def _shifted(x, dim: int):
 
 
 @in_float32
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DTypeLike | None = None) -> Tensor:
     """Turn numbers into probabilities: ``exp(x_i) / sum_j exp(x_j)`` along a dimension.
 
     The largest element is subtracted first, so that no exponential overflows.
@@ -99,7 +101,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=N
 
 
 @in_float32
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DTypeLike | None = None) -> Tensor:
     """Compute the logarithm of `softmax` without overflow or rounding to log 0.
 
     Args:

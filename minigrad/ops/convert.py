@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minigrad import dtypes
 from minigrad.autograd import Function
@@ -141,10 +142,10 @@ def _check_four(operation: str, input: Tensor) -> None:
 def to(
     input: Tensor,
     *args: Any,
-    device=None,
-    dtype=None,
+    device: Device | str | None = None,
+    dtype: DTypeLike | None = None,
     copy: bool = False,
-    memory_format=None,
+    memory_format: str | None = None,
     non_blocking: bool = False,
 ) -> Tensor:
     """Convert to another dtype, device or memory format; returns `input` itself if nothing changes.
@@ -208,7 +209,7 @@ def cpu(input: Tensor) -> Tensor:
     return to(input, device="cpu")
 
 
-def cuda(input: Tensor, device=None, non_blocking: bool = False) -> Tensor:
+def cuda(input: Tensor, device: Device | str | int | None = None, non_blocking: bool = False) -> Tensor:
     """Return a tensor on an NVIDIA GPU, itself if it is there already.
 
     Args:
@@ -219,8 +220,7 @@ def cuda(input: Tensor, device=None, non_blocking: bool = False) -> Tensor:
     Examples:
         >>> x = mg.ones(2).cuda() if mg.cuda.is_available() else mg.ones(2)
     """
-    index = device if isinstance(device, int) else None
-    where = Device("cuda", index) if index is not None or device is None else Device(device)
+    where = Device("cuda", device) if device is None or isinstance(device, int) else Device(device)
     return to(input, device=where, non_blocking=non_blocking)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minigrad import dtypes
 from minigrad.device import array_module, arrays_on, cuda_backend, on_host, to_device
@@ -75,7 +76,9 @@ def construct(self: Tensor, *data: Any, device: Device | str | None = None) -> N
     self._hold(to_device(array, device))
 
 
-def tensor(data: Any, *, dtype=None, device: Device | str | None = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: DTypeLike | None = None, device: Device | str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Make a new tensor with a copy of `data`.
 
     Args:
@@ -100,7 +103,7 @@ def tensor(data: Any, *, dtype=None, device: Device | str | None = None, require
     return result.requires_grad_(requires_grad) if requires_grad else result
 
 
-def as_tensor(data: Any, dtype=None, device: Device | str | None = None) -> Tensor:
+def as_tensor(data: Any, dtype: DTypeLike | None = None, device: Device | str | None = None) -> Tensor:
     """Make a tensor of `data` that shares its memory, and its history, where dtype and device allow it.
 
     Args:
@@ -212,7 +215,9 @@ def _made(operation: str, make, shape: Sequence, dtype, device, requires_grad: b
     return from_array(make(arrays_on(device), shape, dtype), requires_grad)
 
 
-def zeros(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *size: Any, dtype: DTypeLike | None = None, device: Device | str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor of zeros.
 
     Args:
@@ -230,7 +235,9 @@ def zeros(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> T
     return _made("zeros", lambda xp, shape, d: xp.zeros(shape, d), size, dtype, device, requires_grad)
 
 
-def ones(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *size: Any, dtype: DTypeLike | None = None, device: Device | str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor of ones.
 
     Args:
@@ -248,7 +255,9 @@ def ones(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Te
     return _made("ones", lambda xp, shape, d: xp.ones(shape, d), size, dtype, device, requires_grad)
 
 
-def empty(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *size: Any, dtype: DTypeLike | None = None, device: Device | str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor without initialising its values: they are what the memory held.
 
     Args:
@@ -265,7 +274,14 @@ def empty(*size: Any, dtype=None, device=None, requires_grad: bool = False) -> T
     return _made("empty", lambda xp, shape, d: xp.empty(shape, d), size, dtype, device, requires_grad)
 
 
-def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def full(
+    size: Sequence[int],
+    fill_value: float,
+    *,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Make a tensor of one value.
 
     Args:
@@ -289,7 +305,14 @@ def full(size: Sequence[int], fill_value: float, *, dtype=None, device=None, req
     return _made("full", lambda xp, shape, d: xp.full(shape, value, d), (size,), dtype, device, requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Make the (n, m) matrix with ones on the diagonal and zeros elsewhere.
 
     Args:
@@ -311,7 +334,13 @@ def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad:
 
 
 def arange(
-    start: float, end: float | None = None, step: float = 1, *, dtype=None, device=None, requires_grad: bool = False
+    start: float,
+    end: float | None = None,
+    step: float = 1,
+    *,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Make the vector start, start + step, start + 2 step, ... as far as it stays before `end`.
 
@@ -350,7 +379,15 @@ def arange(
     return from_array(array, requires_grad)
 
 
-def linspace(start: Any, end: Any, steps: int, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Make a vector of values at equal distances, both ends included.
 
     Args:
@@ -387,7 +424,9 @@ def _like(operation: str, make, input: Tensor, dtype, device, requires_grad: boo
     return from_array(to_device(make(array_module(input.array), input.array, dtype), device), requires_grad)
 
 
-def zeros_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: DTypeLike | None = None, device: Device | str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Make zeros in the shape of another tensor.
 
     Args:
@@ -401,7 +440,9 @@ def zeros_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = 
     return _like("zeros_like", lambda xp, array, d: xp.zeros_like(array, d), input, dtype, device, requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor, *, dtype: DTypeLike | None = None, device: Device | str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Make ones in the shape of another tensor.
 
     Args:
@@ -415,7 +456,9 @@ def ones_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = F
     return _like("ones_like", lambda xp, array, d: xp.ones_like(array, d), input, dtype, device, requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor, *, dtype: DTypeLike | None = None, device: Device | str | None = None, requires_grad: bool = False
+) -> Tensor:
     """Make a tensor of uninitialised values in the shape of another.
 
     Args:
@@ -429,7 +472,14 @@ def empty_like(input: Tensor, *, dtype=None, device=None, requires_grad: bool = 
     return _like("empty_like", lambda xp, array, d: xp.empty_like(array, d), input, dtype, device, requires_grad)
 
 
-def full_like(input: Tensor, fill_value: float, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def full_like(
+    input: Tensor,
+    fill_value: float,
+    *,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Make a tensor of one value in the shape of another.
 
     Args:
@@ -451,7 +501,13 @@ def full_like(input: Tensor, fill_value: float, *, dtype=None, device=None, requ
     return _like("full_like", make, input, dtype, device, requires_grad)
 
 
-def new_zeros(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def new_zeros(
+    input: Tensor,
+    *size: Any,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Make zeros of another shape with this tensor's dtype and device.
 
     Args:
@@ -469,7 +525,13 @@ def new_zeros(input: Tensor, *size: Any, dtype=None, device=None, requires_grad:
     return zeros(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
-def new_ones(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def new_ones(
+    input: Tensor,
+    *size: Any,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Make ones of another shape with this tensor's dtype and device.
 
     Args:
@@ -488,7 +550,13 @@ def new_ones(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: 
     return ones(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
-def new_empty(input: Tensor, *size: Any, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def new_empty(
+    input: Tensor,
+    *size: Any,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Make a tensor of uninitialised values, of another shape with this tensor's dtype and device.
 
     Args:
@@ -507,7 +575,13 @@ def new_empty(input: Tensor, *size: Any, dtype=None, device=None, requires_grad:
 
 
 def new_full(
-    input: Tensor, size: Sequence[int], fill_value: float, *, dtype=None, device=None, requires_grad: bool = False
+    input: Tensor,
+    size: Sequence[int],
+    fill_value: float,
+    *,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Make a tensor of one value, of another shape with this tensor's dtype and device.
 
@@ -529,7 +603,14 @@ def new_full(
     )
 
 
-def new_tensor(input: Tensor, data: Any, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    input: Tensor,
+    data: Any,
+    *,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Make a tensor with a copy of `data`, and this tensor's dtype and device.
 
     Args:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from inspect import signature
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -31,36 +33,35 @@ from minigrad.ops.arguments import broadcast_shapes, check_tensor, number
 from minigrad.printing import tensor_text
 from minigrad.tensor import Tensor
 
-# Functions that are methods too, with the tensor as their first argument.
-METHODS = {
-    elementwise: "add sub mul div pow clamp maximum minimum",
-    pointwise: """neg abs sign exp expm1 log log1p log2 sqrt rsqrt square reciprocal sin cos tanh sigmoid erf floor
-        ceil round trunc relu relu_""",
-    comparison: """eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not
-        isnan isinf isfinite equal allclose isclose""",
+# Of these families every function whose first argument is the tensor `input` is a method too.
+FAMILIES = comparison, elementwise, gathering, indexing, joining, linalg, pointwise, reduction, shape, sorting
+# Besides: what is a method only, and what PyTorch has both ways in families that it has as functions only.
+MORE_METHODS = {
     activation: "log_softmax softmax",
-    reduction: "all any count_nonzero cumsum logsumexp mean norm prod std sum var",
-    sorting: "amax amin argmax argmin argsort max min sort topk",
-    linalg: "bmm dot matmul mm mv outer",
-    random: "bernoulli bernoulli_ multinomial normal_ uniform_",
-    shape: """broadcast_to diag diagonal expand expand_as flatten movedim permute ravel reshape reshape_as squeeze
-        sum_to_size t transpose unflatten unsqueeze view view_as""",
-    joining: "chunk flip repeat roll split tile tril triu unbind",
-    indexing: "masked_fill masked_select narrow select",
-    gathering: "gather index_add index_put index_select nonzero scatter scatter_add take_along_dim",
     convert: "to cpu cuda pin_memory is_pinned type_as clone contiguous is_contiguous",
     creation: "new_zeros new_ones new_empty new_full new_tensor",
+    joining: "repeat split",
+    random: "bernoulli bernoulli_ multinomial normal_ uniform_",
+    shape: "expand expand_as reshape_as sum_to_size view view_as",
 }
 
 
+def methods() -> dict[str, Callable[..., Any]]:
+    """The functions that are methods under their own name."""
+    exported = [getattr(family, name) for family in FAMILIES for name in family.__all__]
+    found = [function for function in exported if next(iter(signature(function).parameters)) == "input"]
+    found += [getattr(module, name) for module, names in MORE_METHODS.items() for name in names.split()]
+    return {function.__name__: function for function in found}
+
+
 OPERANDS = Tensor, Real, np.ndarray
+Binary = Callable[[Any, Any], Tensor]
 
 
 def bind() -> None:
     """Give Tensor its methods and operators."""
-    for module, names in METHODS.items():
-        for name in names.split():
-            setattr(Tensor, name, getattr(module, name))
+    for name, method in methods().items():
+        setattr(Tensor, name, method)
     for operator, function in OPERATORS.items():
         setattr(Tensor, f"__{operator}__", _operator(function))
     for operator, function in REFLECTED.items():
@@ -95,7 +96,7 @@ OPERATORS = {
 }
 REFLECTED = {name: OPERATORS[name] for name in ("add", "sub", "mul", "truediv", "pow", "and", "or", "xor")}
 AUGMENTED = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}
-CASTS = {
+CASTS: dict[str, np.dtype[Any]] = {
     "half": dtypes.float16,
     "float": dtypes.float32,
     "double": dtypes.float64,
@@ -130,8 +131,8 @@ IN_PLACE = {
 }
 
 
-def _operator(function):
-    def operator(self, other):
+def _operator(function: Binary) -> Binary:
+    def operator(self: Tensor, other: Any) -> Tensor:
         # A type that we do not know may know us.
         if not isinstance(other, OPERANDS):
             return NotImplemented
@@ -140,8 +141,8 @@ def _operator(function):
     return operator
 
 
-def _reflected(function):
-    def operator(self, other):
+def _reflected(function: Binary) -> Binary:
+    def operator(self: Tensor, other: Any) -> Tensor:
         if not isinstance(other, OPERANDS):
             return NotImplemented
         return function(other, self)
@@ -149,8 +150,8 @@ def _reflected(function):
     return operator
 
 
-def _cast(name: str, dtype):
-    def method(self, memory_format: str = convert.preserve_format):
+def _cast(name: str, dtype: np.dtype[Any]) -> Callable[..., Tensor]:
+    def method(self: Tensor, memory_format: str = convert.preserve_format) -> Tensor:
         return convert.to(self, dtype, memory_format=memory_format)
 
     method.__name__ = name
@@ -166,10 +167,10 @@ Examples:
     return method
 
 
-def _in_place(function, name: str):
+def _in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
     """``x.add_(y)``: computed as ``x.add(y)`` from x as it was, then written into x."""
 
-    def method(self, *args, **kwargs):
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         original = self._alias() if autograd.is_grad_enabled() else self
         result = function(original, *args, **kwargs)
         if result.shape != self.shape:
@@ -201,10 +202,10 @@ Examples:
     return method
 
 
-def _add_straight(generic):
+def _add_straight(generic: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """``x.add_(y)`` of large tensors without the second array that `_in_place` writes from."""
 
-    def add_(self, other, *, alpha=1):
+    def add_(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
         if alpha == 1 and elementwise.adds_in_place(self, other):
             check_writable(self)
             return elementwise.AddInPlace.apply(self, other)
@@ -214,7 +215,7 @@ def _add_straight(generic):
     return add_
 
 
-def _where(self: Tensor, condition: Tensor, other) -> Tensor:
+def _where(self: Tensor, condition: Tensor, other: Tensor | float) -> Tensor:
     """Choose element by element: this tensor where `condition` is true, `other` elsewhere.
 
     Examples:
@@ -274,7 +275,13 @@ def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     return write(self, src)
 
 
-def _backward(self: Tensor, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
+def _backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
     """Add this tensor's derivative to the `grad` of every leaf that it was computed from.
 
     Args:

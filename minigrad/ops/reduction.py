@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minigrad import dtypes
 from minigrad.autograd import Function
@@ -88,7 +89,7 @@ class Sum(Function):
         return _spread(grad_output, ctx.shape, ctx.dims), None, None
 
 
-def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype=None) -> Tensor:
+def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
     """Sum elements over some or all dimensions.
 
     Args:
@@ -120,7 +121,7 @@ def _summand(operation: str, input: Tensor, dtype) -> Tensor:
 
 
 @in_float32
-def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype=None) -> Tensor:
+def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
     """Average elements over some or all dimensions; over none the result is NaN.
 
     Args:
@@ -264,7 +265,12 @@ def std(
 
 @in_float32
 def norm(
-    input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, *, dtype=None
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: DTypeLike | None = None,
 ) -> Tensor:
     """Compute the p-norm ``(sum |x|^p)^(1/p)``; the derivative of a norm that is 0 is 0.
 
@@ -354,7 +360,7 @@ def _shifted(x: Tensor, dim: int, step: int) -> Tensor:
 
 
 @in_float32
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
     """Multiply elements over one or all dimensions.
 
     Args:
@@ -395,7 +401,7 @@ class CumSum(Function):
         return CumSum.apply(grad_output.flip(dims), ctx.dim).flip(dims), None
 
 
-def cumsum(input: Tensor, dim: int, *, dtype=None) -> Tensor:
+def cumsum(input: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
     """Compute the running sums along a dimension.
 
     Args:

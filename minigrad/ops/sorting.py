@@ -7,7 +7,7 @@ gradient goes to the chosen elements.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -109,7 +109,11 @@ def _extreme(operation: str, input: Tensor, dim: Dims, keepdim: bool, largest: b
     return Extreme.apply(input, dims, keepdim, largest)
 
 
-def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False):
+@overload
+def max(input: Tensor, dim: Tensor | None = None) -> Tensor: ...
+@overload
+def max(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | ValuesIndices:
     """Take the largest element of all, or along a dimension together with its position.
 
     Of equal elements along `dim` the first is taken, and it gets the gradient.
@@ -141,7 +145,11 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False):
     return _select("max", argmax, input, dim, keepdim)
 
 
-def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False):
+@overload
+def min(input: Tensor, dim: Tensor | None = None) -> Tensor: ...
+@overload
+def min(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | ValuesIndices:
     """Take the smallest element of all, or along a dimension together with its position.
 
     Of equal elements along `dim` the first is taken, and it gets the gradient.

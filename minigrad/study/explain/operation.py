@@ -15,22 +15,9 @@ from minigrad import nn
 from minigrad.autograd.function import Function
 from minigrad.generator import default_generator
 from minigrad.nn import functional as F
-from minigrad.ops import (
-    activation,
-    comparison,
-    einsum,
-    elementwise,
-    gathering,
-    indexing,
-    joining,
-    linalg,
-    pointwise,
-    reduction,
-    shape,
-    sorting,
-)
+from minigrad.ops import activation, convert, creation, einsum, indexing, random
 from minigrad.ops.convert import clone
-from minigrad.ops.methods import METHODS
+from minigrad.ops.methods import FAMILIES, methods
 from minigrad.record.formulas import FORMULAS, formula_of, formulas_of
 from minigrad.record.recorder import argument_names, saved_values
 from minigrad.record.records import Operation
@@ -43,20 +30,8 @@ from minigrad.study.explain.explanation import Explanation, Part
 from minigrad.study.explain.sources import references, source_of, sources_of
 from minigrad.tensor import Tensor, from_array
 
-_FAMILIES = (
-    activation,
-    comparison,
-    einsum,
-    elementwise,
-    gathering,
-    indexing,
-    joining,
-    linalg,
-    pointwise,
-    reduction,
-    shape,
-    sorting,
-)
+# Of these families no function computes with the numbers of its arguments.
+_MAKERS = {convert.__name__, creation.__name__, random.__name__}
 
 
 def explain(what: str | type | nn.Module | Tensor | Callable, *inputs: Any) -> Explanation:
@@ -91,12 +66,14 @@ def explain(what: str | type | nn.Module | Tensor | Callable, *inputs: Any) -> E
     )
 
 
-def functions() -> dict[str, Callable]:
+def functions() -> dict[str, Callable[..., Any]]:
     """Every operation that can be explained by its name."""
-    found: dict[str, Callable] = {}
-    for family in _FAMILIES:
-        names = [*family.__all__, *METHODS.get(family, "").split()]
-        found |= {name: getattr(family, name) for name in names if name[-1] != "_"}  # not the forms in place
+    exported = [getattr(family, name) for family in (activation, einsum, *FAMILIES) for name in family.__all__]
+    found = {
+        function.__name__: function
+        for function in (*exported, *methods().values())
+        if function.__module__ not in _MAKERS and function.__name__[-1] != "_"  # not the forms in place
+    }
     return found | dict(inspect.getmembers(F, inspect.isfunction)) | {"clone": clone, "getitem": indexing.getitem}
 
 
