@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.autograd.deferred import Deferred, settle, settle_readers
 from minigrad.autograd.function import Function
 from minigrad.autograd.grad_mode import state
+from minigrad.autograd.observer import observed, observers
 from minigrad.tensor import Tensor, from_array
 
 EVERYWHERE = Ellipsis
@@ -73,7 +74,7 @@ def write(target: Tensor, value: Tensor, index: Any = EVERYWHERE, computed: bool
         target._bump_version()
         adopted = value if value.shape == target.shape and value.dtype == target.dtype else _fit(value, target)
         target._requires_grad, target._node, target._slot = adopted.requires_grad, adopted._node, adopted._slot
-    return target
+    return observed("write", (target, value, index is EVERYWHERE), target) if observers else target
 
 
 def check_writable(target: Tensor) -> None:

@@ -79,12 +79,12 @@ class Recording(ModuleListener):
         arguments = self._with_values(args)
         if not any([isinstance(argument, Value) for argument in arguments]):
             return
-        writes = cls is not None and cls.__qualname__.endswith("InPlace")
         call = Call(name, arguments, (), self.scope[-1][0] if self.scope else "", _line())
         if cls is not None and not cls.__module__.startswith("minigrad."):
             raise ValueError(f"export: {call} is a Function of your own, for which ONNX has no operator")
-        for argument in () if writes else args:  # its own write is no surprise
-            self.check_unwritten(argument, f"{call} takes")
+        for argument in args:
+            if not any([argument is result for result in results]):  # its own write is no surprise
+                self.check_unwritten(argument, f"{call} takes")
         tensors = tuple([self._new(result) for result in results if isinstance(result, Tensor)])
         self.calls.append(Call(name, arguments, tensors, call.module, call.line))
 
@@ -112,8 +112,8 @@ class Recording(ModuleListener):
         _, version, before, _ = self._known[id(argument.array)]
         if version.value != before:
             raise ValueError(
-                f"export: {user} a tensor of shape {list(argument.shape)} that was written in place, which ONNX "
-                "cannot say; leave out inplace=True, or write x = x + y for x += y"
+                f"export: {user} a tensor of shape {list(argument.shape)} that was written in place through another "
+                "that shares its memory; leave out inplace=True, or write x = x + y for x += y"
             )
 
 

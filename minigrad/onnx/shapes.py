@@ -108,3 +108,17 @@ def _argmax(graph, y, x, dim, keepdim):
 def _argsort(graph, y, x, dim, descending):
     count = graph.numbers([x.shape[dim]])
     return graph.add_several("TopK", 2, x, count, axis=dim, largest=int(descending))[1]
+
+
+@converts("write", sizes=True)
+def _write(graph, y, target, value, whole):
+    """In-place: what stands in the tensor from then on."""
+    from onnx import helper
+
+    if not whole:
+        raise Inexpressible("it writes into a part of a tensor, which ONNX cannot; join the parts with cat or where")
+    if value.dtype != y.dtype:
+        value = graph.add("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(y.dtype)))
+    elif value.shape == y.shape:
+        return graph.name_of(value)
+    return graph.add("Expand", value, graph.numbers(y.shape))
