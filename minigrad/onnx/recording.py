@@ -79,6 +79,10 @@ class Recording(ModuleListener):
         arguments = self._with_values(args)
         if not any([isinstance(argument, Value) for argument in arguments]):
             return
+        if name == "write":  # what the target held is gone, if it is written as a whole
+            target, arguments = args[0], arguments[1:]
+            if target._base is not None:
+                arguments, results = (arguments[0], False), (target._base,)
         call = Call(name, arguments, (), self.scope[-1][0] if self.scope else "", _line())
         if cls is not None and not cls.__module__.startswith("minigrad."):
             raise ValueError(f"export: {call} is a Function of your own, for which ONNX has no operator")

@@ -111,7 +111,7 @@ def _argsort(graph, y, x, dim, descending):
 
 
 @converts("write", sizes=True)
-def _write(graph, y, target, value, whole):
+def _write(graph, y, value, whole):
     """In-place: what stands in the tensor from then on."""
     from onnx import helper
 

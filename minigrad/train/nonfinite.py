@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from minigrad.nn import Module
 from minigrad.ops.comparison import isfinite
+from minigrad.record.records import Operation
+from minigrad.record.trace import trace
 from minigrad.tensor import Tensor
 
 
@@ -29,9 +31,6 @@ def first_nonfinite(model: Module, images: Tensor, forward: Callable[[], object]
 
     `forward` computes the step's loss once more; it is watched operation by operation.
     """
-    from minigrad.record.records import Operation
-    from minigrad.record.trace import trace
-
     if images.is_floating_point() and not isfinite(images).all().item():
         return "it is in the pictures of the batch"
     parameters = [name for name, p in model.named_parameters() if not isfinite(p.detach()).all().item()]
