@@ -1,7 +1,4 @@
-"""The compiled loops of the direct convolution; `direct.py` says what they do.
-
-In one file, as Numba's cache does not see a change in another one.
-"""
+"""The compiled loops of the direct convolution; `direct.py` says what they do."""
 
 from __future__ import annotations
 

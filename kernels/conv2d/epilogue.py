@@ -2,8 +2,6 @@
 
 The shift is the bias. An evaluated batch norm is a scale and another shift, a ReLU is the floor 0; as operations of
 their own each goes over a whole layer in memory once more.
-
-Numba does not see a change of this file in the kernels that call it: delete their caches after editing it.
 """
 
 from __future__ import annotations

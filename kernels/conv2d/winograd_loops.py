@@ -1,8 +1,7 @@
 """The compiled loops of Winograd's convolution; `winograd.py` and `two_by_two.py` say what they do.
 
-An image comes as a tuple: flat array (channels last), C, H, W; kernels as `_transform_kernels` says. All compiled
-functions are in this one file, as Numba's cache does not see a change in another one; what they call besides is LLVM's
-code from `winograd_transforms.py` and `tile.py`.
+An image comes as a tuple: flat array (channels last), C, H, W; kernels as `_transform_kernels` says. The transforms and
+the tile products come as LLVM's instructions from `winograd_transforms.py` and `tile.py`.
 
 V, U, M, Z and dU are stacks of matrices, one for each product, with a `pitch` from one to the next. It is a little more
 than their size: at a multiple of 4096 bytes all that a transform writes would meet in one set of the first-level cache.

@@ -8,8 +8,6 @@ target, place)` load a square, apply the matrix along both axes, and store the r
     an image (channels last)         `_pixels`; what is beyond its edges or its last channel reads as 0, unwritten
     a stack of matrices (V, M, dU)   `_points`; one vector in each matrix
     kernels of 3x3 taps              `_load_taps`, `_store_taps`; LANES of them are nine vectors, once transposed
-
-Numba does not see a change of this file in the loops that call it: delete their caches after editing it.
 """
 
 from __future__ import annotations

@@ -10,8 +10,6 @@ by a few rows, where reading that matrix once is the work.
 While a tile of a is multiplied by the later rows of b, memory would have nothing to do: so each tile asks for two rows
 of the next. Measured on two cores, AVX-512, float32: a matrix of 512 x 4608 by 4 rows runs at 47 GB/s of the 55 that
 are read at best, by 16 rows in 0.38 ms instead of 0.47 without that.
-
-Numba does not see a change of this file in the kernels that call it: delete their caches after editing it.
 """
 
 from __future__ import annotations

@@ -6,9 +6,7 @@ Importing this module imports Numba (half a second), so it is imported by the ke
 - Kernels compile at their first call and are kept on disk beside their source (or, where that cannot be
   written, in the user's cache folder). Numba files each compiled form under the argument types, its own
   version, the time and size of the source file, and the name and features of the CPU; on another machine it
-  compiles again, and never runs code made elsewhere. It does not see a change in *another* file, so a kernel
-  calls only jitted functions, and reads only globals, of its own file (and of those that say so: `tile.py`, `dots.py`,
-  `transpose.py` and `winograd_transforms.py`).
+  compiles again, and never runs code made elsewhere. `cache.py` adds what a kernel takes from other files.
 - Numba's default for machines without TBB or OpenMP aborts the process when two Python threads run parallel
   kernels at once (a prefetching loader is enough); we ask for a thread-safe layer instead.
 - TBB is the layer preferred: where another program holds a processor, the thread that began a kernel does all
@@ -78,10 +76,10 @@ def jit(function: Callable | None = None, **options: Any) -> Any:
     if function is None:
         return lambda decorated: jit(decorated, **options)
     settings: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"} | options
-    try:
-        compiled = numba.njit(**settings)(function)
-    except RuntimeError:  # no folder can be written: neither beside the source nor in the user's cache
-        compiled = numba.njit(**settings | {"cache": False})(function)
+    keep = settings.pop("cache")
+    compiled = numba.njit(**settings)(function)
+    if keep:
+        _keep(compiled)
     if not options.get("parallel"):
         return compiled
     compiled.alone = jit(_renamed(function), **options | {"parallel": False})
@@ -96,6 +94,18 @@ def jit(function: Callable | None = None, **options: Any) -> Any:
 
     one_at_a_time.alone = compiled.alone  # type: ignore[attr-defined]
     return one_at_a_time
+
+
+def _keep(compiled: Any) -> None:
+    """Let compiled forms be kept on disk, where they can be.
+
+    Not where no folder can be written, neither beside the source nor in the user's cache, nor with a Numba that keeps
+    them in a way unknown to us. Then they are compiled at each start.
+    """
+    with suppress(ImportError, AttributeError, RuntimeError):
+        from .cache import KernelCache
+
+        compiled._cache = KernelCache(compiled.py_func)
 
 
 def _renamed(function: Any) -> Any:

@@ -15,8 +15,6 @@ write, and it need not be written (Dukhan 2019, "The indirect convolution algori
 The loop is given to the compiler as LLVM's instructions, with the vectors spelled out: from Python's scalars it
 does not find such a tile by itself. Measured on two cores, AVX-512, float32: 340 GFLOP/s (6 x 4 tile, d of 64 to
 1600), where OpenBLAS's largest products run at 300.
-
-Numba does not see a change of this file in the kernels that call it: delete their caches after editing it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Weaving two vectors, a0 b0 a1 b1 ..., moves every number's row, as binary digits, one digit into its column. Of a square
 of 2^k rows, weaving row i with row i + half and the results again, k times in all, exchanges rows and columns.
-
-Numba does not see a change of this file in the kernels that call it: delete their caches after editing it.
 """
 
 from __future__ import annotations
