@@ -49,7 +49,7 @@ def test_hardsigmoid_and_its_slopes_at_the_kinks():
     np.testing.assert_allclose(x.grad.numpy(), [0, 0, 1 / 6, 1 / 6, 0, 0])
 
 
-@pytest.mark.parametrize(("name", "options"), [call for call in CALLS if call[0] not in ("silu", "gelu", "hardswish")])
+@pytest.mark.parametrize(("name", "options"), CALLS)
 def test_extremes_as_pytorch(name, options):
     x = np.array([-1e4, -800.0, 800.0, 1e4, np.inf, -np.inf, np.nan])
     torch = pytest.importorskip("torch")
@@ -59,7 +59,9 @@ def test_extremes_as_pytorch(name, options):
     np.testing.assert_allclose(y.detach().numpy(), expected.detach().numpy(), rtol=1e-12)
     y[:4].sum().backward()
     expected[:4].sum().backward()
-    np.testing.assert_allclose(ours.grad.numpy()[:6], theirs.grad.numpy()[:6], rtol=1e-12, atol=1e-300)
+    # At infinity x f(x) has no slope in PyTorch (0 times infinity) where f tends to 0.
+    known = ~np.isnan(theirs.grad.numpy()[:6])
+    np.testing.assert_allclose(ours.grad.numpy()[:6][known], theirs.grad.numpy()[:6][known], rtol=1e-12, atol=1e-300)
 
 
 @pytest.mark.parametrize(("name", "options"), CALLS + OVER_A_DIMENSION)
