@@ -11,6 +11,7 @@ __all__ = [
     "ReLU6",
     "LeakyReLU",
     "ELU",
+    "SELU",
     "GELU",
     "SiLU",
     "Hardswish",
@@ -116,6 +117,25 @@ class ELU(_MaybeInplace):
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class SELU(_MaybeInplace):
+    """Apply ``scale * x`` where x > 0, else ``scale * alpha * (exp(x) - 1)``, to every element.
+
+    With alpha = 1.67326 and scale = 1.0507 layer after layer draws its activations towards mean 0 and variance 1.
+
+    Args:
+        inplace: overwrite the input, which saves its memory.
+
+    Source: Klambauer et al., "Self-normalizing neural networks" (2017).
+
+    Examples:
+        >>> nn.SELU()(mg.tensor([-1.0, 2.0]))
+        tensor([-1.1113,  2.1014])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.selu(input, inplace=self.inplace)
 
 
 class GELU(Module):

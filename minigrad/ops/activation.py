@@ -25,6 +25,7 @@ __all__ = [
     "log_softmax",
     "relu",
     "relu6",
+    "selu",
     "silu",
     "softmax",
     "softplus",
@@ -219,6 +220,29 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     check_floating("elu", "input", input)
     # The branch not taken has a gradient too, of 0 times what it computes: that must not be infinite.
     return _maybe_in_place(lambda x: where(x > 0, x, expm1(clamp(x, max=0)) * alpha), input, inplace)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Apply ``scale * x`` where x > 0, else ``scale * alpha * (exp(x) - 1)``, to every element.
+
+    With alpha = 1.67326 and scale = 1.0507 layer after layer draws its activations towards mean 0 and variance 1.
+
+    Args:
+        input: a floating-point tensor of any shape.
+        inplace: overwrite `input` and return it.
+
+    Raises:
+        RuntimeError: the input is not floating-point.
+
+    Source: Klambauer et al., "Self-normalizing neural networks" (2017).
+
+    Examples:
+        >>> F.selu(mg.tensor([-1.0, 0.0, 1.0]))
+        tensor([-1.1113,  0.0000,  1.0507])
+    """
+    check_floating("selu", "input", input)
+    alpha, scale = 1.6732632423543772, 1.0507009873554805
+    return _maybe_in_place(lambda x: elu(x, alpha) * scale, input, inplace)
 
 
 @in_float32

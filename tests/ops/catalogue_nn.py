@@ -198,6 +198,7 @@ ACTIVATIONS = [
     pointwise("relu6", lambda x: np.clip(x, 0, 6)),
     pointwise("leaky_relu", lambda x: np.where(x > 0, x, 0.2 * x), negative_slope=0.2),
     pointwise("elu", lambda x: np.where(x > 0, x, 1.5 * np.expm1(x)), alpha=1.5),
+    pointwise("selu", lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))),
     pointwise("gelu", lambda x: x * special.ndtr(x)),
     pointwise("gelu tanh", lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
               approximate="tanh"),
