@@ -14,7 +14,7 @@ from minigrad.autograd.observer import observers, observing
 from minigrad.nn.display import module_html
 from minigrad.nn.hooks import Hook, call_with_hooks, register
 from minigrad.nn.parameter import Parameter
-from minigrad.nn.state_dict import load_state_dict, state_dict
+from minigrad.nn.state_dict import load_own_state, load_state_dict, save_own_state, state_dict
 from minigrad.ops.creation import empty
 from minigrad.tensor import Tensor
 
@@ -509,6 +509,8 @@ class Module:
 
     state_dict = state_dict
     load_state_dict = load_state_dict
+    _save_to_state_dict = save_own_state
+    _load_from_state_dict = load_own_state
     _repr_html_ = module_html
 
     def _get_name(self) -> str:

@@ -26,7 +26,6 @@ class IncompatibleKeys(NamedTuple):
 class _Place(NamedTuple):
     """Where a tensor of the state lies in the tree."""
 
-    module: Tree
     table: dict[str, Any]
     name: str
 
@@ -40,13 +39,18 @@ def state_dict(
     unless `keep_vars`. `destination` and `prefix` let a module add itself to a larger dictionary.
     """
     destination = {} if destination is None else destination
-    for name, (_, table, own_name) in _places(self):
-        tensor = table[own_name]
-        destination[prefix + name] = tensor if keep_vars else tensor.detach()
+    self._save_to_state_dict(destination, prefix, keep_vars)
     for name, child in self._modules.items():
         if child is not None:
             child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
     return destination
+
+
+def save_own_state(self: Tree, destination: dict[str, Tensor], prefix: str, keep_vars: bool) -> None:
+    """`_save_to_state_dict`: what `state_dict` holds of this module alone. A subclass may override it."""
+    for name, (table, own_name) in _places(self):
+        tensor = table[own_name]
+        destination[prefix + name] = tensor if keep_vars else tensor.detach()
 
 
 def load_state_dict(
@@ -61,35 +65,28 @@ def load_state_dict(
     """
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"load_state_dict: Expected state_dict to be dict-like, got {type(state_dict).__name__}.")
-    places = dict(_all_places(self))
-    unexpected = [key for key in state_dict if key not in places]
-    missing = [
-        key
-        for key, place in places.items()
-        if key not in state_dict and place.name not in place.module._optional_in_state
-    ]
-    errors = []
-    if strict and missing:
-        errors.append(f"Missing key(s) in state_dict: {_quoted(missing)}.")
+    missing: list[str] = []
+    unexpected: list[str] = []
+    errors: list[str] = []
+    loads: list[tuple[_Place, Tensor]] = []
+
+    def collect(module: Tree, below: dict[str, Tensor], prefix: str) -> None:
+        metadata = {"assign_to_params_buffers": assign, "loads": loads}
+        module._load_from_state_dict(below, prefix, metadata, True, missing, unexpected, errors)
+        for name, child in module._modules.items():
+            if child is not None:
+                path = f"{prefix}{name}."
+                collect(child, {key: value for key, value in below.items() if key.startswith(path)}, path)
+
+    collect(self, dict(state_dict), "")
     if strict and unexpected:
-        errors.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
-    loads = [(key, place, _as_now(state_dict[key], place)) for key, place in places.items() if key in state_dict]
-    for key, place, value in loads:
-        current = place.table[place.name]
-        if not isinstance(value, Tensor):
-            errors.append(
-                f'While copying the parameter named "{key}", expected minigrad.Tensor from checkpoint '
-                f"but received {type(value).__name__}."
-            )
-        elif value.shape != current.shape:
-            errors.append(
-                f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
-                f"the shape in current model is {current.shape}."
-            )
+        errors.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
+    if strict and missing:
+        errors.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}.")
     if errors:
         raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}: {' '.join(errors)}")
     with no_grad():
-        for _, place, value in loads:
+        for place, value in loads:
             current = place.table[place.name]
             if not assign:
                 current.copy_(value)
@@ -100,11 +97,56 @@ def load_state_dict(
     return IncompatibleKeys(missing, unexpected)
 
 
-def _as_now(value: Any, place: _Place) -> Any:
+def load_own_state(
+    self: Tree,
+    state_dict: dict[str, Tensor],
+    prefix: str,
+    local_metadata: dict[str, Any],
+    strict: bool,
+    missing_keys: list[str],
+    unexpected_keys: list[str],
+    error_msgs: list[str],
+) -> None:
+    """`_load_from_state_dict`: find what `load_state_dict` is to load into this module alone.
+
+    A subclass may override it, say to give the keys of older files their names of today, and then call this one.
+
+    Args:
+        state_dict: the tensors of this module and of those below it, which may be changed.
+        prefix: what the keys of this module begin with.
+        local_metadata: its entry "loads" takes the pairs of place and value; they are loaded when all is checked.
+        strict: whether to note the keys that are missing or unexpected.
+        missing_keys, unexpected_keys, error_msgs: what is wrong is added to these.
+    """
+    own = dict(_places(self))
+    for name, place in own.items():
+        key, current = prefix + name, place.table[place.name]
+        if key not in state_dict:
+            if strict and name not in self._optional_in_state:
+                missing_keys.append(key)
+            continue
+        value = _as_now(state_dict[key], current)
+        if not isinstance(value, Tensor):
+            error_msgs.append(
+                f'While copying the parameter named "{key}", expected minigrad.Tensor from checkpoint '
+                f"but received {type(value).__name__}."
+            )
+        elif value.shape != current.shape:
+            error_msgs.append(
+                f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
+                f"the shape in current model is {current.shape}."
+            )
+        else:
+            local_metadata["loads"].append((place, value))
+    for key in state_dict if strict else ():
+        name, dot, _ = key.removeprefix(prefix).partition(".")
+        if key.startswith(prefix) and (self._modules.get(name) is None if dot else name not in own):
+            unexpected_keys.append(key)
+
+
+def _as_now(value: Any, current: Tensor) -> Any:
     """What a file of PyTorch below 0.4, which had no 0-d tensors, holds as (1,), in the shape of today."""
-    if isinstance(value, Tensor) and value.shape == (1,) and place.table[place.name].shape == ():
-        return value[0]
-    return value
+    return value[0] if isinstance(value, Tensor) and value.shape == (1,) and current.shape == () else value
 
 
 def _places(module: Tree) -> Iterator[tuple[str, _Place]]:
@@ -112,13 +154,7 @@ def _places(module: Tree) -> Iterator[tuple[str, _Place]]:
     for table in (module._parameters, module._buffers):
         for name, tensor in table.items():
             if tensor is not None and name not in module._non_persistent_buffers:
-                yield name, _Place(module, table, name)
-
-
-def _all_places(module: Tree) -> Iterator[tuple[str, _Place]]:
-    for path, submodule in module.named_modules(remove_duplicate=False):
-        for name, place in _places(submodule):
-            yield f"{path}.{name}" if path else name, place
+                yield name, _Place(table, name)
 
 
 def _quoted(keys: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from minigrad.nn.parameter import Parameter
@@ -19,6 +19,10 @@ class Tree(Protocol):
     _optional_in_state: frozenset[str]
     _modules: dict[str, Any]
 
+    @property
+    def _save_to_state_dict(self) -> Callable[..., None]: ...
+    @property
+    def _load_from_state_dict(self) -> Callable[..., None]: ...
     def modules(self) -> Iterable[Tree]: ...
     def named_modules(
         self, memo: set[int] | None = None, prefix: str = "", remove_duplicate: bool = True

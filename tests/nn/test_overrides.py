@@ -32,6 +32,8 @@ OVERRIDDEN = [
     "__repr__",
     "_apply",
     "_get_name",
+    "_load_from_state_dict",
+    "_save_to_state_dict",
     "apply",
     "buffers",
     "cpu",
@@ -120,3 +122,37 @@ def test_zero_grad_fills_the_gradient_that_is_there():
         gradient = layer.weight.grad
         layer.zero_grad(set_to_none=False)
         assert layer.weight.grad is gradient and gradient.abs().sum().item() == 0
+
+
+def renaming(engine):
+    class Renamed(engine.nn.BatchNorm2d):
+        """Reads files in which the weight was called gamma, and writes what it counts."""
+
+        def _load_from_state_dict(self, state_dict, prefix, *args):
+            if prefix + "gamma" in state_dict:
+                state_dict[prefix + "weight"] = state_dict.pop(prefix + "gamma")
+            super()._load_from_state_dict(state_dict, prefix, *args)
+
+        def _save_to_state_dict(self, destination, prefix, keep_vars):
+            super()._save_to_state_dict(destination, prefix, keep_vars)
+            destination[prefix + "gamma"] = destination.pop(prefix + "weight")
+
+    return Renamed
+
+
+def test_a_child_may_have_other_names_in_files():
+    for engine in (mg, torch):
+        model = engine.nn.Sequential(engine.nn.Conv2d(1, 2, 3), renaming(engine)(2))
+        state = model.state_dict()
+        assert [name for name in state if name.startswith("1.")] == [
+            *["1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked", "1.gamma"]
+        ]
+        state["1.gamma"] = engine.full((2,), 3.0)
+        kept = dict(state)
+        assert str(model.load_state_dict(state)) == "<All keys matched successfully>"
+        assert model[1].weight.tolist() == [3, 3] and state.keys() == kept.keys()
+        plain = engine.nn.Sequential(engine.nn.Conv2d(1, 2, 3), engine.nn.BatchNorm2d(2))
+        with pytest.raises(RuntimeError, match=r"(?s)Missing key.*1.weight.*Unexpected key.*1.gamma"):
+            plain.load_state_dict(state)
+        found = plain.load_state_dict(state, strict=False)
+        assert (list(found.missing_keys), list(found.unexpected_keys)) == (["1.weight"], ["1.gamma"])
