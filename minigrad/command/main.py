@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from minigrad.command import doctor, evaluate, export, models, predict, train
+from minigrad.command import check, doctor, evaluate, export, models, predict, run, train
 from minigrad.command.arguments import Parser, UsageError
 
 EPILOG = """\
@@ -33,7 +33,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
-    for module in (train, evaluate, predict, models, export, doctor):
+    for module in (train, evaluate, predict, models, export, run, check, doctor):
         module.add_to(commands)
     return parser, commands.choices  # type: ignore[return-value]
 
@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser, commands = build_parser()
     command = commands.get(words[0]) if words else None
+    if command is not None and words[0] == "run":
+        return run.main(command, words[1:])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without the signs that tables are drawn with
     with warnings.catch_warnings():

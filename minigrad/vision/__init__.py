@@ -1,5 +1,5 @@
 """Pictures: data sets of them, what is done to them before learning, and the models that learn."""
 
-from minigrad.vision import datasets, models, transforms
+from minigrad.vision import datasets, io, models, transforms, utils
 
-__all__ = ["datasets", "models", "transforms"]
+__all__ = ["datasets", "io", "models", "transforms", "utils"]

@@ -104,7 +104,7 @@ def test_a_reader_who_has_seen_enough_and_a_terminal_without_unicode():
 
 
 WRONG = {
-    "trian": "minigrad: unknown command 'trian'; did you mean train?",
+    "trian": "minigrad: unknown command 'trian'; did you mean train",
     "--versoin": "minigrad: unknown option --versoin; did you mean --version?",
     "train": "minigrad train: MODEL is missing",
     "train lenet5": "minigrad train: --data is missing",

@@ -7,6 +7,7 @@ import os
 import sys
 from html import escape
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from minigrad.record.trace import Trace
@@ -41,10 +42,14 @@ def step(computation: Any = None, path: str | os.PathLike[str] = "stepper.html")
     if isinstance(computation, str | os.PathLike):
         path = os.fspath(computation)
         raise TypeError(f"step: expected a trace or a loss before the path; the lesson is step(path={path!r})")
+    return step_in(sys._getframe(1), computation, path)
+
+
+def step_in(frame: FrameType, computation: Any, path: str | os.PathLike[str]) -> Path:
+    """`step`, with the names that the variables have in `frame`."""
     if computation is None:
         title, narrator, steps = "Backpropagation, step by step", *lesson_steps(lesson_computation())
     else:
-        frame = sys._getframe(1)
         traced = isinstance(computation, Trace)
         whole = computation_of_trace(computation) if traced else computation_of_loss(computation, frame)
         narrator = Narrator(whole)

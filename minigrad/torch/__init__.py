@@ -1,0 +1,37 @@
+"""`torch` for programs written for PyTorch: the engine's names, and the old ones that it does not have itself.
+
+`minigrad run program.py` puts this package in the place of `torch`; `from minigrad import torch` uses it by hand.
+Every module here has the names of the engine's module beside those that stand in it; nothing of the engine knows it.
+"""
+
+import minigrad as _engine
+from minigrad.torch import (
+    accelerator,
+    autograd,
+    backends,
+    cuda,
+    nn,
+    onnx,
+    optim,
+    random,
+    utils,
+    version,
+)
+from minigrad.torch.cuda import amp
+from minigrad.torch.facade import face
+from minigrad.torch.flags import (
+    are_deterministic_algorithms_enabled,
+    compile,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    use_deterministic_algorithms,
+)
+from minigrad.torch.old import TYPES, set_default_tensor_type
+from minigrad.torch.version import __version__
+
+globals().update(TYPES)
+
+__getattr__, __dir__ = face(__name__, _engine)

@@ -1,0 +1,57 @@
+"""Switches of PyTorch's that change nothing here, and what a program may ask about the machine.
+
+minigrad is deterministic whatever they say, and has no library whose algorithms could be chosen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import minigrad as mg
+from minigrad.nn import Module
+
+_flags: dict[str, Any] = {"deterministic": False, "precision": "highest"}
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Taken, and nothing to do: the algorithms are."""
+    _flags["deterministic"] = bool(mode)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What was asked for last."""
+    return _flags["deterministic"]
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Taken; `backends.cuda.matmul.allow_tf32` decides what products on a GPU are computed in."""
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}")
+    _flags["precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What was asked for last."""
+    return _flags["precision"]
+
+
+def set_num_interop_threads(count: int) -> None:
+    """Taken: operations run one after another."""
+
+
+def get_num_interop_threads() -> int:
+    """1: operations run one after another."""
+    return 1
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: the processor's way with denormal numbers is not changed."""
+    return False
+
+
+def compile(model: Any = None, **options: Any) -> Any:
+    """The module or function itself; as a decorator too. `mg.compile`, where the engine has it."""
+    compiler = getattr(mg, "compile", None)
+    if model is None:
+        return lambda model: compile(model, **options)
+    return model if compiler is None or not isinstance(model, Module) else compiler(model)
