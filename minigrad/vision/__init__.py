@@ -1,4 +1,4 @@
-"""Pictures: data sets of them, what is done to them before learning, and the models that learn."""
+"""Images: data sets, transforms and models."""
 
 from minigrad.vision import datasets, io, models, transforms, utils
 

@@ -1,7 +1,7 @@
-"""Data sets of pictures, with torchvision's names, arguments and folders.
+"""Data sets of images, with torchvision's names, arguments and folders.
 
-An item is (image, class): a Pillow image, or what `transform` makes of it, and an int. `data` and `targets`
-hold the whole set as arrays, for those who would rather work on all of it at once.
+An item is (image, class): a Pillow image, or what `transform` makes of it, and an int. `data` and `targets` hold the
+whole set as arrays, for programs that process all of it at once.
 """
 
 from minigrad.vision.datasets.cifar import CIFAR10, CIFAR100

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: 32 by 32 colour pictures, read from the binary version, which is no pickle."""
+"""CIFAR-10 and CIFAR-100: 32 by 32 colour images, read from the binary version, which is not a pickle."""
 
 from __future__ import annotations
 
@@ -17,14 +17,30 @@ from minigrad.vision.datasets.vision import VisionDataset
 
 
 class CIFAR10(VisionDataset):
-    """Pictures of ten kinds of things (Krizhevsky 2009): 50,000 to learn from, 10,000 to test with.
+    """Images of ten kinds of things: 50,000 for training, 10,000 for testing.
 
-    The files (data_batch_1.bin and so on) are looked for in root/cifar-10-batches-bin and in root itself,
-    then likewise in the user's cache (~/.cache/minigrad); the archive cifar-10-binary.tar.gz in one of the
-    two is unpacked. With `download=True` it is fetched into `root`, or into the cache where `root` is None.
+    The files (data_batch_1.bin and so on) are searched for in root/cifar-10-batches-bin and in root, then likewise in
+    the user's cache (~/.cache/minigrad); the archive cifar-10-binary.tar.gz in one of the two is unpacked.
 
-    As in torchvision `data` is a uint8 NumPy array (N, 32, 32, 3) and `targets` a list of ints.
-    Errors: RuntimeError, in one line that says where was looked, when the files are nowhere.
+    Args:
+        root: the folder; None means the user's cache only.
+        train: the training set, or the test set.
+        transform, target_transform: functions of the image and of the class.
+        download: fetch the archive into `root`, or into the cache, if the files are not found.
+
+    Attributes:
+        data: a uint8 NumPy array (N, 32, 32, 3), as in torchvision.
+        targets: a list of ints.
+
+    Raises:
+        RuntimeError: the files are not found, damaged, or cannot be downloaded; the message says where was searched.
+
+    Source: Krizhevsky, "Learning multiple layers of features from tiny images" (2009).
+
+    Examples:
+        >>> data = mg.vision.datasets.CIFAR10("data", download=True)  # doctest: +SKIP
+        >>> data.data.shape  # doctest: +SKIP
+        (50000, 32, 32, 3)
     """
 
     mirrors = ["https://www.cs.toronto.edu/~kriz/"]
@@ -119,7 +135,19 @@ class CIFAR10(VisionDataset):
 
 
 class CIFAR100(CIFAR10):
-    """Pictures of a hundred kinds of things; otherwise as CIFAR10 (the folder is cifar-100-binary)."""
+    """Images of a hundred kinds of things; otherwise as CIFAR10. The folder is cifar-100-binary.
+
+    Args:
+        root, train, transform, target_transform, download: as for CIFAR10.
+
+    Raises:
+        RuntimeError: the files are not found, damaged, or cannot be downloaded; the message says where was searched.
+
+    Examples:
+        >>> data = mg.vision.datasets.CIFAR100("data", download=True)  # doctest: +SKIP
+        >>> len(data.classes)  # doctest: +SKIP
+        100
+    """
 
     archive = "cifar-100-binary.tar.gz"
     sha256 = "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"

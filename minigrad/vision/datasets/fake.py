@@ -11,9 +11,22 @@ from minigrad.vision.datasets.vision import VisionDataset
 
 
 class FakeData(VisionDataset):
-    """`size` noise images of `image_size` (channels, height, width) in random classes.
+    """Noise images in random classes, for tests of a pipeline. Item i is always the same.
 
-    Item i is always the same, and drawing it touches nobody else's random numbers.
+    Args:
+        size: how many.
+        image_size: (channels, height, width), with 1, 3 or 4 channels.
+        num_classes: how many classes.
+        transform, target_transform: functions of the image and of the class.
+        random_offset: another number gives other images.
+
+    Raises:
+        ValueError: `image_size` is not such a size.
+
+    Examples:
+        >>> image, label = mg.vision.datasets.FakeData(size=10, image_size=(3, 32, 24))[0]
+        >>> image.size  # Pillow's order, width and height
+        (24, 32)
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Pictures in folders, a folder a class."""
+"""Images in folders, one folder per class."""
 
 from __future__ import annotations
 
@@ -29,17 +29,37 @@ def pil_loader(path: str) -> Any:
 
 
 class ImageFolder(VisionDataset):
-    """root/dog/xxx.png, root/dog/sub/yyy.jpg, root/cat/zzz.png: each folder in `root` is a class.
+    """Images in folders: root/dog/xxx.png, root/dog/sub/yyy.jpg, root/cat/zzz.png. Each folder in `root` is a class.
 
-    Classes are numbered in sorted order. `samples` (also `imgs`) lists (path, class), `targets` the classes.
-    A file counts when its extension is an image's, or when `is_valid_file(path)` says so.
+    Classes are numbered in sorted order.
 
-    strict: whether damaged files matter. By default none is looked at before it is asked for, when it raises what
-        `loader` does. Otherwise all are read once at the start (some milliseconds each, on all cores), so that length
-        and order are settled before the first epoch: with False the unreadable ones are left out, with a warning
-        that counts them; with True they are refused.
-    Errors: FileNotFoundError when there is no class folder, or (unless `allow_empty`) one without a picture;
-        RuntimeError, with the number of damaged files and the first of them, if `strict`.
+    Args:
+        root: the folder.
+        transform, target_transform: functions of the image and of the class.
+        loader: reads a path; Pillow, in RGB, by default.
+        is_valid_file: tells whether a path counts; by default its extension must be an image's.
+        allow_empty: accept classes without images.
+        strict: whether damaged files matter. None reads no file before it is asked for; reading a damaged one then
+            raises what `loader` raises. Otherwise all are read once at the start (some milliseconds each, on all
+            cores), so that length and order are fixed before the first epoch: False leaves damaged ones out, with a
+            warning that counts them; True refuses them.
+
+    Attributes:
+        samples, imgs: a list of (path, class).
+        targets: the classes.
+
+    Raises:
+        FileNotFoundError: `root` or its class folders are missing, or a class has no image.
+        RuntimeError: files are damaged and `strict` is True; the message names the first.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> for name in ("cat", "dog"):
+        ...     Path("pets", name).mkdir(parents=True)
+        ...     mg.vision.datasets.FakeData(1, (3, 8, 8))[0][0].save(f"pets/{name}/1.png")
+        >>> data = mg.vision.datasets.ImageFolder("pets")
+        >>> data.classes, data.targets
+        (['cat', 'dog'], [0, 1])
     """
 
     def __init__(

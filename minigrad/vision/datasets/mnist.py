@@ -15,14 +15,32 @@ from minigrad.vision.datasets.vision import VisionDataset
 
 
 class MNIST(VisionDataset):
-    """Handwritten digits (LeCun, Cortes, Burges 1998): 60,000 to learn from, 10,000 to test with.
+    """Handwritten digits: 60,000 for training, 10,000 for testing.
 
-    The files are looked for in `root` (root/MNIST/raw as torchvision has it, root/MNIST, or root itself;
-    unpacked or .gz), then in the user's cache (~/.cache/minigrad). With `download=True`, what is nowhere is
-    fetched from the mirrors into root/MNIST/raw, or into the cache where `root` is None.
+    The files are searched for in `root` (root/MNIST/raw as torchvision has it, root/MNIST, or root itself; unpacked or
+    .gz), then in the user's cache (~/.cache/minigrad).
 
-    `data` is a uint8 tensor (N, 28, 28), `targets` an int64 tensor (N,).
-    Errors: RuntimeError, in one line that says where was looked, when the files are nowhere.
+    Args:
+        root: the folder; None means the user's cache only.
+        train: the training set, or the test set.
+        transform, target_transform: functions of the image and of the class.
+        download: fetch missing files from the mirrors into root/MNIST/raw, or into the cache.
+
+    Attributes:
+        data: a uint8 tensor (N, 28, 28).
+        targets: an int64 tensor (N,).
+
+    Raises:
+        RuntimeError: the files are not found, damaged, or cannot be downloaded; the message says where was searched.
+
+    Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition" (1998).
+
+    Examples:
+        >>> data = mg.vision.datasets.MNIST("data", download=True)  # doctest: +SKIP
+        >>> data.data.shape  # doctest: +SKIP
+        (60000, 28, 28)
+        >>> mg.vision.datasets.MNIST.classes[:3]
+        ['0 - zero', '1 - one', '2 - two']
     """
 
     mirrors = [
@@ -101,10 +119,23 @@ class MNIST(VisionDataset):
 
 
 class FashionMNIST(MNIST):
-    """Pictures of clothes (Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747): 60,000 to learn, 10,000 to test.
+    """Images of clothes in ten classes: 60,000 for training, 10,000 for testing.
 
-    Looked for and downloaded as MNIST is (with FashionMNIST for MNIST in the folders' names), and also found
-    where Debian's package dataset-fashion-mnist puts it.
+    Searched for and downloaded as MNIST is (with FashionMNIST for MNIST in the folders' names), and found too where
+    Debian's package dataset-fashion-mnist puts it.
+
+    Args:
+        root, train, transform, target_transform, download: as for MNIST.
+
+    Raises:
+        RuntimeError: the files are not found, damaged, or cannot be downloaded; the message says where was searched.
+
+    Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST" (2017), arXiv:1708.07747.
+
+    Examples:
+        >>> data = mg.vision.datasets.FashionMNIST("data", download=True)  # doctest: +SKIP
+        >>> mg.vision.datasets.FashionMNIST.classes[-1]
+        'Ankle boot'
     """
 
     mirrors = [
@@ -127,7 +158,21 @@ class FashionMNIST(MNIST):
 
 
 class FashionMNISTSample(FashionMNIST):
-    """The tenth of Fashion-MNIST that minigrad brings: 600 training and 100 test pictures of each class."""
+    """A tenth of Fashion-MNIST, included in minigrad: 600 training and 100 test images of each class.
+
+    Args:
+        train: the training set, or the test set.
+        transform, target_transform: functions of the image and of the class.
+
+    Raises:
+        RuntimeError: the files of the package are damaged.
+
+    Examples:
+        >>> data = mg.vision.datasets.FashionMNISTSample(train=False)
+        >>> image, label = data[0]
+        >>> len(data), image.size, data.classes[label]
+        (1000, (28, 28), 'Ankle boot')
+    """
 
     def __init__(
         self,

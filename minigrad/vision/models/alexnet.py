@@ -37,7 +37,23 @@ __all__ = [
 
 
 class AlexNet(nn.Module):
-    """AlexNet of 2014, torchvision's: (N, in_channels, H, W), made for 224x224 -> logits (N, num_classes)."""
+    """AlexNet of 2014, as torchvision has it: (N, in_channels, H, W), made for 224x224, to logits (N, num_classes).
+
+    Args:
+        num_classes: the number of classes.
+        dropout: the probability of a 0 before the hidden fully connected layers.
+        in_channels: 3 for colour images, 1 for grey ones.
+
+    Raises:
+        ValueError: `dropout` is outside [0, 1].
+
+    Source: Krizhevsky, "One weird trick for parallelizing convolutional neural networks" (2014).
+
+    Examples:
+        >>> model = mg.vision.models.AlexNet(num_classes=10)
+        >>> model.classifier[-1]
+        Linear(in_features=4096, out_features=10, bias=True)
+    """
 
     def __init__(self, num_classes: int = 1000, dropout: float = 0.5, in_channels: int = 3):
         super().__init__()
@@ -64,11 +80,26 @@ class AlexNet(nn.Module):
 
 
 class AlexNet2012(nn.Module):
-    """AlexNet of 2012: (N, in_channels, H, W), made for 224x224 -> logits (N, num_classes).
+    """AlexNet of 2012: (N, in_channels, H, W), made for 224x224, to logits (N, num_classes).
 
-    Local response normalisation follows the ReLU of the first two convolutions. The paper draws the weights from
-    N(0, 0.01^2) and starts the biases of the second, fourth and fifth convolution and of the hidden fully connected
-    layers at 1, so that their ReLUs begin in their linear part; the other biases are 0.
+    Local response normalisation follows the ReLU of the first two convolutions. As in the paper, weights are drawn
+    from N(0, 0.01^2), and the biases of the second, fourth and fifth convolution and of the hidden fully connected
+    layers are 1, so that their ReLUs begin in their linear part; other biases are 0.
+
+    Args:
+        num_classes: the number of classes.
+        dropout: the probability of a 0 before the hidden fully connected layers.
+        in_channels: 3 for colour images, 1 for grey ones.
+
+    Raises:
+        ValueError: `dropout` is outside [0, 1].
+
+    Source: Krizhevsky et al., "ImageNet classification with deep convolutional neural networks" (2012).
+
+    Examples:
+        >>> model = mg.vision.models.AlexNet2012(num_classes=10)
+        >>> model.features[2]
+        LocalResponseNorm(5, alpha=0.0005, beta=0.75, k=2)
     """
 
     def __init__(self, num_classes: int = 1000, dropout: float = 0.5, in_channels: int = 3):
@@ -121,11 +152,35 @@ def _classifier(num_classes: int, dropout: float) -> nn.Sequential:
 
 @register_model(PHOTOGRAPH, 61_100_840, "Krizhevsky 2014")
 def alexnet(*, weights: WeightsFile = None, **kwargs) -> AlexNet:
-    """AlexNet as torchvision has it, 61,100,840 parameters; `kwargs` are `AlexNet`'s."""
+    """Build AlexNet as torchvision has it: 61,100,840 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: AlexNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.alexnet(num_classes=10).classifier[-1]
+        Linear(in_features=4096, out_features=10, bias=True)
+    """
     return load_weights(AlexNet(**kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 60_965_224, "Krizhevsky et al. 2012")
 def alexnet2012(*, weights: WeightsFile = None, **kwargs) -> AlexNet2012:
-    """AlexNet as its paper has it, 60,965,224 parameters; `kwargs` are `AlexNet2012`'s."""
+    """Build AlexNet as its paper has it: 60,965,224 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: AlexNet2012's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.alexnet2012(num_classes=10).features[2]
+        LocalResponseNorm(5, alpha=0.0005, beta=0.75, k=2)
+    """
     return load_weights(AlexNet2012(**kwargs), weights)

@@ -138,10 +138,28 @@ class MBConv(nn.Module):
 
 
 class EfficientNet(nn.Module):
-    """An EfficientNet: (N, in_channels, H, W) -> logits (N, num_classes).
+    """An EfficientNet: (N, in_channels, H, W) to logits (N, num_classes).
 
-    `stochastic_depth_prob` is what the probability of leaving out a block grows to, in proportion to its depth.
-    `last_channel` is the width of the last 1x1 convolution, four times the last stage's unless given.
+    Args:
+        inverted_residual_setting: a `MBConvConfig` for each stage.
+        dropout: the probability of a 0 before the last layer.
+        stochastic_depth_prob: the probability of skipping a block, which grows to this in proportion to depth.
+        num_classes: the number of classes.
+        norm_layer: makes a normalisation layer; None means BatchNorm2d.
+        last_channel: the width of the last 1x1 convolution; None means four times the last stage's.
+        in_channels: 3 for colour images, 1 for grey ones.
+
+    Raises:
+        ValueError: there is no stage, or a probability is outside [0, 1].
+
+    Source: Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks" (ICML 2019).
+
+    Examples:
+        >>> from minigrad.vision.models.efficientnet import MBConvConfig
+        >>> stages = [MBConvConfig(1, 3, 1, 8, 8, 1), MBConvConfig(6, 3, 2, 8, 16, 2)]
+        >>> tiny = mg.vision.models.EfficientNet(stages, dropout=0.2, num_classes=10)
+        >>> tiny.eval()(mg.zeros(1, 3, 32, 32)).shape
+        (1, 10)
     """
 
     def __init__(
@@ -191,5 +209,21 @@ class EfficientNet(nn.Module):
 
 @register_model(PHOTOGRAPH, 5_288_548, "Tan, Le 2019")
 def efficientnet_b0(*, weights: WeightsFile = None, dropout: float = 0.2, **kwargs) -> EfficientNet:
-    """EfficientNet-B0, 5,288,548 parameters; `kwargs` are `EfficientNet`'s."""
+    """Build EfficientNet-B0: 5,288,548 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        dropout: the probability of a 0 before the last layer.
+        kwargs: EfficientNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.efficientnet_b0(num_classes=10).classifier
+        Sequential(
+          (0): Dropout(p=0.2, inplace=False)
+          (1): Linear(in_features=1280, out_features=10, bias=True)
+        )
+    """
     return load_weights(EfficientNet(B0, dropout, **kwargs), weights)

@@ -52,7 +52,14 @@ INCEPTIONS = {
 
 
 class GoogLeNetOutputs(NamedTuple):
-    """What GoogLeNet returns in training: three times logits (N, num_classes)."""
+    """What GoogLeNet returns in training: logits (N, num_classes) of the network and of its auxiliary classifiers.
+
+    Examples:
+        >>> logits = mg.zeros(2, 10)
+        >>> outputs = mg.vision.models.GoogLeNetOutputs(logits, logits, logits)
+        >>> outputs._fields
+        ('logits', 'aux_logits2', 'aux_logits1')
+    """
 
     logits: Tensor
     aux_logits2: Tensor
@@ -65,7 +72,19 @@ def auxiliary_loss(
     criterion: Callable[..., Tensor] = F.cross_entropy,
     weight: float = 0.3,
 ) -> Tensor:
-    """The loss: in training the two auxiliary classifiers count `weight` each; in evaluation there are logits only."""
+    """Compute the loss of GoogLeNet with its auxiliary classifiers, or of plain logits in evaluation.
+
+    Args:
+        outputs: `GoogLeNetOutputs`, or logits.
+        target: the classes (N,).
+        criterion: the loss of one classifier.
+        weight: the factor of each auxiliary classifier's loss.
+
+    Examples:
+        >>> outputs = mg.vision.models.GoogLeNetOutputs(*[mg.zeros(2, 10)] * 3)
+        >>> mg.vision.models.auxiliary_loss(outputs, mg.tensor([3, 5]))  # 1.6 log 10
+        tensor(3.6841)
+    """
     if isinstance(outputs, Tensor):
         return criterion(outputs, target)
     logits, *auxiliary = (criterion(logits, target) for logits in outputs)
@@ -139,15 +158,31 @@ class InceptionAux(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """GoogLeNet: (N, in_channels, H, W) -> logits (N, num_classes).
+    """GoogLeNet: (N, in_channels, H, W) to logits (N, num_classes).
 
-    By default torchvision's, with batch normalisation. `batch_norm=False` is the network of 2014: biases, 5x5
-    convolutions, local response normalisation below, a last max-pooling of 3x3, and weights drawn by Xavier's rule.
-    In training with `aux_logits` it returns `GoogLeNetOutputs`, for which there is `auxiliary_loss`; in evaluation
-    the auxiliary classifiers are left out.
+    In training with `aux_logits` it returns `GoogLeNetOutputs`, for `auxiliary_loss`; in evaluation the auxiliary
+    classifiers are not computed.
 
-    transform_input: pictures normalised by ImageNet's means and deviations are brought to mean 0.5, deviation 0.5,
-        with which the published weights were trained.
+    Args:
+        num_classes: the number of classes.
+        aux_logits: build the two auxiliary classifiers.
+        transform_input: convert images normalised by ImageNet's means and deviations to mean 0.5 and deviation 0.5,
+            with which the published weights were trained.
+        init_weights: draw initial weights from a truncated normal distribution, as torchvision does.
+        dropout, dropout_aux: the probability of a 0 before the last layer of each classifier.
+        batch_norm: torchvision's network; False is that of 2014: biases, 5x5 convolutions, local response
+            normalisation below, a last max-pooling of 3x3, and weights drawn by Xavier's rule.
+        in_channels: 3 for colour images, 1 for grey ones.
+
+    Raises:
+        ValueError: a probability is outside [0, 1].
+
+    Source: Szegedy et al., "Going deeper with convolutions" (CVPR 2015).
+
+    Examples:
+        >>> model = mg.vision.models.GoogLeNet(num_classes=10, aux_logits=False, init_weights=False)
+        >>> model.fc
+        Linear(in_features=1024, out_features=10, bias=True)
     """
 
     def __init__(
@@ -220,9 +255,19 @@ class GoogLeNet(nn.Module):
 
 @register_model(PHOTOGRAPH, 6_624_904, "Szegedy et al. 2014")
 def googlenet(*, weights: WeightsFile = None, **kwargs) -> GoogLeNet:
-    """GoogLeNet as torchvision has it, 6,624,904 parameters and 6,379,984 in the auxiliary classifiers.
+    """Build GoogLeNet as torchvision has it: 6,624,904 parameters, and 6,379,984 in the auxiliary classifiers.
 
-    `kwargs` are `GoogLeNet`'s. With `weights` `transform_input` is True, and `aux_logits` False, unless given.
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; `transform_input` is then True and
+            `aux_logits` False unless given. None draws initial weights.
+        kwargs: GoogLeNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.googlenet(num_classes=10, aux_logits=False, init_weights=False).fc
+        Linear(in_features=1024, out_features=10, bias=True)
     """
     if weights is None:
         return GoogLeNet(**kwargs)

@@ -24,12 +24,26 @@ __all__ = [
 
 
 class LeNet5(nn.Module):
-    """LeNet-5: (N, in_channels, input_size, input_size) -> logits (N, num_classes).
+    """LeNet-5: (N, in_channels, input_size, input_size) to logits (N, num_classes).
 
-    The paper pads its digits of 28x28 to 32x32. For `input_size` 28 the first convolution does so; 32 takes
-    pictures that are padded, or as large. By default ReLU and max-pooling, as the network is trained today; with
-    `classic` the paper's tanh and average pooling. Left out of the paper's are what its successors dropped: the gaps
-    in C3's connections, the two weights of each subsampling map, and the radial basis functions of the last layer.
+    Omitted from the paper's network is what its successors dropped: the gaps in C3's connections, the two weights of
+    each subsampling map, and the radial basis functions of the last layer.
+
+    Args:
+        num_classes: the number of classes.
+        input_size: 28 pads in the first convolution, as the paper pads its digits; 32 takes padded or larger images.
+        classic: the paper's tanh and average pooling, instead of ReLU and max-pooling.
+        in_channels: 1 for grey images, 3 for coloured ones.
+
+    Raises:
+        ValueError: `input_size` is neither 28 nor 32.
+
+    Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition" (1998).
+
+    Examples:
+        >>> model = mg.vision.models.LeNet5()
+        >>> model(mg.zeros(1, 1, 28, 28)).shape, sum(p.numel() for p in model.parameters())
+        ((1, 10), 61706)
     """
 
     def __init__(self, num_classes: int = 10, input_size: int = 28, classic: bool = False, in_channels: int = 1):
@@ -61,5 +75,17 @@ class LeNet5(nn.Module):
 
 @register_model(DIGIT, 61_706, "LeCun et al. 1998")
 def lenet5(*, weights: WeightsFile = None, **kwargs) -> LeNet5:
-    """LeNet-5, 61,706 parameters; `kwargs` are `LeNet5`'s."""
+    """Build LeNet-5: 61,706 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: LeNet5's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.lenet5()(mg.zeros(1, 1, 28, 28)).shape
+        (1, 10)
+    """
     return load_weights(LeNet5(**kwargs), weights)

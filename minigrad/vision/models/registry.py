@@ -29,10 +29,22 @@ MODELS: dict[str, Entry] = {}  # in the order in which their modules are importe
 
 
 def register_model(input_shape: tuple[int, int, int], parameters: int, published: str) -> Callable[[Builder], Builder]:
-    """A decorator: `get_model` knows this function by its name.
+    """Register a function that builds a model, so that `get_model` knows it by its name. A decorator.
 
-    `input_shape` is that of the pictures it was made for, (channels, height, width); `parameters` how many numbers it
-    learns as published; `published` authors and year. ValueError for a name that another model has.
+    Args:
+        input_shape: the shape of the images that the model was made for, (channels, height, width).
+        parameters: how many it has, as published.
+        published: authors and year.
+
+    Raises:
+        ValueError: another model has the name.
+
+    Examples:
+        >>> @mg.vision.models.register_model((1, 8, 8), parameters=650, published="me, today")
+        ... def linear8(num_classes=10):
+        ...     return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))
+        >>> "linear8" in mg.vision.models.list_models()
+        True
     """
 
     def register(build: Builder) -> Builder:
@@ -45,14 +57,28 @@ def register_model(input_shape: tuple[int, int, int], parameters: int, published
 
 
 def list_models() -> list[str]:
-    """The names that `get_model` knows, in order of the alphabet."""
+    """List the names that `get_model` knows, sorted.
+
+    Examples:
+        >>> [name for name in mg.vision.models.list_models() if name.startswith("resnet1")]
+        ['resnet101', 'resnet101_v2', 'resnet110', 'resnet152', 'resnet152_v2', 'resnet18', 'resnet18_v2']
+    """
     return sorted(MODELS)
 
 
 def get_model(name: str, **config: Any) -> Module:
-    """The model that the function of this name builds: `get_model("vgg16", num_classes=10)`.
+    """Build a model by the name of its function: ``get_model("vgg16", num_classes=10)``.
 
-    `config` are that function's keywords. ValueError for a name that is not known, with those that are like it.
+    Args:
+        name: as listed by `list_models`.
+        config: the function's keyword arguments.
+
+    Raises:
+        ValueError: the name is unknown; the message has similar ones.
+
+    Examples:
+        >>> mg.vision.models.get_model("lenet5", num_classes=3)(mg.zeros(1, 1, 28, 28)).shape
+        (1, 3)
     """
     if name not in MODELS:
         near = difflib.get_close_matches(name, MODELS, n=3) or list_models()

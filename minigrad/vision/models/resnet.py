@@ -143,17 +143,36 @@ class ZeroPadShortcut(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A residual network: (N, in_channels, H, W) -> logits (N, num_classes).
+    """A residual network: (N, in_channels, H, W) to logits (N, num_classes).
 
-    `block` and `layers` (blocks in each stage) say which; the first eight arguments are torchvision's.
+    The first eight arguments are torchvision's.
 
-    replace_stride_with_dilation: for each stage after the first, whether its convolutions are spread apart instead
-        of its picture halved.
-    width: channels of the first stage; each later one has twice as many.
-    shortcut: where a block changes the shape, "A" pads with zeros, "B" projects by a 1x1 convolution; "C" projects
-        in every block.
-    small_input: a 3x3 convolution of stride 1 and no max-pooling at the bottom, for pictures of some 32x32.
-    zero_init_residual: every block starts as the identity, the last layer of its branch at zero (Goyal et al. 2017).
+    Args:
+        block: `BasicBlock` or `Bottleneck`.
+        layers: the number of blocks in each stage.
+        num_classes: the number of classes.
+        zero_init_residual: let every block start as the identity, with a scale of 0 in its last normalisation (Goyal
+            et al. 2017).
+        groups, width_per_group: of the bottlenecks' 3x3 convolutions.
+        replace_stride_with_dilation: for each stage after the first, whether to dilate its convolutions instead of
+            halving its images.
+        norm_layer: makes a normalisation layer; None means BatchNorm2d.
+        in_channels: 3 for colour images, 1 for grey ones.
+        width: the channels of the first stage; each later one has twice as many.
+        shortcut: where a block changes the shape, "A" pads with zeros, "B" projects by a 1x1 convolution; "C" projects
+            in every block.
+        small_input: begin with a 3x3 convolution of stride 1 and no max-pooling, for images of about 32x32.
+
+    Raises:
+        ValueError: `shortcut` is unknown, or `replace_stride_with_dilation` has the wrong length.
+
+    Source: He, Zhang, Ren and Sun, "Deep residual learning for image recognition" (CVPR 2016).
+
+    Examples:
+        >>> from minigrad.vision.models.resnet import BasicBlock
+        >>> tiny = mg.vision.models.ResNet(BasicBlock, [1, 1], num_classes=10, width=8, small_input=True)
+        >>> tiny(mg.zeros(2, 3, 32, 32)).shape
+        (2, 10)
     """
 
     def __init__(
@@ -235,7 +254,7 @@ class ResNet(nn.Module):
         return nn.Sequential(conv1x1(self.inplanes, out_channels, stride), self.norm_layer(out_channels))
 
     def features(self, x: Tensor) -> Tensor:
-        """The last stage's maps, (N, C, H / 32, W / 32) for four stages."""
+        """Compute the last stage's maps of `x`: (N, C, H / 32, W / 32) for four stages."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for name in self.stages:
             x = getattr(self, name)(x)
@@ -247,47 +266,129 @@ class ResNet(nn.Module):
 
 @register_model(PHOTOGRAPH, 11_689_512, "He et al. 2015")
 def resnet18(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-18, 11,689,512 parameters; `kwargs` are `ResNet`'s, here and below."""
+    """Build ResNet-18: 11,689,512 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet18(num_classes=10, width=8).fc
+        Linear(in_features=64, out_features=10, bias=True)
+    """
     return load_weights(ResNet(BasicBlock, [2, 2, 2, 2], **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 21_797_672, "He et al. 2015")
 def resnet34(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-34, 21,797,672 parameters."""
+    """Build ResNet-34: 21,797,672 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet34(num_classes=10, width=8).fc
+        Linear(in_features=64, out_features=10, bias=True)
+    """
     return load_weights(ResNet(BasicBlock, [3, 4, 6, 3], **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 25_557_032, "He et al. 2015")
 def resnet50(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-50, 25,557,032 parameters."""
+    """Build ResNet-50: 25,557,032 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet50(num_classes=10, width=8).fc
+        Linear(in_features=256, out_features=10, bias=True)
+    """
     return load_weights(ResNet(Bottleneck, [3, 4, 6, 3], **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 44_549_160, "He et al. 2015")
 def resnet101(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-101, 44,549,160 parameters."""
+    """Build ResNet-101: 44,549,160 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet101(num_classes=10, width=8).fc
+        Linear(in_features=256, out_features=10, bias=True)
+    """
     return load_weights(ResNet(Bottleneck, [3, 4, 23, 3], **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 60_192_808, "He et al. 2015")
 def resnet152(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-152, 60,192,808 parameters."""
+    """Build ResNet-152: 60,192,808 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet152(num_classes=10, width=8).fc
+        Linear(in_features=256, out_features=10, bias=True)
+    """
     return load_weights(ResNet(Bottleneck, [3, 8, 36, 3], **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 25_028_904, "Xie et al. 2016")
 def resnext50_32x4d(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNeXt-50, 25,028,904 parameters: the bottlenecks' 3x3 convolutions have 32 groups of 4 channels.
+    """Build ResNeXt-50, whose 3x3 convolutions have 32 groups of 4 channels: 25,028,904 parameters.
 
-    Xie et al. 2017, "Aggregated residual transformations for deep neural networks".
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Source: Xie et al., "Aggregated residual transformations for deep neural networks" (CVPR 2017).
+
+    Examples:
+        >>> mg.vision.models.resnext50_32x4d(num_classes=10).fc
+        Linear(in_features=2048, out_features=10, bias=True)
     """
     return resnet50(weights=weights, groups=32, width_per_group=4, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 68_883_240, "Zagoruyko, Komodakis 2016")
 def wide_resnet50_2(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """Wide ResNet-50-2, 68,883,240 parameters: ResNet-50 with twice as many channels inside its bottlenecks.
+    """Build Wide ResNet-50-2, ResNet-50 with twice as many channels inside its bottlenecks: 68,883,240 parameters.
 
-    Zagoruyko and Komodakis 2016, "Wide residual networks".
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Source: Zagoruyko and Komodakis, "Wide residual networks" (2016).
+
+    Examples:
+        >>> mg.vision.models.wide_resnet50_2(num_classes=10, width=8).fc
+        Linear(in_features=256, out_features=10, bias=True)
     """
     return resnet50(weights=weights, width_per_group=128, **kwargs)

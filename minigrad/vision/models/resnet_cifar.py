@@ -40,29 +40,89 @@ def _cifar(n: int, weights: WeightsFile, preactivation: bool = False, num_classe
 
 @register_model(SMALL_PHOTOGRAPH, 269_722, "He et al. 2015")
 def resnet20(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-20. `kwargs`, here and below: `preactivation=True` for V2, and `ResNet`'s."""
+    """Build ResNet-20 for images of 32x32: 269,722 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: `preactivation` for V2, and ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> sum(p.numel() for p in mg.vision.models.resnet20().parameters())
+        269722
+    """
     return _cifar(3, weights, **kwargs)
 
 
 @register_model(SMALL_PHOTOGRAPH, 464_154, "He et al. 2015")
 def resnet32(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-32."""
+    """Build ResNet-32 for images of 32x32: 464,154 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: `preactivation` for V2, and ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> sum(p.numel() for p in mg.vision.models.resnet32().parameters())
+        464154
+    """
     return _cifar(5, weights, **kwargs)
 
 
 @register_model(SMALL_PHOTOGRAPH, 658_586, "He et al. 2015")
 def resnet44(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-44."""
+    """Build ResNet-44 for images of 32x32: 658,586 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: `preactivation` for V2, and ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> sum(p.numel() for p in mg.vision.models.resnet44().parameters())
+        658586
+    """
     return _cifar(7, weights, **kwargs)
 
 
 @register_model(SMALL_PHOTOGRAPH, 853_018, "He et al. 2015")
 def resnet56(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-56."""
+    """Build ResNet-56 for images of 32x32: 853,018 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: `preactivation` for V2, and ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> sum(p.numel() for p in mg.vision.models.resnet56().parameters())
+        853018
+    """
     return _cifar(9, weights, **kwargs)
 
 
 @register_model(SMALL_PHOTOGRAPH, 1_727_962, "He et al. 2015")
 def resnet110(*, weights: WeightsFile = None, **kwargs) -> ResNet:
-    """ResNet-110. The paper warms it up: the full learning rate of 0.1 is too large at the start."""
+    """Build ResNet-110 for images of 32x32: 1,727,962 parameters. The paper starts it with a smaller learning rate.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: `preactivation` for V2, and ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> sum(p.numel() for p in mg.vision.models.resnet110().parameters())
+        1727962
+    """
     return _cifar(18, weights, **kwargs)

@@ -63,9 +63,21 @@ class PreActBottleneck(Bottleneck):
 
 
 class ResNetV2(ResNet):
-    """A pre-activated residual network; arguments and shapes are `ResNet`'s, `block` one of this file.
+    """A pre-activated residual network; arguments and shapes are ResNet's, `block` one of this file.
 
-    The first block's BN and ReLU are the stem's, before the branching; a last BN and ReLU follow the last sum.
+    The first block's normalisation and ReLU belong to the stem, before the branches; a last normalisation and ReLU
+    follow the last sum.
+
+    Raises:
+        ValueError: as for ResNet.
+
+    Source: He, Zhang, Ren and Sun, "Identity mappings in deep residual networks" (ECCV 2016).
+
+    Examples:
+        >>> from minigrad.vision.models.resnet_v2 import PreActBasicBlock
+        >>> tiny = mg.vision.models.ResNetV2(PreActBasicBlock, [1, 1], num_classes=10, width=8, small_input=True)
+        >>> tiny(mg.zeros(2, 3, 32, 32)).shape
+        (2, 10)
     """
 
     def __init__(self, *args, **kwargs):
@@ -82,29 +94,89 @@ class ResNetV2(ResNet):
 
 @register_model(PHOTOGRAPH, 11_687_720, "He et al. 2016")
 def resnet18_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
-    """ResNet-18 V2, 11,687,720 parameters; `kwargs` are `ResNet`'s, here and below."""
+    """Build ResNet-18 V2, pre-activated: 11,687,720 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet18_v2(num_classes=10, width=8).fc
+        Linear(in_features=64, out_features=10, bias=True)
+    """
     return load_weights(ResNetV2(PreActBasicBlock, [2, 2, 2, 2], **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 21_795_880, "He et al. 2016")
 def resnet34_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
-    """ResNet-34 V2, 21,795,880 parameters."""
+    """Build ResNet-34 V2, pre-activated: 21,795,880 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet34_v2(num_classes=10, width=8).fc
+        Linear(in_features=64, out_features=10, bias=True)
+    """
     return load_weights(ResNetV2(PreActBasicBlock, [3, 4, 6, 3], **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 25_549_352, "He et al. 2016")
 def resnet50_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
-    """ResNet-50 V2, 25,549,352 parameters."""
+    """Build ResNet-50 V2, pre-activated: 25,549,352 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet50_v2(num_classes=10, width=8).fc
+        Linear(in_features=256, out_features=10, bias=True)
+    """
     return load_weights(ResNetV2(PreActBottleneck, [3, 4, 6, 3], **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 44_541_480, "He et al. 2016")
 def resnet101_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
-    """ResNet-101 V2, 44,541,480 parameters."""
+    """Build ResNet-101 V2, pre-activated: 44,541,480 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet101_v2(num_classes=10, width=8).fc
+        Linear(in_features=256, out_features=10, bias=True)
+    """
     return load_weights(ResNetV2(PreActBottleneck, [3, 4, 23, 3], **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 60_185_128, "He et al. 2016")
 def resnet152_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
-    """ResNet-152 V2, 60,185,128 parameters."""
+    """Build ResNet-152 V2, pre-activated: 60,185,128 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: ResNet's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.resnet152_v2(num_classes=10, width=8).fc
+        Linear(in_features=256, out_features=10, bias=True)
+    """
     return load_weights(ResNetV2(PreActBottleneck, [3, 8, 36, 3], **kwargs), weights)

@@ -24,7 +24,17 @@ __all__ = [
 
 
 class TutorialCNN(nn.Module):
-    """The tutorials' CNN: (N, in_channels, 28, 28) -> logits (N, num_classes)."""
+    """The CNN of many tutorials: (N, in_channels, 28, 28) to logits (N, num_classes).
+
+    Args:
+        num_classes: the number of classes.
+        in_channels: 1 for grey images, 3 for coloured ones.
+
+    Examples:
+        >>> model = mg.vision.models.TutorialCNN()
+        >>> model(mg.zeros(2, 1, 28, 28)).shape
+        (2, 10)
+    """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1):
         super().__init__()
@@ -42,5 +52,17 @@ class TutorialCNN(nn.Module):
 
 @register_model(DIGIT, 11_252, "classic tutorials")
 def tutorial_cnn(*, weights: WeightsFile = None, **kwargs) -> TutorialCNN:
-    """The tutorial CNN, 11,252 parameters; `kwargs` are `TutorialCNN`'s."""
+    """Build the tutorials' CNN: 11,252 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: TutorialCNN's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> sum(p.numel() for p in mg.vision.models.tutorial_cnn().parameters())
+        11252
+    """
     return load_weights(TutorialCNN(**kwargs), weights)

@@ -56,11 +56,28 @@ CONFIGURATIONS: dict[str, list[Layer]] = {
 
 
 class VGG(nn.Module):
-    """A VGG network: (N, in_channels, H, W) -> logits (N, num_classes).
+    """A VGG network: (N, in_channels, H, W) to logits (N, num_classes).
 
-    `features` comes from `make_layers`. Pictures of other sizes than 224x224 are pooled to 7x7 before the fully
-    connected layers. With `small_input`, for pictures of 32x32, they are pooled to 1x1 and the fully connected
-    layers have 512 units: half a million weights for ten classes instead of 120 million.
+    Images of other sizes than 224x224 are pooled to 7x7 before the fully connected layers.
+
+    Args:
+        features: the convolutional part, from `make_layers`.
+        num_classes: the number of classes.
+        init_weights: draw initial weights as torchvision does.
+        dropout: the probability of a 0 before the last two layers.
+        small_input: for images of 32x32, pool to 1x1 and use 512 units in the fully connected layers: half a million
+            weights for ten classes instead of 120 million.
+
+    Raises:
+        ValueError: `dropout` is outside [0, 1].
+
+    Source: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition" (ICLR 2015).
+
+    Examples:
+        >>> from minigrad.vision.models.vgg import make_layers
+        >>> tiny = mg.vision.models.VGG(make_layers([8, "M", 512, "M"]), num_classes=10, small_input=True)
+        >>> tiny.eval()(mg.zeros(2, 3, 32, 32)).shape
+        (2, 10)
     """
 
     def __init__(
@@ -93,12 +110,19 @@ class VGG(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
     def score_map(self, x: Tensor) -> Tensor:
-        """Dense evaluation: logits for every place the network fits in the picture.
+        """Compute logits for every position at which the network fits into the image: dense evaluation.
 
-        (N, in_channels, H, W), any H and W of at least 224 (32 with `small_input`) ->
-        (N, num_classes, H / 32 - 6, W / 32 - 6). The fully connected layers become convolutions, the first of 7x7
-        and the others of 1x1, which share the work of all places. The paper averages the map over its places:
-        `model.score_map(x).mean(dim=(2, 3))` stands for `model(x)`.
+        The fully connected layers become convolutions, the first of 7x7 and the others of 1x1, which share the work of
+        all positions. The paper averages: ``model.score_map(x).mean(dim=(2, 3))`` replaces ``model(x)``.
+
+        Args:
+            x: (N, in_channels, H, W), H and W at least 224 (32 with `small_input`).
+
+        Returns:
+            (N, num_classes, H / 32 - 6, W / 32 - 6).
+
+        Raises:
+            ValueError: the image is too small.
         """
         x = self.features(x)
         if min(x.shape[2:]) < self.side:
@@ -113,11 +137,14 @@ class VGG(nn.Module):
 
     @no_grad()
     def initialize_from(self, trained: VGG) -> None:
-        """Start a deep network from a shallow one that is trained, as the paper does from A.
+        """Start a deep network from a shallow trained one, as the paper does from A.
 
-        The first four convolutions of `trained` and its fully connected layers are copied; the others keep the
-        values they have. A convolution goes to the same place of the same block (the rows of the table), for there
-        its shape fits. Where both networks have batch normalisation it goes along.
+        The first four convolutions and the fully connected layers are copied; the others keep their values. A
+        convolution goes to the same place of the same block (the rows of the table), where its shape fits. Where both
+        networks have batch normalisation, it is copied too.
+
+        Args:
+            trained: the shallow network.
         """
         places = dict(_convolutions(self.features))
         for place, source in list(_convolutions(trained.features))[:4]:
@@ -177,71 +204,215 @@ def _vgg(configuration: str, batch_norm: bool, weights: WeightsFile, in_channels
 
 @register_model(PHOTOGRAPH, 132_863_336, "Simonyan, Zisserman 2014")
 def vgg11(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-11 (A), 132,863,336 parameters. `kwargs`, here and below: `in_channels=3`, and `VGG`'s."""
+    """Build VGG-11 (A): 132,863,336 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg11(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("A", False, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 132_868_840, "Simonyan, Zisserman 2014")
 def vgg11_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-11 (A) with batch normalisation, 132,868,840 parameters."""
+    """Build VGG-11 (A) with batch normalisation: 132,868,840 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg11_bn(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("A", True, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 132_863_336, "Simonyan, Zisserman 2014")
 def vgg11_lrn(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-11 with local response normalisation (A-LRN): the paper's proof that it does not help."""
+    """Build VGG-11 with local response normalisation (A-LRN), no better in the paper: 132,863,336 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg11_lrn(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("A-LRN", False, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 132_868_840, "Simonyan, Zisserman 2014")
 def vgg11_lrn_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """A-LRN with batch normalisation."""
+    """Build A-LRN with batch normalisation: 132,868,840 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg11_lrn_bn(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("A-LRN", True, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 133_047_848, "Simonyan, Zisserman 2014")
 def vgg13(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-13 (B), 133,047,848 parameters."""
+    """Build VGG-13 (B): 133,047,848 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg13(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("B", False, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 133_053_736, "Simonyan, Zisserman 2014")
 def vgg13_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-13 (B) with batch normalisation, 133,053,736 parameters."""
+    """Build VGG-13 (B) with batch normalisation: 133,053,736 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg13_bn(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("B", True, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 133_638_952, "Simonyan, Zisserman 2014")
 def vgg16c(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-16 with 1x1 convolutions (C), 133,638,952 parameters."""
+    """Build VGG-16 with 1x1 convolutions (C): 133,638,952 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg16c(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("C", False, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 133_647_400, "Simonyan, Zisserman 2014")
 def vgg16c_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-16 with 1x1 convolutions (C) and batch normalisation."""
+    """Build VGG-16 with 1x1 convolutions (C) and batch normalisation: 133,647,400 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg16c_bn(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("C", True, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 138_357_544, "Simonyan, Zisserman 2014")
 def vgg16(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-16 (D), 138,357,544 parameters."""
+    """Build VGG-16 (D): 138,357,544 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg16(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("D", False, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 138_365_992, "Simonyan, Zisserman 2014")
 def vgg16_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-16 (D) with batch normalisation, 138,365,992 parameters."""
+    """Build VGG-16 (D) with batch normalisation: 138,365,992 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg16_bn(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("D", True, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 143_667_240, "Simonyan, Zisserman 2014")
 def vgg19(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-19 (E), 143,667,240 parameters."""
+    """Build VGG-19 (E): 143,667,240 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg19(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("E", False, weights, **kwargs)
 
 
 @register_model(PHOTOGRAPH, 143_678_248, "Simonyan, Zisserman 2014")
 def vgg19_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
-    """VGG-19 (E) with batch normalisation, 143,678,248 parameters."""
+    """Build VGG-19 (E) with batch normalisation: 143,678,248 parameters.
+
+    Args:
+        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        kwargs: in_channels, and VGG's.
+
+    Raises:
+        ValueError: there is no such file.
+
+    Examples:
+        >>> mg.vision.models.vgg19_bn(num_classes=10, small_input=True).classifier[-1]
+        Linear(in_features=512, out_features=10, bias=True)
+    """
     return _vgg("E", True, weights, **kwargs)

@@ -1,9 +1,9 @@
-"""What is done to pictures before they are learned from, with torchvision's names, arguments and defaults.
+"""Image transforms and augmentation, with torchvision's names, arguments and defaults.
 
-A picture is a Pillow image, a NumPy array (H, W, C) or (H, W), or a tensor (C, H, W), and comes back as what
-it was. All transforms but Lambda and RandomResize also take a whole batch, as a tensor (N, C, H, W) or an array
-(N, H, W, C); the random ones then draw anew for each picture. Random numbers come from minigrad's default
-generator, so `minigrad.manual_seed` governs them.
+An image is a Pillow image, a NumPy array (H, W, C) or (H, W), or a tensor (C, H, W); the result has the same type. All
+transforms but Lambda and RandomResize also take a batch, as a tensor (N, C, H, W) or an array (N, H, W, C); the random
+ones then draw anew for each image. Random numbers come from minigrad's default generator, so `minigrad.manual_seed`
+determines them.
 """
 
 from minigrad.vision.transforms.color import ColorJitter, RandomErasing, RandomLighting

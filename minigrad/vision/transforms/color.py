@@ -30,12 +30,22 @@ Range = tuple[float, float]
 
 
 class ColorJitter(Transform):
-    """Brightness, contrast, saturation and hue changed at random, in random order.
+    """Change brightness, contrast, saturation and hue at random, in random order.
 
-    A factor is drawn from [max(0, 1 - x), 1 + x], or from the pair given; the hue is shifted by an amount
-    from [-x, x] or the pair, within [-0.5, 0.5], where 1 is once around the colour wheel. Pixels are 8-bit,
-    or floats in [0, 1], of 3 channels; with 1 channel, saturation and hue change nothing. Pillow images of other
-    modes with colours (RGBA, CMYK, ...) are changed by Pillow, in their mode.
+    Pixels are 8-bit, or floats in [0, 1], of 3 channels; with 1 channel, saturation and hue change nothing. Pillow
+    images of other modes with colours (RGBA, CMYK, ...) are changed by Pillow, in their mode.
+
+    Args:
+        brightness, contrast, saturation: a factor is drawn from [max(0, 1 - x), 1 + x], or from a pair (low, high).
+        hue: a shift is drawn from [-x, x] or a pair, within [-0.5, 0.5], where 1 is once around the colour wheel.
+
+    Raises:
+        ValueError: a range is negative, empty or too large.
+
+    Examples:
+        >>> image = mg.rand(3, 4, 4)
+        >>> mg.equal(mg.vision.transforms.ColorJitter()(image), image)  # without arguments nothing changes
+        True
     """
 
     def __init__(
@@ -162,11 +172,23 @@ def _blend(x: np.ndarray, other: np.ndarray, factor: float) -> np.ndarray:
 
 
 class RandomLighting(Transform):
-    """A random shift of colour along the directions in which the colours of photographs differ most.
+    """Shift the colour at random along the directions in which the colours of photographs vary most.
 
-    To the pixels, floats in [0, 1], is added  sum_i a_i * l_i * p_i  with a_i from N(0, std^2), and l_i, p_i the
-    eigenvalues and eigenvectors of the covariance of ImageNet's RGB values (Krizhevsky et al. 2012, section 4.1).
-    Pictures of one channel stay as they are.
+    To the pixels, floats in [0, 1], is added sum_i a_i * l_i * p_i, with a_i from N(0, std^2), and l_i, p_i the
+    eigenvalues and eigenvectors of the covariance of ImageNet's RGB values. Images of one channel are not changed.
+
+    Args:
+        std: the standard deviation of the shift.
+
+    Raises:
+        ValueError: `std` is negative.
+
+    Source: Krizhevsky et al., "ImageNet classification with deep convolutional neural networks" (2012), section 4.1.
+
+    Examples:
+        >>> shifted = mg.vision.transforms.RandomLighting(0.1)(mg.full((3, 2, 2), 0.5))
+        >>> len(set(shifted[0].ravel().tolist()))  # all pixels of a channel move alike
+        1
     """
 
     # as computed for ImageNet by Gross and Wilber's ResNet in Torch (2016)
@@ -197,11 +219,24 @@ class RandomLighting(Transform):
 
 
 class RandomErasing(Transform):
-    """A random rectangle of the picture overwritten, with probability `p` (Zhong et al. 2017).
+    """Overwrite a random rectangle of an image.
 
-    It covers `scale` of the area in a `ratio` of height to width; `value` is a number, one for each channel,
-    or "random" for normal noise (arXiv:1708.04896). Where ten tries find no rectangle that fits, nothing is
-    erased.
+    Args:
+        p: the probability.
+        scale: the range of the rectangle's share of the area.
+        ratio: the range of its height over its width. If ten tries find no rectangle that fits, nothing is erased.
+        value: a number, one for each channel, or "random" for normally distributed noise.
+        inplace: overwrite the image itself.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: Zhong et al., "Random erasing data augmentation" (2017), arXiv:1708.04896.
+
+    Examples:
+        >>> erased = mg.vision.transforms.RandomErasing(p=1.0)(mg.ones(1, 32, 32))
+        >>> 0 < (erased == 0).sum().item() < 32 * 32
+        True
     """
 
     def __init__(

@@ -17,7 +17,18 @@ LARGER: dict[np.dtype, np.dtype] = {np.dtype(np.uint16): np.dtype(np.int32), np.
 
 
 class Compose(Transform):
-    """One transform after another."""
+    """Apply one transform after another.
+
+    Args:
+        transforms: functions of an image.
+
+    Examples:
+        >>> from minigrad.vision import transforms
+        >>> prepare = transforms.Compose([transforms.CenterCrop(2), transforms.Normalize([0.5], [0.5])])
+        >>> prepare(mg.ones(1, 4, 4))
+        tensor([[[1., 1.],
+                 [1., 1.]]])
+    """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
         self.transforms = transforms
@@ -37,7 +48,18 @@ class Compose(Transform):
 
 
 class Lambda(Transform):
-    """Any function as a transform."""
+    """Use any function as a transform.
+
+    Args:
+        lambd: the function.
+
+    Raises:
+        TypeError: it is not callable.
+
+    Examples:
+        >>> mg.vision.transforms.Lambda(lambda image: 1 - image)(mg.tensor([[[0.25]]]))
+        tensor([[[0.7500]]])
+    """
 
     batched = False
 
@@ -54,11 +76,17 @@ class Lambda(Transform):
 
 
 class ToTensor(Transform):
-    """A Pillow image or a NumPy array ([N,] H, W, C) or (H, W) as a tensor ([N,] C, H, W).
+    """Convert a Pillow image or an array ([N,] H, W, C) or (H, W) to a tensor ([N,] C, H, W).
 
-    8-bit pixels become floats of the default dtype in [0, 1]; numbers of any other dtype keep dtype and range. What
-    minigrad has no dtype for becomes the next larger that holds the same numbers: 16-bit pixels, of Pillow's mode
-    I;16 too, become int32, uint32 becomes int64.
+    8-bit pixels become floats of the default dtype in [0, 1]; other numbers keep dtype and range. A dtype that
+    minigrad lacks becomes the next larger one that holds the same numbers: 16-bit pixels, of Pillow's mode I;16 too,
+    become int32, uint32 becomes int64.
+
+    Examples:
+        >>> import numpy as np
+        >>> mg.vision.transforms.ToTensor()(np.array([[0, 51], [102, 255]], np.uint8))
+        tensor([[[0.0000, 0.2000],
+                 [0.4000, 1.0000]]])
     """
 
     def __call__(self, pic: Any) -> Tensor:
@@ -89,10 +117,20 @@ class ToTensor(Transform):
 
 
 class Normalize(Transform):
-    """(picture - mean) / std, channel by channel; of a tensor ([N,] C, H, W) or an array ([N,] H, W, C).
+    """Subtract a mean and divide by a standard deviation, channel by channel; gradients flow through.
 
-    Gradients pass through. Errors: TypeError unless the picture is of floats, ValueError for a std of 0 or
-    for channels that do not fit.
+    The image is a tensor ([N,] C, H, W) or an array ([N,] H, W, C) of floats.
+
+    Args:
+        mean, std: one number for each channel.
+        inplace: overwrite the image.
+
+    Raises:
+        ValueError: `std` holds 0; in a call, the channels do not fit.
+
+    Examples:
+        >>> mg.vision.transforms.Normalize([0.5], [0.25])(mg.tensor([[[0.5, 1.0]]]))
+        tensor([[[0., 2.]]])
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False):

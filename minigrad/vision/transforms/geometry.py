@@ -45,9 +45,21 @@ def check_padding_mode(owner: str, mode: str) -> None:
 
 
 class Pad(Transform):
-    """A border around the picture, filled with a number or one for each channel.
+    """Add a border around an image.
 
-    `padding` is an int for all sides, (left and right, top and bottom), or (left, top, right, bottom).
+    Args:
+        padding: an int for all sides, (left and right, top and bottom), or (left, top, right, bottom).
+        fill: a number, or one for each channel.
+        padding_mode: "constant", "edge", "reflect" or "symmetric".
+
+    Raises:
+        ValueError: the padding or the mode is unknown.
+
+    Examples:
+        >>> mg.vision.transforms.Pad(1)(mg.ones(1, 1, 2))
+        tensor([[[0., 0., 0., 0.],
+                 [0., 1., 1., 0.],
+                 [0., 0., 0., 0.]]])
     """
 
     def __init__(self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
@@ -65,11 +77,23 @@ class Pad(Transform):
 
 
 class Resize(Transform):
-    """The picture at another size: (height, width), or an int for the shorter side, in the old proportions.
+    """Resize an image.
 
-    `max_size` bounds the longer side then. Shrinking averages over all pixels that fall together; only a
-    tensor with `antialias=False` is sampled at points. Pillow does the work, in float32 for anything but
-    8-bit pixels.
+    Shrinking averages over all pixels that fall together. Pillow computes it, in float32 for anything but 8-bit
+    pixels.
+
+    Args:
+        size: (height, width), or an int for the shorter side, which keeps the proportions.
+        interpolation: an InterpolationMode.
+        max_size: a bound for the longer side, with an int `size`.
+        antialias: False samples a tensor at points instead of averaging.
+
+    Raises:
+        ValueError: a size is not positive, or `max_size` does not fit.
+
+    Examples:
+        >>> mg.vision.transforms.Resize(16)(mg.zeros(3, 32, 64)).shape
+        (3, 16, 32)
     """
 
     def __init__(
@@ -111,10 +135,22 @@ class Resize(Transform):
 
 
 class RandomResize(Transform):
-    """The picture with its shorter side at a random length, min_size to max_size - 1, in the old proportions.
+    """Resize an image so that its shorter side has a random length, keeping its proportions.
 
-    Scale jitter (Simonyan and Zisserman 2014) is this before a `RandomCrop`. A batch could not hold what comes out of
-    one, so it takes single pictures only.
+    Scale jitter (Simonyan and Zisserman 2014) is this before a `RandomCrop`. Only single images are accepted, since
+    the results have different sizes.
+
+    Args:
+        min_size, max_size: the length is in min_size, ..., max_size - 1.
+        interpolation, antialias: as for Resize.
+
+    Raises:
+        ValueError: the sizes are not positive and increasing.
+
+    Examples:
+        >>> image = mg.vision.transforms.RandomResize(8, 12)(mg.zeros(3, 32, 64))
+        >>> 8 <= image.shape[1] < 12
+        True
     """
 
     batched = False
@@ -145,7 +181,19 @@ class RandomResize(Transform):
 
 
 class CenterCrop(Transform):
-    """The middle of the picture, (height, width) pixels of it; a smaller picture is padded with 0."""
+    """Cut the middle out of an image; a smaller image is padded with 0.
+
+    Args:
+        size: (height, width), or an int for both.
+
+    Raises:
+        ValueError: a size is not positive.
+
+    Examples:
+        >>> mg.vision.transforms.CenterCrop(2)(mg.arange(16).reshape(1, 4, 4))
+        tensor([[[ 5,  6],
+                 [ 9, 10]]])
+    """
 
     def __init__(self, size: int | Sequence[int]):
         self.size = height_and_width("CenterCrop", size)
@@ -168,7 +216,21 @@ class CenterCrop(Transform):
 
 
 class RandomCrop(Transform):
-    """A random part of the picture, of `size` (height, width), after padding it all round."""
+    """Cut a random part out of an image, after padding it.
+
+    Args:
+        size: (height, width), or an int for both.
+        padding: as for Pad, or None.
+        pad_if_needed: pad an image that is smaller than `size`.
+        fill, padding_mode: as for Pad.
+
+    Raises:
+        ValueError: an argument does not fit; in a call, the image is too small.
+
+    Examples:
+        >>> mg.vision.transforms.RandomCrop(28, padding=2)(mg.zeros(1, 28, 28)).shape
+        (1, 28, 28)
+    """
 
     def __init__(
         self,
@@ -210,10 +272,21 @@ class RandomCrop(Transform):
 
 
 class RandomResizedCrop(Transform):
-    """A random part of the picture at a fixed size, as Inception was trained (Szegedy et al. 2015).
+    """Cut a random part out of an image and resize it, as Inception was trained (Szegedy et al. 2015).
 
-    The part covers `scale` of the area, evenly distributed, in a `ratio` of width to height that is evenly
-    distributed by its logarithm; where ten tries find none that fits, the middle is taken.
+    Args:
+        size: (height, width) of the result, or an int for both.
+        scale: the range of the part's share of the area, uniformly distributed.
+        ratio: the range of its width over its height, whose logarithm is uniformly distributed. If ten tries find no
+            part that fits, the middle is taken.
+        interpolation, antialias: as for Resize.
+
+    Raises:
+        ValueError: a range is not (low, high) with 0 < low <= high.
+
+    Examples:
+        >>> mg.vision.transforms.RandomResizedCrop(24)(mg.zeros(3, 32, 32)).shape
+        (3, 24, 24)
     """
 
     def __init__(
@@ -268,7 +341,18 @@ class RandomResizedCrop(Transform):
 
 
 class RandomHorizontalFlip(Transform):
-    """The picture mirrored left to right, with probability `p`."""
+    """Mirror an image left to right, at random.
+
+    Args:
+        p: the probability.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+
+    Examples:
+        >>> mg.vision.transforms.RandomHorizontalFlip(p=1.0)(mg.tensor([[[1, 2, 3]]]))
+        tensor([[[3, 2, 1]]])
+    """
 
     def __init__(self, p: float = 0.5):
         if not 0 <= p <= 1:
@@ -291,10 +375,22 @@ class RandomHorizontalFlip(Transform):
 
 
 class RandomRotation(Transform):
-    """The picture turned counter-clockwise by an angle from (low, high) degrees, or (-degrees, degrees).
+    """Rotate an image counter-clockwise by a random angle.
 
-    `expand` makes room for all of the turned picture; `center` is (x, y), the middle by default; `fill` is
-    what appears at the corners.
+    Args:
+        degrees: the range (low, high), or a number for (-degrees, degrees).
+        interpolation: nearest, bilinear or bicubic.
+        expand: enlarge the result so that all of the rotated image fits.
+        center: (x, y); None means the middle.
+        fill: a number for the corners, or one for each channel.
+
+    Raises:
+        ValueError: `degrees` or `interpolation` does not fit.
+
+    Examples:
+        >>> mg.vision.transforms.RandomRotation((90, 90))(mg.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[2, 4],
+                 [1, 3]]])
     """
 
     def __init__(

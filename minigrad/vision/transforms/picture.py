@@ -21,7 +21,12 @@ PREMULTIPLIED = {"LA": "La", "RGBA": "RGBa"}
 
 
 class InterpolationMode(Enum):
-    """How values between pixels are found; the names are torchvision's, the methods Pillow's."""
+    """How values between pixels are found; the names are torchvision's, the methods Pillow's.
+
+    Examples:
+        >>> mg.vision.transforms.InterpolationMode.BILINEAR.value
+        'bilinear'
+    """
 
     NEAREST = "nearest"
     BILINEAR = "bilinear"
