@@ -18,11 +18,26 @@ from minigrad.tensor import Tensor
 
 
 class Trace:
-    """The records of a stretch of a program, in order; made by `trace()`, and a selection of one by slicing.
+    """The records of a part of a program, in order; made by `trace()`, and a selection of one by slicing.
 
-    `t[3]` is a record, `t[3:7]`, `t.forward`, `t.backward` and `t.filter(...)` are traces of fewer records. A
-    record's `index`, and every link between records (`maker`, `steps`, `operation`, `contributions`), counts in
-    the whole trace: follow it with `t.whole[index]`.
+    `t[3]` is a record; `t[3:7]`, `t.forward`, `t.backward` and `t.filter(...)` are traces of fewer records. A record's
+    `index`, and every link between records (`maker`, `steps`, `operation`, `contributions`), counts in the whole trace:
+    follow it with `t.whole[index]`.
+
+    Args:
+        recorder: what records.
+        records: the selection; None means all that is recorded.
+
+    Examples:
+        >>> from minigrad import study
+        >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
+        >>> with study.trace() as t:
+        ...     y = (x * x).sum()
+        ...     y.backward()
+        >>> t
+        <Trace of 2 forward operations and 3 backward steps>
+        >>> t.of(y).name, t.filter(name="mul")[0].parents
+        ('Sum', (None, None))
     """
 
     def __init__(self, recorder: Recorder, records: list[Record] | None = None):
@@ -65,11 +80,17 @@ class Trace:
         module: str | None = None,
         kind: str | None = None,
     ) -> Trace:
-        """The records that satisfy all of what is given.
+        """Select the records that satisfy all of what is given.
 
-        `condition` is a function of a record, `name` an operation's ("Conv2d"; "conv*" matches several, capitals
-        do not matter), `module` the path of a module, with all below it ("features"), `kind` "forward" or
-        "backward".
+        Args:
+            condition: a function of a record.
+            name: the name of an operation, such as "Conv2d"; "conv*" matches several, and case is ignored.
+            module: the path of a module, such as "features", which includes all modules in it.
+            kind: "forward" or "backward".
+
+        Raises:
+            TypeError: the condition is not a function.
+            ValueError: the kind is another one.
         """
         if condition is not None and not callable(condition):
             raise TypeError(
@@ -91,7 +112,15 @@ class Trace:
         )
 
     def of(self, made: Tensor | Node) -> Operation:
-        """The forward record of the operation that made a tensor, or of a node of the tape."""
+        """Find the forward record of the operation that made a tensor.
+
+        Args:
+            made: the tensor, or a node of the autograd graph.
+
+        Raises:
+            TypeError: it is neither.
+            KeyError: it is a leaf, or was not made inside the trace.
+        """
         if not isinstance(made, Tensor | Node):
             raise TypeError(f"of: expected a tensor or a node of the tape, got {type(made).__name__}")
         node = made.grad_fn if isinstance(made, Tensor) else made
@@ -124,7 +153,11 @@ class Trace:
         return self._records[index]
 
     def to_json(self, indent: int | None = None) -> str:
-        """The records as a JSON list of objects; NaN and infinities are strings, as JSON has no such numbers."""
+        """Return the records as a JSON list of objects; NaN and infinities are strings, as JSON has no such numbers.
+
+        Args:
+            indent: by how many spaces to indent; None writes one line.
+        """
         return json.dumps([record.as_dict() for record in self._records], indent=indent)
 
     def _repr_html_(self) -> str:
@@ -142,17 +175,28 @@ class Trace:
 
 
 def trace(keep_values: bool = False) -> Trace:
-    """Record forward and backward, operation by operation, of what runs inside.
+    """Record forward and backward, operation by operation, of what runs inside a `with` block.
 
-        with study.trace() as t:
-            loss = F.cross_entropy(model(images), labels)
-            loss.backward()
-        print(t)
+    A record holds an operation's name, formula, module, shapes, saved tensors, statistics of outputs and gradients,
+    time, bytes, the line of the calling code, and links to other records (see `Operation` and `Step`). Results are the
+    same as without a trace. Only the calling thread is recorded.
 
-    Of every operation: name and formula, module, shapes, what is saved for backward, statistics of outputs and
-    gradients, time, bytes, the line of the calling code, and the links between them (see `Operation` and `Step`).
-    With `keep_values` also copies of all inputs, outputs and gradients. Nothing is changed by being watched, and
-    nothing is watched outside; only the calling thread is.
+    Args:
+        keep_values: whether to keep copies of all inputs, outputs and gradients.
+
+    Returns:
+        A `Trace`, which records between entering and leaving it.
+
+    Raises:
+        TypeError: `keep_values` is not a bool.
+
+    Examples:
+        >>> from minigrad import study
+        >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
+        >>> with study.trace() as t:
+        ...     (x * x).sum().backward()
+        >>> [record.name for record in t]
+        ['Mul', 'Sum', 'Sum', 'Mul', 'AccumulateGrad']
     """
     if not isinstance(keep_values, bool):
         raise TypeError(

@@ -18,18 +18,32 @@ def check(
     loss: Callable[[Any, Any], Tensor] | None = None,
     optimizer: Any = None,
 ) -> Report:
-    """What is wrong with training `model` on `batch` = (inputs, targets); prints "nothing found" when all is well.
+    """Run one training step and report what looks wrong with it.
 
-    Call it where a step begins: after `model.train()` and `optimizer.zero_grad()`, before the forward pass.
+    Call it where a step begins: after `model.train()` and `optimizer.zero_grad()`, before the forward pass. Looked for
+    are inputs that are not normalised, targets out of range, NaN and infinity, evaluation mode, parameters without a
+    gradient or unknown to the optimizer, gradients that were not zeroed, softmax before cross-entropy, a loss far above
+    log(classes), vanishing and exploding gradients, dead ReLUs, saturated sigmoids, and weights of a wrong scale.
+    Parameters, gradients, buffers, modes and the default generator are left as they were.
 
-        report = study.check(model, next(iter(loader)), optimizer=optimizer)
+    Args:
+        model: the model, in the mode in which it is trained.
+        batch: a pair (inputs, targets), as a DataLoader gives it; inputs may be a tuple, the model's arguments.
+        loss: a function of (outputs, targets) that returns a scalar; None means cross-entropy for classes and the mean
+            squared error for real targets.
+        optimizer: the optimizer, if its parameters are to be compared with the model's.
 
-    Looked for are: inputs that are not normalised, targets out of range, NaN and infinity, evaluation mode,
-    parameters without a gradient or unknown to the `optimizer`, gradients not zeroed, softmax before cross-entropy, a
-    loss far above log(classes), vanishing and exploding gradients, dead ReLUs, saturated sigmoids, and weights of a
-    wrong scale. `inputs` may be a tuple, the model's arguments. `loss(outputs, targets)` gives a scalar; None takes
-    cross-entropy for classes and the mean squared error for real targets. The step is run in the model's own mode;
-    parameters, gradients, buffers, modes and the default generator are left as they were.
+    Returns:
+        A `Report`: a tuple of findings, the gravest first, that prints as a list; empty if nothing was found.
+
+    Raises:
+        TypeError: the model returns no tensor.
+        ValueError: the loss is not a tensor of one element.
+
+    Examples:
+        >>> from minigrad import study, vision
+        >>> study.check(vision.models.lenet5(), (mg.randn(8, 1, 28, 28), mg.arange(8)))
+        nothing found
     """
     if not isinstance(model, Module):
         raise TypeError(f"check: model must be a Module, got {type(model).__name__}")

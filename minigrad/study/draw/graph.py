@@ -18,13 +18,30 @@ MOST_SHOWN = 1000  # cards in one picture: more cannot be read, and take seconds
 
 
 def graph(loss: Any, model: Module | None = None, depth: int | None = None) -> Graph:
-    """The graph of `loss` as a picture: a notebook shows it, `save("graph.svg")` writes it.
+    """Draw the autograd graph of a tensor.
 
-    Modules are boxes, opened down to `depth` levels (0: all folded; by default as far as about 20 cards remain).
-    Which module an operation is in is known exactly if forward ran inside `study.trace()`, and otherwise
-    inferred from where the parameters of `model` are used. Without `model`, it and the names of tensors are looked
-    up among the variables of the caller. Gradient norms are shown where there is a `.grad`: in the leaves after
-    backward, and in tensors with `retain_grad()`.
+    Modules are boxes. Which module an operation is in is known exactly if forward ran inside `study.trace()`, and is
+    otherwise inferred from where the parameters of `model` are used. Gradient norms are shown where there is a `.grad`:
+    in the leaves after backward, and in tensors with `retain_grad()`.
+
+    Args:
+        loss: the tensor at the end of the graph.
+        model: the model, for the names of its parameters and modules; None means the one among the caller's variables.
+        depth: down to how many levels modules are opened (0: all are folded); None opens them as far as about 20 cards
+            remain.
+
+    Returns:
+        A `Graph`: a notebook shows it, `save` writes it.
+
+    Raises:
+        TypeError: `loss` is not a tensor, or `model` not a module.
+        RuntimeError: the tensor has no graph.
+        ValueError: `depth` is negative, or more than 1,000 cards would be drawn.
+
+    Examples:
+        >>> from minigrad import study
+        >>> x = mg.randn(3, requires_grad=True)
+        >>> study.graph((x * x).sum()).save("graph.svg")
     """
     if isinstance(loss, Trace):
         raise TypeError("graph: draw the loss itself, graph(loss); a trace is for study.step")
@@ -35,7 +52,21 @@ def graph(loss: Any, model: Module | None = None, depth: int | None = None) -> G
 
 
 class Graph:
-    """A picture of an autograd graph; see `graph`."""
+    """A drawing of an autograd graph, made by `graph`.
+
+    Args:
+        graph: the operations and leaves.
+        depth: as for the function `graph`.
+
+    Raises:
+        ValueError: more than 1,000 cards would be drawn.
+
+    Examples:
+        >>> from minigrad import study
+        >>> x = mg.randn(3, requires_grad=True)
+        >>> study.graph((x * x).sum())
+        <Graph of 3 cards>
+    """
 
     def __init__(self, graph: AutogradGraph, depth: int | None = None):
         self._graph = graph
@@ -54,7 +85,14 @@ class Graph:
         return f"<Graph of {self._root.cards()} cards>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture, by the suffix of `path`: .svg, .png, .pdf, or .html, where folded modules open."""
+        """Write the drawing.
+
+        Args:
+            path: the file to write: .svg, .png, .pdf, or .html, where folded modules can be opened.
+
+        Raises:
+            ValueError: the path has another suffix.
+        """
         path = Path(path)
         if path.suffix == ".svg":
             path.write_text(self._repr_svg_(), encoding="utf-8")

@@ -29,19 +29,39 @@ class Part:
 
 @dataclass
 class Explanation:
-    """An operation, layer or tensor explained; `print` it, show it in a notebook, or `save` it as a page."""
+    """An operation, layer or tensor explained; `print` it, show it in a notebook, or `save` it as a page.
+
+    Args:
+        title: what is explained.
+        summary: its documentation.
+        signature: how it is called.
+        formulas: forward, then the gradients, in the markup of `minigrad.record.typeset`.
+        shapes: name and shape of arguments, results and saved values.
+        geometry: the window, of a convolution or pooling.
+        source: the source of the function itself, if it is more than one operation.
+        parts: the operations that it is made of.
+        kernels: the reference kernels that these run: file and source.
+        check: the comparison of its gradient with finite differences.
+        no_check: why there is none.
+        papers: the sources that its documentation names.
+
+    Examples:
+        >>> from minigrad import study
+        >>> study.explain("relu").formulas[0]
+        'y = max(x, 0)'
+    """
 
     title: str
-    summary: str  # documentation
+    summary: str
     signature: str = ""
-    formulas: tuple[str, ...] = ()  # in the marks of `typeset`: forward, then the gradients
-    shapes: list[tuple[str, str]] = field(default_factory=list)  # of arguments, results and saved values
+    formulas: tuple[str, ...] = ()
+    shapes: list[tuple[str, str]] = field(default_factory=list)
     geometry: Geometry | None = None
-    source: str = ""  # of the function itself, where it is more than one operation
+    source: str = ""
     parts: list[Part] = field(default_factory=list)
-    kernels: dict[str, str] = field(default_factory=dict)  # file: source, of the kernels in NumPy that they run
+    kernels: dict[str, str] = field(default_factory=dict)
     check: Differences | None = None
-    no_check: str = ""  # why there is none
+    no_check: str = ""
     papers: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -158,7 +178,14 @@ class Explanation:
         return "".join(pieces) + "</section>" if len(pieces) > 1 else ""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the explanation as one page (.html) that needs nothing else."""
+        """Write the explanation as one page that needs no other file.
+
+        Args:
+            path: the file to write, .html.
+
+        Raises:
+            ValueError: the path has another suffix.
+        """
         if Path(path).suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"save: an explanation is written as .html, got {os.fspath(path)!r}")
         page = (

@@ -35,15 +35,27 @@ _MAKERS = {convert.__name__, creation.__name__, random.__name__}
 
 
 def explain(what: str | type | nn.Module | Tensor | Callable, *inputs: Any) -> Explanation:
-    """An explanation of `what`: formula, shapes, picture, source, papers, and a check by finite differences.
+    """Explain an operation: formula, shapes, picture, source, papers, and a check of its gradient.
 
-    `what` is the name of an operation or of a layer ("conv2d", "BatchNorm2d"), a function, a layer or its class, a
-    `Function`, or a tensor, of which the operation that made it is explained. `inputs` replace the example's
-    arguments; for a Function or a module of one's own they are needed for shapes and the check. ValueError for a
-    name that is not known, with those that are like it.
+    Args:
+        what: the name of an operation or a layer ("conv2d", "BatchNorm2d"), a function, a layer or its class, a
+            `Function`, or a tensor, whose operation is explained.
+        inputs: the arguments of the call, instead of those of the example; for a Function or a module of one's own they
+            are needed for the shapes and the check.
 
-        print(study.explain("conv2d"))
-        study.explain(model.features[0]).save("first_layer.html")
+    Returns:
+        An `Explanation`, which prints as text, shows in a notebook, and saves as a page.
+
+    Raises:
+        TypeError: `what` is none of these.
+        ValueError: the name is not known (the message has similar ones), no example of the layer is known, or the
+            tensor is a leaf.
+
+    Examples:
+        >>> from minigrad import study
+        >>> study.explain("conv2d").save("conv2d.html")
+        >>> print(str(study.explain("relu"))[:4])
+        relu
     """
     if isinstance(what, str):
         what = _named(what)

@@ -23,21 +23,32 @@ _HERE = Path(__file__).parent
 
 
 def step(computation: Any = None, path: str | os.PathLike[str] = "stepper.html") -> Path:
-    """Write a page to walk through `computation`, forward and backward; returns the page's path.
+    """Write an HTML page that steps through forward and backward, one operation at a time.
 
-    The page is one file and needs no network. `computation` is one of
-    - nothing: a lesson of four operations, in which a value is used twice;
-    - a trace that kept its values, which shows everything that went in and came out:
+    The page is one file and needs no network.
 
-          with study.trace(keep_values=True) as t:
-              loss = F.cross_entropy(model(image), label)
-              loss.backward()
-          study.step(t, "lenet.html")
+    Args:
+        computation: a trace with `keep_values=True`, which shows all values; or a loss whose graph has not been freed,
+            of which the values are shown that are still held or follow from these (backward runs for the page, and no
+            `.grad` changes); or None for the first lesson, of four operations.
+        path: the file to write.
 
-    - a loss whose graph is whole. Its backward is run for the page, and no `.grad` changes. Of the values of forward
-      those are shown that something still holds, or that follow from them.
+    Returns:
+        The path of the page.
 
-    RuntimeError for a tensor without a graph or with a freed one, ValueError for more than 1,000 operations.
+    Raises:
+        TypeError: a path is given in place of a computation.
+        RuntimeError: the tensor has no graph, or it was freed; the trace has no backward pass, or no values.
+        ValueError: there are more than 1,000 operations.
+
+    Examples:
+        >>> from minigrad import study
+        >>> x = mg.randn(3, requires_grad=True)
+        >>> with study.trace(keep_values=True) as t:
+        ...     loss = (x * x).sum()
+        ...     loss.backward()
+        >>> study.step(t, "square.html").name
+        'square.html'
     """
     if isinstance(computation, str | os.PathLike):
         path = os.fspath(computation)

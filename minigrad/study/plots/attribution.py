@@ -19,12 +19,27 @@ MOST_PICTURES = 6  # side by side on a slide
 
 
 def saliency(model: Module, x: Tensor, target: int | Sequence[int] | Tensor | None = None) -> Figure:
-    """How much each pixel of the pictures `x` (N, C, H, W) moves the score of class `target`, as a Figure.
+    """Plot how much each pixel of some pictures changes the score of a class.
 
-    A map's value is |d score / d pixel|, the largest over the channels; the score is the logit. `target` is a class
-    for all pictures or one for each; None takes the class that the model names. The model runs in evaluation mode
-    and is left as it was.
-    Simonyan, Vedaldi and Zisserman, "Deep inside convolutional networks" (2014).
+    A map's value is |d score / d pixel|, the largest over the channels; the score is the logit. The model runs in
+    evaluation mode and is restored afterwards.
+
+    Args:
+        model: a classifier of pictures, with outputs (N, classes).
+        x: 1 to 8 pictures (N, C, H, W), or one (C, H, W), as the model takes them.
+        target: the class for all pictures, or one class for each; None means the class that the model predicts.
+
+    Returns:
+        A Matplotlib figure: `savefig` writes it, a notebook shows it.
+
+    Raises:
+        ValueError: `x` or `target` does not fit, or the model returns something else.
+
+    Source: Simonyan, Vedaldi and Zisserman, "Deep inside convolutional networks" (2014).
+
+    Examples:
+        >>> from minigrad import study, vision
+        >>> study.saliency(vision.models.lenet5(), mg.randn(1, 1, 28, 28)).savefig("saliency.png")
     """
     maps, batch, classes = saliency_maps(model, x, target)
     return _draw("Saliency: which pixels move the score", batch, maps, classes, overlay=False)
@@ -36,12 +51,28 @@ def grad_cam(
     target: int | Sequence[int] | Tensor | None = None,
     layer: str | Module | None = None,
 ) -> Figure:
-    """The regions of the pictures `x` (N, C, H, W) that speak for class `target`, as a Figure.
+    """Plot the regions of some pictures that raise the score of a class.
 
-    The maps A_c that `layer` (a path or a module; None: the last convolution) puts out are weighed by the mean
-    gradient of the class's logit: relu(sum over c of mean(d score / d A_c) A_c), drawn over the picture. `target` as in
-    `saliency`. The model runs in evaluation mode and is left as it was.
-    Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization" (2017).
+    The maps A_c of one layer are weighted by the mean gradient of the class's logit: relu(sum over c of
+    mean(d score / d A_c) A_c), drawn over the picture. The model runs in evaluation mode and is restored afterwards.
+
+    Args:
+        model: a classifier of pictures, with outputs (N, classes).
+        x: 1 to 8 pictures (N, C, H, W), or one (C, H, W), as the model takes them.
+        target: the class for all pictures, or one class for each; None means the class that the model predicts.
+        layer: the layer whose output (N, C, h, w) is used, as its path or the module; None means the last convolution.
+
+    Returns:
+        A Matplotlib figure: `savefig` writes it, a notebook shows it.
+
+    Raises:
+        ValueError: `x`, `target` or `layer` does not fit, or the model has no convolution.
+
+    Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization" (2017).
+
+    Examples:
+        >>> from minigrad import study, vision
+        >>> study.grad_cam(vision.models.lenet5(), mg.randn(1, 1, 28, 28)).savefig("cam.png")
     """
     maps, batch, classes, name = cam_maps(model, x, target, layer)
     return _draw(f"Grad-CAM at {name}: which regions speak for the class", batch, maps, classes, overlay=True)

@@ -16,11 +16,25 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def plot_gradient_flow(model: Module) -> Figure:
-    """The gradients that `backward` left in the parameters, one line each, the first layer on top; returns a Figure.
+    """Plot the gradients of all parameters, a line for each, the first layer on top.
 
-    A dot is the median of |gradient|, the thick bar holds the middle half of the elements, the thin line 90%.
-    Zero elements are left out and told by their share; a cross marks a parameter that has nothing to show.
-    Only reads: run `loss.backward()` first.
+    A dot is the median of |gradient|, the thick bar holds the middle half of the elements, the thin line 90 %. Zero
+    elements are left out, and their share is given; a cross marks a parameter without a gradient other than zero.
+
+    Args:
+        model: a model after `loss.backward()`.
+
+    Returns:
+        A Matplotlib figure: `savefig` writes it, a notebook shows it.
+
+    Raises:
+        ValueError: the model has no parameters, or none of them has a gradient.
+
+    Examples:
+        >>> from minigrad import study
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+        >>> model(mg.randn(16, 4)).sum().backward()
+        >>> study.plot_gradient_flow(model).savefig("gradients.png")
     """
     from minigrad.study.plots.figure import BLUE, GREY, ORANGE, NotebookFigure
 

@@ -22,10 +22,24 @@ PLAIN = (Dropout, Dropout2d, Flatten, Identity)  # layers that put out what they
 
 
 def plot_filters(model_or_weight: Module | Tensor) -> Figure:
-    """The filters (out, in, height, width) of a convolution as small pictures; returns a Figure.
+    """Plot the filters of a convolution as small pictures.
 
-    Of a model, its first convolution: the one whose input has colours. Filters over three channels are drawn in
-    colour (grey is 0), over one in blue and red (white is 0), over more as a table of outputs and inputs.
+    Filters over three channels are drawn in colour (grey is 0), over one in blue and red (white is 0), over more as a
+    table of outputs and inputs.
+
+    Args:
+        model_or_weight: a model, of which the first convolution is shown, or a weight (out, in, height, width).
+
+    Returns:
+        A Matplotlib figure: `savefig` writes it, a notebook shows it.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: the model has no convolution, or the weight is of another shape.
+
+    Examples:
+        >>> from minigrad import study
+        >>> study.plot_filters(nn.Conv2d(3, 16, 5)).savefig("filters.png")
     """
     from minigrad.study.plots.figure import GREY, NotebookFigure, hide_axis
 
@@ -70,11 +84,25 @@ def plot_filters(model_or_weight: Module | Tensor) -> Figure:
 
 
 def plot_feature_maps(model: Module, x: Tensor, layers: Sequence[str | Module] | None = None) -> Figure:
-    """What the layers of a model make of one picture `x` (C, H, W) or (1, C, H, W); returns a Figure.
+    """Plot the feature maps that the layers of a model compute from one picture.
 
-    A row for each of `layers` (paths or modules whose output is (1, C, H, W)); None takes the last layer of each
-    size that maps have on their way. Shown are the channels that vary most, each on its own scale. The model runs in
-    evaluation mode and is left as it was.
+    Shown are the channels that vary most, each on its own scale. The model runs in evaluation mode and is restored
+    afterwards.
+
+    Args:
+        model: a model of pictures.
+        x: a picture (C, H, W) or (1, C, H, W), as the model takes it.
+        layers: paths or modules whose output is (1, C, H, W), a row for each; None means the last layer of each size.
+
+    Returns:
+        A Matplotlib figure: `savefig` writes it, a notebook shows it.
+
+    Raises:
+        ValueError: `x` is not one picture, a layer is not in the model, or none has feature maps.
+
+    Examples:
+        >>> from minigrad import study, vision
+        >>> study.plot_feature_maps(vision.models.lenet5(), mg.randn(1, 28, 28)).savefig("maps.png")
     """
     from minigrad.study.plots.figure import GREY, NotebookFigure, hide_axis, show_image
 
@@ -117,12 +145,28 @@ def plot_feature_maps(model: Module, x: Tensor, layers: Sequence[str | Module] |
 
 
 def plot_activations(model: Module, x: Tensor, layers: Sequence[str | Module] | None = None) -> Figure:
-    """How the values of each layer are distributed, and how their scale changes with depth; returns a Figure.
+    """Plot how the values of each layer are distributed, and how their scale changes with depth.
 
-    `x` is a batch as the model takes it; `layers` are paths or modules (None: all layers that compute, or if these
-    are too many, those with weights). On the left histograms in units of each layer's root mean square, zeros left
-    out; on the right the standard deviations. The model runs in the mode that it is in, and is left as it was.
-    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010), figure 2.
+    On the left are histograms in units of each layer's root mean square, without zeros; on the right the standard
+    deviations. The model runs in the mode that it is in, and is restored afterwards.
+
+    Args:
+        model: a model.
+        x: a batch as the model takes it.
+        layers: paths or modules; None means all layers that compute, or if these are too many, those with weights.
+
+    Returns:
+        A Matplotlib figure: `savefig` writes it, a notebook shows it.
+
+    Raises:
+        ValueError: a layer is not in the model, or none has a floating-point output.
+
+    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010),
+    figure 2.
+
+    Examples:
+        >>> from minigrad import study, vision
+        >>> study.plot_activations(vision.models.lenet5(), mg.randn(8, 1, 28, 28)).savefig("activations.png")
     """
     known = _computing(model) if layers is None else chosen("plot_activations", model, layers)
     rows: list[tuple[str, np.ndarray, float, float]] = []  # label, counts, deviation, share of zeros

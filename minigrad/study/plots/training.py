@@ -20,10 +20,22 @@ def plot_training(
     classes: Sequence[str],
     title: str = "",
 ) -> None:
-    """Write the picture of a run to `path` (.png, .svg or .pdf, by its suffix).
+    """Plot a finished training run: curves, confusion matrix, and the most confident mistakes.
 
-    `history` is that of a Trainer, a dict an epoch with "loss", "top1" and "validation_top1"; `probabilities` (N, C)
-    are the classes' for the test set, `targets` (N,) their labels and `images` (N, H, W) their pictures.
+    Args:
+        path: the file to write, .png, .svg or .pdf.
+        history: of a Trainer, a dict for each epoch with "loss", "top1" and "validation_top1".
+        probabilities: of the classes, for the test set (N, C).
+        targets: the labels of the test set (N,).
+        images: the pictures of the test set (N, H, W).
+        classes: the names of the classes.
+        title: the title of the figure.
+
+    Examples:
+        >>> from minigrad import study
+        >>> history = [{"loss": 2.3, "top1": 0.1, "validation_top1": 0.2}]
+        >>> scores, labels = mg.randn(20, 3).softmax(1), mg.randint(0, 3, (20,))
+        >>> study.plot_training("run.png", history, scores, labels, mg.rand(20, 8, 8), ["a", "b", "c"])
     """
     from minigrad.study.plots.figure import NotebookFigure
 
