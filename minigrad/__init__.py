@@ -32,6 +32,7 @@ from minigrad.generator import (
 )
 from minigrad.kernels import use_kernels
 from minigrad.ops.activation import log_softmax, softmax
+from minigrad.ops.arithmetic import *
 from minigrad.ops.comparison import *
 from minigrad.ops.convert import *
 from minigrad.ops.creation import *

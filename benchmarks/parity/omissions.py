@@ -47,6 +47,7 @@ VALUES_DIFFER = {
 # Entries of the database that are left out altogether.
 OPERATIONS = {
     "bmm/triton_optimized": "an entry for PyTorch's compiler, and otherwise bmm once more",
+    **dict.fromkeys(("acosh_", "asinh_", "atanh_"), "PyTorch has no derivative of the form in place"),
     "nn.functional.batch_norm/without_cudnn": "an entry for GPUs, and otherwise batch_norm once more",
     "nn.functional.silu/complex": "complex numbers",
     "norm/nuc": "the nuclear norm, which needs singular values",
@@ -70,6 +71,7 @@ INTEGERS = "integers where only floating-point numbers can be meant"
 TIES = "the order of equal elements, which PyTorch leaves open"
 UNBOUND = "a number as the self of a method: a Python function does not look"
 
+
 # operation -> which samples (of the input, args, kwargs of the call), and why they are left out.
 SAMPLES: dict[str, tuple[Callable[[Any, tuple, dict], bool], str]] = {
     "nn.functional.avg_pool2d": (INTEGER, INTEGERS),
@@ -77,6 +79,10 @@ SAMPLES: dict[str, tuple[Callable[[Any, tuple, dict], bool], str]] = {
     "nn.functional.conv_transpose2d": (INTEGER, INTEGERS),
     "nn.functional.local_response_norm": (INTEGER, INTEGERS),
     "nn.functional.max_pool2d": (INTEGER, INTEGERS),
+    "logsumexp": (
+        lambda input, args, kwargs: input.dtype == torch.float32 and input.numel() > 0 and input.abs().max() > 1000,
+        "logsumexp of large numbers, whose rounded result PyTorch takes for the gradient",
+    ),
     "topk": (INTEGER, TIES),
     "sort": (_is_long, TIES),
     "argsort": (_is_long, TIES),

@@ -63,6 +63,14 @@ def check_positions(operation: str, positions, dim: int, low: int, size: int) ->
         raise IndexError(f"{operation}index {wrong} {where}")
 
 
+def expect_none(wrong: Any, message: str) -> None:
+    """RuntimeError if a boolean or one of an array of them is True; on a GPU at the next synchronisation."""
+    if not isinstance(wrong, np.ndarray | np.bool_ | bool):
+        assertions.expect_none(wrong, RuntimeError, message)
+    elif np.any(wrong):
+        raise RuntimeError(message)
+
+
 def floating(operation: str, value: Any) -> Tensor:
     """`value` as floating-point numbers: integers and booleans become the default dtype, as in PyTorch."""
     check_tensor(operation, "input", value)

@@ -13,8 +13,10 @@ from minigrad.tensor import Tensor, from_array
 __all__ = [
     "allclose",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "eq",
     "equal",
@@ -70,6 +72,8 @@ def _bitwise(name: str, ufunc, symbol: str):
         for operand in (x, y):
             if isinstance(operand, float) or (isinstance(operand, Tensor) and operand.dtype.kind == "f"):
                 raise RuntimeError(f"{name}: expected boolean or integer tensors, got a floating point operand")
+        if "shift" in name and (x if isinstance(x, Tensor) else y).dtype.kind == "b":
+            raise RuntimeError(f"{name}: booleans have no bits to shift; convert them with .int()")
         result = from_array(ufunc(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
         return observed(name, (x, y), result) if observers else result
 
@@ -83,8 +87,8 @@ Raises:
     RuntimeError: an operand is floating-point, the shapes do not broadcast, or the devices differ.
 
 Examples:
-    >>> mg.{name}(mg.tensor([0, 1, 6]), 3)
-    tensor({ufunc([0, 1, 6], 3).tolist()})
+    >>> mg.{name}(mg.tensor([0, 1, 6]), 3).tolist()
+    {ufunc([0, 1, 6], 3).tolist()}
 """
     return function
 
@@ -92,6 +96,8 @@ Examples:
 bitwise_and = _bitwise("bitwise_and", np.bitwise_and, "&")
 bitwise_or = _bitwise("bitwise_or", np.bitwise_or, "|")
 bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor, "^")
+bitwise_left_shift = _bitwise("bitwise_left_shift", np.left_shift, "<<")
+bitwise_right_shift = _bitwise("bitwise_right_shift", np.right_shift, ">>")
 
 
 def bitwise_not(input: Tensor) -> Tensor:

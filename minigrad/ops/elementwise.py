@@ -12,13 +12,14 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.autograd.observer import observed, observers
-from minigrad.kernels import assertions, implementation, is_dense
+from minigrad.kernels import implementation, is_dense
 from minigrad.ops.arguments import (
     beside,
     broadcast_shapes,
     check_number,
     check_same_device,
     check_tensor,
+    expect_none,
     number,
     operands,
 )
@@ -357,7 +358,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if dtype.kind == "b":
         raise RuntimeError("div: booleans cannot be divided with a rounding_mode; convert them with .int()")
     if dtype.kind != "f":
-        _expect_none(array_of(y) == 0, "div: integer division by zero")
+        expect_none(array_of(y) == 0, "div: integer division by zero")
     return DivRounded.apply(x, y, rounding_mode, dtype)
 
 
@@ -382,21 +383,13 @@ def pow(input: Any, exponent: Any) -> Tensor:
     if dtype.kind in "iu":
         # An exponent that is a number is looked at before it wraps around into an unsigned dtype.
         negative = (array_of(y) if isinstance(y, Tensor) else exponent) < 0
-        _expect_none(negative, "pow: integers to negative integer powers are not allowed; use a float tensor")
+        expect_none(negative, "pow: integers to negative integer powers are not allowed; use a float tensor")
     if isinstance(y, Tensor):
         if dtype.kind == "b":
             raise RuntimeError("pow: powers of booleans are not implemented; convert them with .int()")
         return Pow.apply(x, y)
     number("pow", exponent, dtype)  # it must fit
     return x | (not y) if dtype.kind == "b" else Pow.apply(x, y)
-
-
-def _expect_none(wrong: Any, message: str) -> None:
-    """RuntimeError if a boolean or one of an array of them is True; on a GPU at the next synchronisation."""
-    if not isinstance(wrong, np.ndarray | np.bool_ | bool):
-        assertions.expect_none(wrong, RuntimeError, message)
-    elif np.any(wrong):
-        raise RuntimeError(message)
 
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:

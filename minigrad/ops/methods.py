@@ -15,6 +15,7 @@ from minigrad.autograd.inplace import check_writable, write
 from minigrad.display import tensor_html
 from minigrad.ops import (
     activation,
+    arithmetic,
     comparison,
     convert,
     creation,
@@ -34,7 +35,19 @@ from minigrad.printing import tensor_text
 from minigrad.tensor import Tensor
 
 # Of these families every function whose first argument is the tensor `input` is a method too.
-FAMILIES = comparison, elementwise, gathering, indexing, joining, linalg, pointwise, reduction, shape, sorting
+FAMILIES = (
+    arithmetic,
+    comparison,
+    elementwise,
+    gathering,
+    indexing,
+    joining,
+    linalg,
+    pointwise,
+    reduction,
+    shape,
+    sorting,
+)
 # Besides: what is a method only, and what PyTorch has both ways in families that it has as functions only.
 MORE_METHODS = {
     activation: "log_softmax softmax",
@@ -48,10 +61,9 @@ MORE_METHODS = {
 
 def methods() -> dict[str, Callable[..., Any]]:
     """The functions that are methods under their own name."""
-    exported = [getattr(family, name) for family in FAMILIES for name in family.__all__]
-    found = [function for function in exported if next(iter(signature(function).parameters)) == "input"]
-    found += [getattr(module, name) for module, names in MORE_METHODS.items() for name in names.split()]
-    return {function.__name__: function for function in found}
+    exported = {name: getattr(family, name) for family in FAMILIES for name in family.__all__}
+    found = {name: f for name, f in exported.items() if next(iter(signature(f).parameters)) == "input"}
+    return found | {name: getattr(module, name) for module, names in MORE_METHODS.items() for name in names.split()}
 
 
 OPERANDS = Tensor, Real, np.ndarray
@@ -93,10 +105,33 @@ OPERATORS = {
     "and": comparison.bitwise_and,
     "or": comparison.bitwise_or,
     "xor": comparison.bitwise_xor,
+    "lshift": comparison.bitwise_left_shift,
+    "rshift": comparison.bitwise_right_shift,
+    "mod": arithmetic.remainder,
+    "floordiv": arithmetic.floor_divide,
 }
-REFLECTED = {name: OPERATORS[name] for name in ("add", "sub", "mul", "truediv", "pow", "and", "or", "xor")}
-AUGMENTED = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}
+REFLECTED = {
+    name: OPERATORS[name]
+    for name in ("add", "sub", "mul", "truediv", "pow", "and", "or", "xor", "lshift", "rshift", "mod", "floordiv")
+}
+AUGMENTED = {
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "truediv": "div",
+    "pow": "pow",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
+    "mod": "remainder",
+    "floordiv": "floor_divide",
+}
 CASTS: dict[str, np.dtype[Any]] = {
+    "byte": dtypes.uint8,
+    "char": dtypes.int8,
+    "short": dtypes.int16,
     "half": dtypes.float16,
     "float": dtypes.float32,
     "double": dtypes.float64,
@@ -106,21 +141,15 @@ CASTS: dict[str, np.dtype[Any]] = {
 }
 # What is a method in place too, with the example of its docstring.
 IN_PLACE = {
+    **{name: f"mg.tensor([{x}]).{name}_() -> tensor([{y}])" for name, (_, x, y) in pointwise.DESCRIBED.items()},
     "add": "mg.tensor([1.0, 2.0]).add_(10) -> tensor([11., 12.])",
     "sub": "mg.tensor([1.0, 2.0]).sub_(10) -> tensor([-9., -8.])",
     "mul": "mg.tensor([1.0, 2.0]).mul_(10) -> tensor([10., 20.])",
     "div": "mg.tensor([1.0, 2.0]).div_(4) -> tensor([0.2500, 0.5000])",
     "pow": "mg.tensor([1.0, 2.0]).pow_(3) -> tensor([1., 8.])",
     "neg": "mg.tensor([1.0, -2.0]).neg_() -> tensor([-1.,  2.])",
-    "abs": "mg.tensor([1.0, -2.0]).abs_() -> tensor([1., 2.])",
-    "exp": "mg.tensor([0.0, 1.0]).exp_() -> tensor([1.0000, 2.7183])",
-    "sqrt": "mg.tensor([4.0, 9.0]).sqrt_() -> tensor([2., 3.])",
-    "sigmoid": "mg.tensor([0.0, 2.0]).sigmoid_() -> tensor([0.5000, 0.8808])",
-    "tanh": "mg.tensor([0.0, 1.0]).tanh_() -> tensor([0.0000, 0.7616])",
     "clamp": "mg.tensor([-1.0, 2.0]).clamp_(min=0) -> tensor([0., 2.])",
     "round": "mg.tensor([0.4, 1.6]).round_() -> tensor([0., 2.])",
-    "floor": "mg.tensor([0.4, 1.6]).floor_() -> tensor([0., 1.])",
-    "ceil": "mg.tensor([0.4, 1.6]).ceil_() -> tensor([1., 2.])",
     "masked_fill": "mg.tensor([1.0, 2.0]).masked_fill_(mg.tensor([True, False]), 0) -> tensor([0., 2.])",
     "scatter": "mg.tensor([1.0, 2.0]).scatter_(0, mg.tensor([1]), 5.0) -> tensor([1., 5.])",
     "scatter_add": "mg.tensor([1.0, 2.0]).scatter_add_(0, mg.tensor([1]), mg.tensor([5.0])) -> tensor([1., 7.])",
@@ -128,7 +157,45 @@ IN_PLACE = {
     "index_put": "mg.tensor([1.0, 2.0]).index_put_((mg.tensor([1]),), mg.tensor([5.0])) -> tensor([1., 5.])",
     "tril": "mg.tensor([[1, 2], [3, 4]]).tril_() -> tensor([[1, 0],  [3, 4]])",
     "triu": "mg.tensor([[1, 2], [3, 4]]).triu_() -> tensor([[1, 2],  [0, 4]])",
+    "clip": "mg.tensor([-1.0, 2.0]).clip_(min=0) -> tensor([0., 2.])",
+    "clamp_min": "mg.tensor([-1.0, 2.0]).clamp_min_(0) -> tensor([0., 2.])",
+    "clamp_max": "mg.tensor([-1.0, 2.0]).clamp_max_(0) -> tensor([-1.,  0.])",
+    "subtract": "mg.tensor([1.0, 2.0]).subtract_(10) -> tensor([-9., -8.])",
+    "multiply": "mg.tensor([1.0, 2.0]).multiply_(10) -> tensor([10., 20.])",
+    "divide": "mg.tensor([1.0, 2.0]).divide_(4) -> tensor([0.2500, 0.5000])",
+    "negative": "mg.tensor([1.0, -2.0]).negative_() -> tensor([-1.,  2.])",
+    "absolute": "mg.tensor([1.0, -2.0]).absolute_() -> tensor([1., 2.])",
+    "floor_divide": "mg.tensor([-3, 3]).floor_divide_(2) -> tensor([-2,  1])",
+    "remainder": "mg.tensor([-3, 3]).remainder_(2) -> tensor([1, 1])",
+    "fmod": "mg.tensor([-3, 3]).fmod_(2) -> tensor([-1,  1])",
+    "atan2": "mg.tensor([1.0]).atan2_(mg.tensor([1.0])) -> tensor([0.7854])",
+    "hypot": "mg.tensor([3.0]).hypot_(mg.tensor([4.0])) -> tensor([5.])",
+    "xlogy": "mg.tensor([0.0, 2.0]).xlogy_(1) -> tensor([0., 0.])",
+    "logit": "mg.tensor([0.5, 0.75]).logit_() -> tensor([0.0000, 1.0986])",
+    "lerp": "mg.tensor([0.0, 10.0]).lerp_(mg.tensor([1.0, 20.0]), 0.5) -> tensor([ 0.5000, 15.0000])",
+    "addcmul": "mg.ones(2).addcmul_(mg.tensor([1.0, 2.0]), mg.tensor([3.0, 4.0])) -> tensor([4., 9.])",
+    "addcdiv": "mg.ones(2).addcdiv_(mg.tensor([1.0, 2.0]), mg.tensor([4.0, 4.0])) -> tensor([1.2500, 1.5000])",
+    "cumsum": "mg.tensor([1.0, 2.0]).cumsum_(0) -> tensor([1., 3.])",
+    "eq": "mg.tensor([1.0, 2.0]).eq_(2) -> tensor([0., 1.])",
+    "ne": "mg.tensor([1.0, 2.0]).ne_(2) -> tensor([1., 0.])",
+    "lt": "mg.tensor([1.0, 2.0]).lt_(2) -> tensor([1., 0.])",
+    "le": "mg.tensor([1.0, 2.0]).le_(2) -> tensor([1., 1.])",
+    "gt": "mg.tensor([1.0, 2.0]).gt_(1) -> tensor([0., 1.])",
+    "ge": "mg.tensor([1.0, 2.0]).ge_(1) -> tensor([1., 1.])",
+    "bitwise_and": "mg.tensor([1, 6]).bitwise_and_(3) -> tensor([1, 2])",
+    "bitwise_or": "mg.tensor([1, 6]).bitwise_or_(3) -> tensor([3, 7])",
+    "bitwise_xor": "mg.tensor([1, 6]).bitwise_xor_(3) -> tensor([2, 5])",
+    "bitwise_not": "mg.tensor([1, 6]).bitwise_not_() -> tensor([-2, -7])",
+    "bitwise_left_shift": "mg.tensor([1, 6]).bitwise_left_shift_(1) -> tensor([ 2, 12])",
+    "bitwise_right_shift": "mg.tensor([1, 6]).bitwise_right_shift_(1) -> tensor([0, 3])",
+    "logical_and": "mg.tensor([0.0, 2.0]).logical_and_(mg.tensor([1.0, 1.0])) -> tensor([0., 1.])",
+    "logical_or": "mg.tensor([0.0, 2.0]).logical_or_(mg.tensor([0.0, 1.0])) -> tensor([0., 1.])",
+    "logical_not": "mg.tensor([0.0, 2.0]).logical_not_() -> tensor([1., 0.])",
 }
+
+
+# Made of several operations, of which more than the last keep what is overwritten: they are given a copy.
+COMPOSED = {"logit"}
 
 
 def _operator(function: Binary) -> Binary:
@@ -172,6 +239,8 @@ def _in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tenso
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         original = self._alias() if autograd.is_grad_enabled() else self
+        if name in COMPOSED and original.requires_grad:
+            original = self.clone()
         result = function(original, *args, **kwargs)
         if result.shape != self.shape:
             raise RuntimeError(

@@ -18,13 +18,23 @@ from minigrad.tensor import Tensor, from_array
 
 __all__ = [
     "abs",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
     "ceil",
     "cos",
+    "cosh",
     "erf",
     "exp",
+    "exp2",
     "expm1",
     "floor",
+    "frac",
     "log",
+    "log10",
     "log1p",
     "log2",
     "neg",
@@ -36,8 +46,11 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "sinc",
+    "sinh",
     "sqrt",
     "square",
+    "tan",
     "tanh",
     "trunc",
 ]
@@ -67,6 +80,19 @@ DESCRIBED = {
         "0.0, 1.0",
         "0.0000, 0.8427",
     ),
+    "tan": ("Take the tangent, in radians, of", "0.0, 1.0", "0.0000, 1.5574"),
+    "asin": ("Take the arc sine, in radians, of", "0.0, 1.0", "0.0000, 1.5708"),
+    "acos": ("Take the arc cosine, in radians, of", "0.0, 1.0", "1.5708, 0.0000"),
+    "atan": ("Take the arc tangent, in radians, of", "0.0, 1.0", "0.0000, 0.7854"),
+    "sinh": ("Take the hyperbolic sine of", "0.0, 1.0", "0.0000, 1.1752"),
+    "cosh": ("Take the hyperbolic cosine of", "0.0, 1.0", "1.0000, 1.5431"),
+    "asinh": ("Take the inverse hyperbolic sine of", "0.0, 1.0", "0.0000, 0.8814"),
+    "acosh": ("Take the inverse hyperbolic cosine of", "1.0, 2.0", "0.0000, 1.3170"),
+    "atanh": ("Take the inverse hyperbolic tangent of", "0.0, 0.5", "0.0000, 0.5493"),
+    "exp2": ("Apply ``2^x`` to", "0.0, 3.0", "1., 8."),
+    "log10": ("Take the logarithm to base 10 of", "1.0, 1000.0", "0.0000, 3.0000"),
+    "sinc": ("Apply ``sin(pi x) / (pi x)``, 1 at 0, to", "0.0, 0.5", "1.0000, 0.6366"),
+    "frac": ("Take what is behind the decimal point of", "1.5, -2.25", " 0.5000, -0.2500"),
     "floor": ("Round down", "-1.5, 1.5", "-2.,  1."),
     "ceil": ("Round up", "-1.5, 1.5", "-1.,  2."),
     "trunc": ("Round towards 0", "-1.5, 1.5", "-1.,  1."),
@@ -134,6 +160,13 @@ def _erf(xp, x):
     return erf(x).astype(x.dtype, copy=False)  # SciPy makes float16 wider
 
 
+def _sinc_slope(x: Tensor) -> Tensor:
+    """(cos(pi x) - sinc(x)) / x, which is 0 at 0."""
+    zero = x == 0
+    x = x.masked_fill(zero, 1)
+    return ((cos(x * math.pi) - sinc(x)) / x).masked_fill(zero, 0)
+
+
 _neg = pointwise("neg", lambda xp, x: -x, lambda grad, x: -grad, integers="same")
 abs = pointwise("abs", lambda xp, x: xp.abs(x), lambda grad, x: grad * sign(x), integers="same")
 sign: Pointwise = pointwise("sign", _sign, None, integers="same")
@@ -161,6 +194,19 @@ sigmoid = pointwise(
     lambda grad, y: grad * (y * (1 - y)),
     of="output",
 )
+tan = pointwise("tan", lambda xp, x: xp.tan(x), lambda grad, y: grad * (y * y + 1), of="output")
+asin = pointwise("asin", lambda xp, x: xp.arcsin(x), lambda grad, x: grad * rsqrt(1 - x * x))
+acos = pointwise("acos", lambda xp, x: xp.arccos(x), lambda grad, x: -grad * rsqrt(1 - x * x))
+atan = pointwise("atan", lambda xp, x: xp.arctan(x), lambda grad, x: grad / (x * x + 1))
+sinh = pointwise("sinh", lambda xp, x: xp.sinh(x), lambda grad, x: grad * cosh(x))
+cosh: Pointwise = pointwise("cosh", lambda xp, x: xp.cosh(x), lambda grad, x: grad * sinh(x))
+asinh = pointwise("asinh", lambda xp, x: xp.arcsinh(x), lambda grad, x: grad * rsqrt(x * x + 1))
+acosh = pointwise("acosh", lambda xp, x: xp.arccosh(x), lambda grad, x: grad * rsqrt(x * x - 1))
+atanh = pointwise("atanh", lambda xp, x: xp.arctanh(x), lambda grad, x: grad / (1 - x * x))
+exp2 = pointwise("exp2", lambda xp, x: xp.exp2(x), lambda grad, y: grad * (y * math.log(2)), of="output")
+log10 = pointwise("log10", lambda xp, x: xp.log10(x), lambda grad, x: grad / (x * math.log(10)))
+sinc = pointwise("sinc", lambda xp, x: xp.sinc(x).astype(x.dtype, copy=False), lambda grad, x: grad * _sinc_slope(x))
+frac = pointwise("frac", lambda xp, x: x - xp.trunc(x), lambda grad, x: grad * 1)
 erf = pointwise("erf", _erf, lambda grad, x: grad * (2 / math.sqrt(math.pi)) * exp(-(x * x)))
 floor = pointwise("floor", lambda xp, x: xp.floor(x) if x.dtype.kind == "f" else x.copy(), None, integers="same")
 ceil = pointwise("ceil", lambda xp, x: xp.ceil(x) if x.dtype.kind == "f" else x.copy(), None, integers="same")

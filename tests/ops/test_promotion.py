@@ -42,11 +42,34 @@ BINARY: dict[str, Callable] = {
         "bitwise_xor",
         "logical_and",
         "logical_or",
+        "remainder",
+        "fmod",
+        "floor_divide",
+        "atan2",
+        "hypot",
+        "xlogy",
+        "bitwise_left_shift",
+        "bitwise_right_shift",
     ]
 }
 BINARY |= {
     f"operator {name}": lambda lib, a, b, name=name: getattr(operator, name)(a, b)
-    for name in ["add", "sub", "mul", "truediv", "pow", "and_", "or_", "xor", "eq", "lt"]
+    for name in [
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "pow",
+        "and_",
+        "or_",
+        "xor",
+        "eq",
+        "lt",
+        "mod",
+        "floordiv",
+        "lshift",
+        "rshift",
+    ]
 }
 BINARY |= {
     "div floor": lambda lib, a, b: lib.div(a, b, rounding_mode="floor"),
@@ -61,7 +84,20 @@ BINARY |= {
 # The first operand is a tensor: it is written into, or its method is called.
 FIRST_A_TENSOR: dict[str, Callable] = {
     f"in place {name}": lambda lib, a, b, name=name: getattr(operator, name)(a, b)
-    for name in ["iadd", "isub", "imul", "itruediv", "ipow"]
+    for name in [
+        "iadd",
+        "isub",
+        "imul",
+        "itruediv",
+        "ipow",
+        "imod",
+        "ifloordiv",
+        "iand",
+        "ior",
+        "ixor",
+        "ilshift",
+        "irshift",
+    ]
 }
 FIRST_A_TENSOR |= {
     f"method {name}": lambda lib, a, b, name=name: getattr(a, name)(b)
