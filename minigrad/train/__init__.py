@@ -1,4 +1,4 @@
-"""Training a classifier: the loop, what is counted on the way, and going on exactly where it was stopped."""
+"""Training a classifier: the loop, its metrics, and exact resumption."""
 
 from minigrad.train.ema import EMA
 from minigrad.train.interrupt import TrainingInterrupted

@@ -12,13 +12,32 @@ from minigrad.tensor import Tensor
 
 
 class EMA:
-    """An exponential moving average of all parameters and floating point buffers of a model.
+    """An exponential moving average of all parameters and floating-point buffers of a model.
 
         average <- d average + (1 - d) weights,    d = min(decay, (1 + t) / (10 + t)) after t updates
 
-    It often generalises better than the last weights (Polyak and Juditsky, 1992). The smaller d at the start, which
-    is TensorFlow's, lets the average forget the random weights that it began with. Buffers of integers are
-    taken as they are.
+    It often generalises better than the last weights. The smaller d at the start, as in TensorFlow, lets the average
+    forget the random initial weights. Buffers of integers are copied.
+
+    Args:
+        model: the model.
+        decay: the share that the average keeps, below 1.
+
+    Raises:
+        ValueError: `decay` is outside [0, 1).
+
+    Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging" (1992).
+
+    Examples:
+        >>> from minigrad.train import EMA
+        >>> model = nn.Linear(1, 1)
+        >>> average = EMA(model, decay=0.9)
+        >>> _ = nn.init.constant_(model.weight, 100.0)
+        >>> average.update()
+        >>> with average.applied():
+        ...     inside = model.weight.item()
+        >>> inside < model.weight.item()
+        True
     """
 
     def __init__(self, model: Module, decay: float):
@@ -30,7 +49,7 @@ class EMA:
         self.average: dict[str, Tensor] = _copies(model)
 
     def update(self) -> None:
-        """Take in the model's weights after one more step."""
+        """Add the model's present weights to the average, after each step."""
         keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         for name, weight in self.model.state_dict().items():
@@ -43,7 +62,7 @@ class EMA:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within it the model has the average's weights."""
+        """Give the model the average's weights, within a `with` block."""
         own = _copies(self.model)
         self.model.load_state_dict(self.average)
         try:
@@ -52,12 +71,12 @@ class EMA:
             self.model.load_state_dict(own)
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and the number of updates."""
+        """Return the average and the number of updates."""
         return {"updates": self.updates, "average": self.average}
 
     @no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a `state_dict` of an average of the same model."""
+        """Restore `state_dict` from an average of the same model."""
         self.updates = state_dict["updates"]
         for name, weight in state_dict["average"].items():
             self.average[name].copy_(weight)

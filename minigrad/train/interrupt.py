@@ -8,7 +8,13 @@ from typing import Any
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C stopped the training; the message says what is saved and how to go on."""
+    """Ctrl-C stopped the training; the message says what is saved and how to resume.
+
+    Examples:
+        >>> from minigrad.train import TrainingInterrupted
+        >>> issubclass(TrainingInterrupted, KeyboardInterrupt)  # whoever catches that catches it too
+        True
+    """
 
 
 class CtrlC:

@@ -10,13 +10,21 @@ from minigrad.tensor import Tensor
 
 
 class Metrics:
-    """Mean loss and top-1 over batches; with `full` also top-5, and how often each class is taken for each.
+    """Mean loss and accuracy over batches.
 
-    `top1` is the share of samples whose label has the greatest logit, `top5` of those whose label is among
-    the five greatest; the papers' top-1 error is 1 - top1. Counts stay on the device until `compute`, so that a
-    GPU need not be waited for.
+    `top1` is the share of samples whose label has the largest logit, `top5` of those whose label is among the five
+    largest; the papers' top-1 error is 1 - top1. Counts stay on the device until `compute`, so that a GPU is not
+    waited for. Where the targets are not one integer label for each row of logits, only the loss is computed.
 
-    Where the targets are not one integer label for each row of logits, only the loss is counted.
+    Args:
+        full: compute top-5, and how often each class is taken for each, too.
+
+    Examples:
+        >>> from minigrad.train import Metrics
+        >>> metrics = Metrics()
+        >>> metrics.add(0.5, mg.tensor([[2.0, 1.0], [0.0, 3.0]]), mg.tensor([0, 0]))
+        >>> metrics.compute()
+        {'loss': 0.5, 'top1': 0.5}
     """
 
     def __init__(self, full: bool = False):
@@ -29,7 +37,13 @@ class Metrics:
 
     @no_grad()
     def add(self, loss: float | Tensor, logits: Tensor, targets: Tensor) -> None:
-        """Count a batch: its mean loss, logits (N, C) and labels (N,)."""
+        """Add a batch.
+
+        Args:
+            loss: its mean loss.
+            logits: (N, C).
+            targets: labels (N,).
+        """
         size = len(targets)
         self.samples += size
         self._loss = self._loss + (loss.detach().double() if isinstance(loss, Tensor) else loss) * size
@@ -48,11 +62,11 @@ class Metrics:
         self._confusion = self._confusion.scatter_add(0, places, ones_like(places))
 
     def compute(self) -> dict[str, Any]:
-        """The figures so far.
+        """Return the figures so far.
 
-        "loss", "top1" (floats, NaN before the first batch); with `full` also "samples", "top5", "confusion" (C, C),
-        an int64 tensor whose entry (i, j) counts the samples of class i taken for class j, and "per_class" (C,),
-        the share of each class that is named right (NaN for a class without samples).
+        "loss", "top1" (floats, NaN before the first batch); with `full` also "samples", "top5", "confusion" (C, C), an
+        int64 tensor whose entry (i, j) counts the samples of class i taken for class j, and "per_class" (C,), the
+        share of each class that is classified right (NaN for a class without samples).
         """
         figures: dict[str, Any] = {"samples": self.samples} if self.full else {}
         figures["loss"] = self._share(self._loss)
@@ -71,10 +85,10 @@ class Metrics:
         return float(total) / self.samples if self.samples else float("nan")
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been counted, to go on later (of a full one: start over, it is over in one go)."""
+        """Return the counts, to resume later (with `full`, an evaluation starts over)."""
         right = None if self._right is None else int(self._right)
         return {"samples": self.samples, "loss": float(self._loss), "right": right}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting where `state_dict` was called."""
+        """Resume the counts of `state_dict`."""
         self.samples, self._loss, self._right = (state_dict[key] for key in ("samples", "loss", "right"))

@@ -20,9 +20,22 @@ class Mixed(NamedTuple):
 
 
 def mixup(images: Tensor, targets: Tensor, alpha: float) -> Mixed:
-    """Blend each picture (N, ...) with another one of its batch, in a share drawn from Beta(alpha, alpha).
+    """Blend each image with another one of its batch, in a share drawn from Beta(alpha, alpha).
 
-    Zhang et al., "mixup: beyond empirical risk minimization", 2018; one share for the batch, as in their code.
+    One share is drawn for the batch, as in the authors' code.
+
+    Args:
+        images: (N, ...).
+        targets: their labels.
+        alpha: the parameter of the distribution; the smaller, the nearer the shares are to 0 and 1.
+
+    Source: Zhang et al., "mixup: beyond empirical risk minimization" (ICLR 2018).
+
+    Examples:
+        >>> from minigrad.train import mixup
+        >>> mixed = mixup(mg.tensor([[0.0], [1.0]]), mg.tensor([0, 1]), alpha=1.0)
+        >>> mixed.images.shape
+        (2, 1)
     """
     # NumPy has the beta distribution; its seed comes from our generator, which a checkpoint stores.
     seed = int(randint(0, 2**63 - 1, (1,)).item())

@@ -13,7 +13,18 @@ from minigrad.tensor import Tensor
 
 
 class NonFiniteLoss(RuntimeError):
-    """The training was stopped because a number in it was NaN or infinite; the message names where it came up."""
+    """The training was stopped because a number in it was NaN or infinite; the message names where it arose.
+
+    Examples:
+        >>> from minigrad.train import NonFiniteLoss, Trainer
+        >>> model = nn.Linear(1, 2)
+        >>> trainer = Trainer(model, mg.optim.SGD(model.parameters(), lr=0.1), progress=False)
+        >>> try:
+        ...     _ = trainer.fit([(mg.full((2, 1), float("nan")), mg.tensor([0, 1]))])
+        ... except NonFiniteLoss:
+        ...     print("stopped before the step")
+        stopped before the step
+    """
 
 
 def nonfinite_weight(model: Module) -> str | None:

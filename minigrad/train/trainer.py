@@ -35,46 +35,61 @@ PLAIN = ("setup", "history", "step", "stopped", "lr", "seconds", "_batches", "_t
 
 
 class Trainer:
-    """Trains `model` on batches (images, targets), validates it, and keeps a run's files.
+    """Train a model on batches (images, targets), validate it, and keep a run's files.
 
-        trainer = Trainer(model, SGD(model.parameters(), 0.1, momentum=0.9), run_dir="runs/first")
-        history = trainer.fit(train_loader, validation_loader, epochs=10)
-        print(trainer.evaluate(test_loader)["top1"])
+    Stopped by Ctrl-C, `kill -9` or a power cut, a run resumes with the same results, bit for bit: make model,
+    optimizer, scheduler, loaders and Trainer as before, call `resume()`, then `fit`. That needs loaders that draw
+    nothing random in their prefetching thread (see DataLoader).
 
-    Stopped by Ctrl-C, by `kill -9` or by a power cut, a run goes on bit for bit as if nothing had happened: make
-    model, optimizer, scheduler, loaders and Trainer as before, call `resume()`, then `fit`. That needs loaders
-    that draw nothing random in their prefetching thread (see DataLoader).
-
-    In `run_dir`: `checkpoint.pt`, `best.safetensors` (the weights of the best epoch), `history.csv` (a row an
-    epoch), `log.jsonl` (a line every 50 steps and each epoch), `curves.png`. `fit` without `resume` starts over.
+    In `run_dir`: `checkpoint.pt`, `best.safetensors` (the weights of the best epoch), `history.csv` (a row per epoch),
+    `log.jsonl` (a line every 50 steps and each epoch), `curves.png`. `fit` without `resume` starts over.
 
     Args:
-        criterion: `criterion(output, targets)` is the mean loss of a batch. `output` is the model's, which may be a
-            tuple in training (GoogLeNet's): the metrics take its first entry as logits.
-        scheduler: stepped after each optimizer step, or each epoch, as `schedule_by` says; a
-            ReduceLROnPlateau each epoch with the validation loss, or top-1 if its mode is "max".
+        model: the model.
+        optimizer: the optimizer of its parameters.
+        criterion: `criterion(output, targets)` is the mean loss of a batch, cross-entropy by default. `output` is the
+            model's, which may be a tuple in training (GoogLeNet's): the metrics take its first entry as logits.
+        scheduler: a learning-rate schedule.
+        schedule_by: call it after each "step" or each "epoch"; a ReduceLROnPlateau after each epoch with the
+            validation loss, or top-1 if its mode is "max".
         augment: a function of a batch of images on the device, applied in training only.
         clip_norm, clip_value: bounds for the norm of all gradients together, and for each of their elements.
         accumulate: batches whose gradients make one step: the gradient of the mean over all their samples.
-        mixup: train on blends of pictures, with shares drawn from Beta(mixup, mixup).
+        mixup: train on blends of images, with shares drawn from Beta(mixup, mixup).
         ema: decay of a moving average of the weights, which is then what is validated and kept as the best.
-        early_stopping: epochs without a better one after which to stop. Better is a higher validation top-1; where
+        early_stopping: stop after this many epochs without a better one. Better is a higher validation top-1; where
             there is none a lower validation loss, or else a lower training loss.
+        run_dir: the folder for the run's files; None keeps none.
         checkpoint_every: steps between checkpoints; there is one after each epoch in any case.
-        callbacks: functions `callback(trainer, event)`, called with event "step" after each step, and "epoch"
-            after each epoch, before its row `trainer.history[-1]` is logged: they may add to it.
+        callbacks: functions `callback(trainer, event)`, called with event "step" after each step, and "epoch" after
+            each epoch, before its row `trainer.history[-1]` is logged: they may add to it.
         device: where to train; by default where the model is.
         cuda_graph: on a GPU, replay the step as one CUDA graph (see cuda.make_graphed_step), which a model must suit:
             Python does not run in it. A loss that is NaN or infinite then ends the training up to 50 steps later.
         progress: show a bar, and a line for each epoch.
-        name: what the run is called in its picture.
-        classes: the classes' names, for those who show the run's results.
+        name: the run's name in its plots.
+        classes: the classes' names, for programs that show the run's results.
 
     Attributes:
         history: a dict for each epoch, see `fit`.
-        epoch: the number of the running epoch, from 1. step: the optimizer steps taken so far.
+        epoch: the number of the running epoch, from 1.
+        step: the optimizer steps taken so far.
         setup: plain values that describe the run; `resume` compares them with the checkpoint's. More may be added
             before `resume` or `fit`: `trainer.setup["seed"] = 0`.
+
+    Raises:
+        ValueError: a number is out of its range, `schedule_by` is unknown, or `checkpoint_every` is given without a
+            `run_dir`.
+
+    Examples:
+        >>> from minigrad.train import Trainer
+        >>> x = mg.randn(64, 2)
+        >>> loader = mg.data.DataLoader(mg.data.TensorDataset(x, (x[:, 0] > 0).long()), batch_size=16, shuffle=True)
+        >>> model = nn.Linear(2, 2)
+        >>> trainer = Trainer(model, mg.optim.SGD(model.parameters(), lr=1.0), progress=False)
+        >>> history = trainer.fit(loader, epochs=5)
+        >>> trainer.evaluate(loader)["top1"] > 0.9
+        True
     """
 
     def __init__(
@@ -163,18 +178,33 @@ class Trainer:
         return len(self.history) + 1
 
     def stop(self, reason: str) -> None:
-        """End the training after this epoch; callbacks call it."""
+        """End the training after this epoch; a callback calls it.
+
+        Args:
+            reason: the text that is shown.
+        """
         self.stopped = reason
 
     def fit(self, train_loader: Iterable, validation_loader: Iterable | None = None, epochs: int = 1) -> list[dict]:
-        """Train until `epochs` epochs are done, those before a `resume` (or of an earlier call) counted.
+        """Train until `epochs` epochs are done, those before a `resume` (or of an earlier call) included.
 
-        Returns the history, a dict for each epoch: "epoch" (1, 2, ...), "loss", "top1" (of the training batches, as
-        they were met), "lr" (of the first group at the last step), "seconds", and with a validation set
-        "validation_loss", "validation_top1", "validation_top5"; see `Metrics`.
+        The model is left with the last weights, in evaluation mode.
 
-        The model is left with the last weights, in evaluation mode. Raises NonFiniteLoss, before the step, when a
-        loss is NaN or infinite; TrainingInterrupted after Ctrl-C, when all is saved.
+        Args:
+            train_loader: an iterable of batches (images, targets).
+            validation_loader: another one, evaluated after each epoch, or None.
+            epochs: the number of epochs.
+
+        Returns:
+            The history, a dict for each epoch: "epoch" (1, 2, ...), "loss", "top1" (of the training batches, when they
+                were trained on), "lr" (of the first group at the last step), "seconds", and with a validation set
+                "validation_loss", "validation_top1", "validation_top5"; see `Metrics`.
+
+        Raises:
+            ValueError: `epochs` is not a positive int.
+            RuntimeError: an earlier `fit` ended with an error; make the Trainer anew, and `resume`.
+            NonFiniteLoss: a loss is NaN or infinite; raised before the step.
+            TrainingInterrupted: Ctrl-C was pressed; all is saved.
         """
         if not isinstance(epochs, int) or epochs < 1:
             raise ValueError(f"fit: epochs must be a whole number of at least 1, got {epochs!r}")
@@ -201,9 +231,13 @@ class Trainer:
 
     @no_grad()
     def evaluate(self, loader: Iterable) -> dict[str, Any]:
-        """The metrics of the model (of the average of its weights, where there is one) on a whole data set.
+        """Compute the metrics of the model (or of the average of its weights) on a whole data set.
 
-        "samples", "loss", "top1", "top5", "per_class" (C,) and "confusion" (C, C): see `Metrics.compute`.
+        Args:
+            loader: an iterable of batches (images, targets).
+
+        Returns:
+            "samples", "loss", "top1", "top5", "per_class" (C,) and "confusion" (C, C): see `Metrics.compute`.
         """
         metrics, training = Metrics(full=True), self.model.training
         with self._averaged():
@@ -218,9 +252,11 @@ class Trainer:
         return metrics.compute()
 
     def resume(self) -> None:
-        """Load `run_dir`'s checkpoint, so that the next `fit` goes on exactly where it was written.
+        """Load the checkpoint in `run_dir`, so that the next `fit` continues exactly from there.
 
-        RuntimeError where the checkpoint was made with another setup; FileNotFoundError where there is none.
+        Raises:
+            RuntimeError: the checkpoint was made with another setup, or there is no `run_dir`.
+            FileNotFoundError: there is no checkpoint.
         """
         if self.folder is None or self.logs is None:
             raise RuntimeError("resume: Trainer has no run_dir to resume from")
