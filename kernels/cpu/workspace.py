@@ -8,7 +8,7 @@ import threading
 import numpy as np
 
 CACHE_LINE = 64  # bytes; no vector is longer
-HUGE_PAGE = 2**22  # bytes from which NumPy asks for huge pages: fewer translations of addresses
+SMALLEST_IN_HUGE_PAGES = 2**22  # bytes of an array for which NumPy asks for pages of 2 MiB: fewer address translations
 
 
 class _Memory(threading.local):
@@ -30,7 +30,7 @@ def workspace(dtype: np.dtype, *shapes: tuple[int, ...]) -> list[np.ndarray]:
     """Uninitialised arrays, each on a cache line; valid until this thread asks for the next ones."""
     sizes = [-(-math.prod(shape) * dtype.itemsize // CACHE_LINE) * CACHE_LINE for shape in shapes]
     if _memory.bytes.size < sum(sizes):
-        _memory.reserve(max(sum(sizes), HUGE_PAGE))
+        _memory.reserve(max(sum(sizes), SMALLEST_IN_HUGE_PAGES))
     start, arrays = 0, []
     for size, shape in zip(sizes, shapes, strict=True):
         arrays.append(np.ndarray(shape, dtype, _memory.bytes, start))

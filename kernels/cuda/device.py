@@ -78,6 +78,9 @@ class Graph(Protocol):
 def backend() -> Backend:
     """The implementation in force; RuntimeError, in one line that says why, if there is no GPU to use."""
     if simulated():
+        from .simulator.compiler import compiler
+
+        compiler()  # raises where the simulator cannot run, before it asks the system for memory
         from .simulator.backend import SimulatorBackend
 
         return SimulatorBackend()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -176,11 +177,36 @@ def test_a_lost_device(cupy):
 
 
 def test_the_simulator_without_a_compiler_says_so():
-    code = "from minigrad.kernels.cuda import backend\nbackend()"
+    code = "import minigrad\nminigrad.zeros(1, device='cuda')"
     environment = {"MINIGRAD_CUDA_SIMULATOR": "1", "PATH": "/nowhere"}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert result.stderr.splitlines()[-1] == (
-        "RuntimeError: the CUDA simulator (MINIGRAD_CUDA_SIMULATOR=1) compiles kernels with g++, which is not installed"
+        "RuntimeError: device 'cuda': the CUDA simulator (MINIGRAD_CUDA_SIMULATOR=1) compiles kernels with g++, which "
+        "is not installed (apt install g++), or not where CXX says"
+    )
+
+
+# On Windows there is no library of the process to load functions from.
+ELSEWHERE = """
+import ctypes, platform
+platform.system, platform.machine = lambda: "Windows", lambda: "AMD64"
+load = ctypes.CDLL.__init__
+def without_a_process(self, name, *args, **keywords):
+    if name is None: raise TypeError("expected a name")
+    load(self, name, *args, **keywords)
+import minigrad
+ctypes.CDLL.__init__ = without_a_process
+minigrad.zeros(1, device="cuda")
+"""
+
+
+def test_the_simulator_on_another_system_says_so():
+    environment = os.environ | {"MINIGRAD_CUDA_SIMULATOR": "1"}
+    command = [sys.executable, "-c", ELSEWHERE]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert result.stderr.splitlines()[-1] == (
+        "RuntimeError: device 'cuda': the CUDA simulator (MINIGRAD_CUDA_SIMULATOR=1) runs on Linux on x86-64, not on "
+        "Windows on AMD64"
     )
 
 

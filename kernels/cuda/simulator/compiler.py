@@ -61,12 +61,14 @@ def compiler() -> str:
     """The C++ compiler's path; RuntimeError, in one line, where the simulator cannot run."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         raise RuntimeError(
-            f"the CUDA simulator runs on Linux on x86-64, not on {platform.system()} on {platform.machine()}"
+            "device 'cuda': the CUDA simulator (MINIGRAD_CUDA_SIMULATOR=1) runs on Linux on x86-64, not on "
+            f"{platform.system()} on {platform.machine()}"
         )
     found = shutil.which(os.environ.get("CXX", "g++"))
     if found is None:
         raise RuntimeError(
-            "the CUDA simulator (MINIGRAD_CUDA_SIMULATOR=1) compiles kernels with g++, which is not installed"
+            "device 'cuda': the CUDA simulator (MINIGRAD_CUDA_SIMULATOR=1) compiles kernels with g++, which is not "
+            "installed (apt install g++), or not where CXX says"
         )
     return found
 
