@@ -1,6 +1,6 @@
-"""How a tensor shows in a notebook: what it is, few values as a table, many as a histogram, bytes as a picture.
+"""HTML for notebooks: a tensor's description, and its values as a table (few), a histogram (many) or an image (bytes).
 
-The HTML takes the page's own text colour and background, so that it can be read on a light page and on a dark one.
+The HTML uses the page's own text colour and background, so that it is legible on light and dark pages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a tensor prints: character for character as PyTorch prints it."""
+"""The text of a printed tensor, character for character PyTorch's."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The tensor: an array, its gradient, and the node of the tape that made it.
+"""The tensor: an array, its gradient, and the node that made it.
 
-What can be computed with tensors stands in `minigrad.ops`, which also binds the methods (`Tensor.sum`, ``x * y``).
+Operations on tensors are in `minigrad.ops`, which also binds the methods (`Tensor.sum`, ``x * y``).
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ class Tensor:
 
     @property
     def data(self) -> Tensor:
-        """The same array without history and without bookkeeping: writes through it go unnoticed by the tape."""
+        """The same memory without history and without a version: backward does not notice writes through it."""
         return from_array(self.array)
 
     @data.setter

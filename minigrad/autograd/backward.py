@@ -1,4 +1,4 @@
-"""The backward pass: from the results back to the leaves, every node once, after all that it contributed to.
+"""The backward pass: from the results to the leaves, each node once, after all nodes that use its results.
 
 Read `backward_pass`. The rest of the file prepares its arguments.
 """

@@ -1,8 +1,8 @@
-"""An operation: its forward, its backward, and the node of the tape that joins them.
+"""Operations and the nodes that record them.
 
-Calling ``Mul.apply(x, y)`` makes a node, runs `forward` with it as `ctx`, and lets the result point to the node.
-The node points to the nodes that made `x` and `y`: the tape is nothing but these pointers, from the results
-back to the leaves. The engine's own operations are written exactly as a user writes hers.
+``Mul.apply(x, y)`` makes a node, runs `forward` with it as `ctx`, and sets it as the result's `grad_fn`. The node
+points to the nodes that made `x` and `y`: these pointers, from the results back to the leaves, are the whole tape. The
+engine's own operations are written exactly as a user writes them.
 """
 
 from __future__ import annotations

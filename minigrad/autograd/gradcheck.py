@@ -1,7 +1,7 @@
-"""Is a gradient right? Compare it with finite differences, in float64.
+"""Comparison of gradients with finite differences, in float64.
 
 The derivative along a direction u is (f(x + eps u) - f(x - eps u)) / (2 eps) up to O(eps^2): with eps = 1e-6 and
-float64's 16 digits some 9 digits can be trusted. In float32 there would be none to spare, so it is refused.
+float64's 16 digits, about 9 digits are reliable. In float32 there would be none to spare, so it is refused.
 """
 
 from __future__ import annotations

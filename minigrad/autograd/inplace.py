@@ -1,7 +1,7 @@
-"""Writing into tensors while the tape runs: the one door for every in-place operation.
+"""In-place writes: every in-place operation goes through `write`.
 
-A write changes values that other operations may have saved, so the version that views and bases share is
-counted up and a stale saved value is noticed. And it changes history: what was written came from somewhere.
+A write changes values that other operations may have saved: it increments the version that views and their base share,
+so that backward notices a stale saved value. It also changes the history of the tensor that is written to.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The GPUs that there are, waiting for one, and its memory."""
+"""Availability, synchronisation and memory of GPUs."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class Event:
 
 
 def _current(which: Device):
-    """The device layer, which speaks of the current GPU; RuntimeError if another one is meant."""
+    """The device layer of the current GPU; RuntimeError if another one is asked for."""
     backend, index = cuda_backend(), _index(which)
     if index not in (None, backend.current_device()):
         raise RuntimeError(f"minigrad.cuda: 'cuda:{index}' is not the current GPU, {backend.current_device()}")

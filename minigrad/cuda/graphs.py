@@ -1,11 +1,11 @@
 """CUDA graphs: a step of a program is captured once, and then replayed by a single launch.
 
-A training step of a small network is hundreds of launches, and Python takes longer to ask for them than the GPU to run
-them. Captured, the launches are not run but written down, with their addresses and numbers; a replay asks for all at
-once, in some microseconds. So everything lies in the same memory at each replay, inputs and outputs too, and nothing
-may depend on a value that the host would have to look at.
+A training step of a small network is hundreds of launches, and Python takes longer to issue them than the GPU to run
+them. In a capture the launches are recorded with their addresses and numbers instead of run; a replay issues all at
+once, in some microseconds. So all arrays, inputs and outputs too, have the same memory at each replay, and nothing may
+depend on a value that the host would have to read.
 
-`make_graphed_step` takes care of that for a training step; `CUDAGraph` and `graph` are its parts, as PyTorch has them.
+`make_graphed_step` does this for a training step; `CUDAGraph` and `graph` are its parts, as in PyTorch.
 """
 
 from __future__ import annotations

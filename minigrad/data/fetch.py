@@ -1,4 +1,4 @@
-"""From indices to a batch: what the loader does itself, or has done by its workers."""
+"""From indices to a batch, in the loader's process or in its workers."""
 
 from __future__ import annotations
 

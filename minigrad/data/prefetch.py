@@ -1,4 +1,4 @@
-"""Running ahead in a thread."""
+"""Making batches in advance, in a thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What constructors of layers check."""
+"""Checks of layers' constructor arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a module shows in a notebook: a tree that opens and closes, with counts of parameters and their shapes."""
+"""HTML for notebooks: a module as a tree that can be folded, with parameter counts and shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The functions that layers are made of, under PyTorch's names; they live in `minigrad.ops`."""
+"""The functions that layers call, under PyTorch's names; they are defined in `minigrad.ops`."""
 
 from minigrad.ops.activation import *
 from minigrad.ops.conv import *

@@ -1,7 +1,7 @@
-"""Initial values of weights: every function fills a tensor in place and returns it.
+"""Initialisation of weights: every function fills a tensor in place and returns it.
 
-The scaled ones keep the variance of what flows through a layer the same from layer to layer: forward if it is
-taken from `fan_in` (inputs of one output value), backward if from `fan_out`.
+The scaled ones keep the variance the same from layer to layer: of activations with `fan_in` (inputs per output value),
+of gradients with `fan_out`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Losses: one number that says how far predictions are from targets.
+"""Loss layers.
 
-`reduction` is "mean", "sum", or "none" for one loss per element. `size_average` and `reduce` are PyTorch's
-older way to say so: reduce=False is "none", size_average=False is "sum".
+`reduction` is "mean", "sum", or "none" for one loss per element. `size_average` and `reduce` are PyTorch's older form
+of it: reduce=False is "none", size_average=False is "sum".
 """
 
 from __future__ import annotations

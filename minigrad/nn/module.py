@@ -1,4 +1,4 @@
-"""Module: parameters, buffers and submodules with names, and all that is done to them as a tree."""
+"""Module: a tree of submodules with named parameters and buffers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normalisation layers: values of mean 0 and variance 1, then scaled and shifted by what is learned."""
+"""Normalisation layers: values of mean 0 and variance 1, then a learned scale and shift."""
 
 from __future__ import annotations
 

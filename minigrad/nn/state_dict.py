@@ -1,4 +1,4 @@
-"""A module's tensors by name, out of it and into it: the methods `state_dict` and `load_state_dict`."""
+"""The methods `state_dict` and `load_state_dict`: a module's tensors by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model as a table: what each layer puts out, holds, computes, keeps, and how far it sees."""
+"""A table of a model: output shape, parameters, multiply-adds, memory and receptive field of each layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking and normalising what the public operations are given: one line of error before any work."""
+"""Checks of arguments, before any work is done: an error is one line."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Elementwise operations of two operands or more: arithmetic, the larger and the smaller, a choice.
+"""Elementwise operations of two operands or more: arithmetic, maximum and minimum, `clamp`, `where`.
 
-Functions of one variable stand in `minigrad.ops.pointwise`.
+Functions of one variable are in `minigrad.ops.pointwise`.
 """
 
 from __future__ import annotations

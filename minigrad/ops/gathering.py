@@ -1,7 +1,6 @@
-"""Reading and adding at positions that a tensor names along one dimension.
+"""Reading, writing and adding at positions that a tensor gives along one dimension.
 
-For each of them the position of every element in every dimension is written down (`_grid`); the rest is
-`Index` and its adjoint.
+`_grid` computes the position of every element in every dimension; the rest is `Index` and its adjoint.
 """
 
 from __future__ import annotations

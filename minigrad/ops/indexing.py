@@ -1,8 +1,8 @@
 """Reading and writing parts of a tensor: ``x[1:, None, mask]``.
 
-An index is taken apart as PyTorch does it. First the basic part: integers, slices, None and Ellipsis make a
-view. Then the advanced part: index tensors, all of them at once, copy elements out of that view. (NumPy
-counts integers to the advanced part, and orders the result's dimensions differently there.)
+An index is split as in PyTorch. The basic part (integers, slices, None and Ellipsis) makes a view. The advanced part
+(index tensors, all at once) copies elements out of that view. NumPy counts integers to the advanced part, and orders
+the result's dimensions differently there.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def _index_array(array):
 
 
 def _consumes(part: Any) -> int:
-    """How many of the tensor's dimensions an entry speaks of."""
+    """The number of the tensor's dimensions that an entry indexes."""
     if part is None or part is Ellipsis:
         return 0
     return part.ndim if _is_array(part) and part.dtype == bool else 1

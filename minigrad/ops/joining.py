@@ -1,4 +1,4 @@
-"""Putting tensors together, taking them apart, and laying them out: cat, split, repeat, flip, pad."""
+"""Joining, splitting, repeating, reversing and padding tensors."""
 
 from __future__ import annotations
 

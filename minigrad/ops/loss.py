@@ -319,7 +319,7 @@ def _reduced_by_class(
 def _divisor(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np.dtype):
     """What a mean is divided by, 0-d: the number of targets, or the sum of their classes' weights.
 
-    It is 0 if there are none, and the mean, 0 / 0, is NaN. On a GPU it stays there: nobody waits for it.
+    It is 0 if there are none, and the mean, 0 / 0, is NaN. On a GPU it stays there, without synchronisation.
     """
     labels = target.array
     kept = labels != ignore_index

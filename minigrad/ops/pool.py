@@ -1,7 +1,7 @@
-"""Pooling: one number for each window of an image, its largest or its mean.
+"""Pooling: the maximum or the mean of each window of an image.
 
-Max-pooling is linear once the winners are known, and average-pooling always: each stands with its transpose,
-and the two are each other's derivatives.
+Average-pooling is linear, and so is max-pooling once the maxima's positions are known: each has its transpose beside
+it, and the two are each other's derivatives.
 """
 
 from __future__ import annotations

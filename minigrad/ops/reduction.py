@@ -1,6 +1,6 @@
-"""Reductions: many elements become one, over all dimensions or over some.
+"""Reductions over all or some dimensions.
 
-The largest and the smallest elements are chosen in `minigrad.ops.sorting`.
+Maxima and minima are in `minigrad.ops.sorting`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Another shape over the same elements: views of a tensor's memory, and what is made of them.
+"""Changes of shape: views of a tensor's memory, and copies where no view is possible.
 
-A view shares its memory with the tensor it was taken from; the engine links the two (`Function.is_view`), so
-that a write into one is a write into the other, with gradients.
+A view shares its memory with the tensor it was taken from. The engine links the two (`Function.is_view`): a write into
+one is a write into the other, with gradients.
 """
 
 from __future__ import annotations

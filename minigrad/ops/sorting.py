@@ -1,7 +1,7 @@
-"""Choosing by size: the largest and the smallest, sorting, the top k.
+"""Maxima, minima and sorting.
 
-What chooses along one dimension finds indices first; its values are what `gather` takes there, and so the
-gradient goes to the chosen elements.
+What chooses along one dimension first finds indices; its values are what `gather` reads there, so the gradient goes to
+the chosen elements.
 """
 
 from __future__ import annotations

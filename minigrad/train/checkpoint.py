@@ -1,4 +1,4 @@
-"""The folder of a run: the checkpoint to go on from, the best weights, and the state of all generators."""
+"""A run's folder: the checkpoint to resume from, the best weights, and the state of all generators."""
 
 from __future__ import annotations
 

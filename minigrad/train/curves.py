@@ -1,4 +1,4 @@
-"""The picture of a run: loss, accuracy and learning rate, epoch by epoch."""
+"""The plot of a run: loss, accuracy and learning rate per epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights' moving average."""
+"""The exponential moving average of a model's weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rows of a history say: which epoch is the best, and what a schedule watches."""
+"""Reading a run's history: its best epoch, and the value that a schedule follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to stop, heard where it is convenient."""
+"""Ctrl-C as a request to stop, obeyed at the next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The logs of a run: `history.csv`, a row an epoch, and `log.jsonl`, a line for every so many steps and each epoch."""
+"""A run's logs: `history.csv`, a row per epoch, and `log.jsonl`, a line per epoch and every few steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted while a classifier is trained or tested."""
+"""Loss and accuracy over batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mixup: training on blends of two pictures."""
+"""Mixup: training on blends of two images."""
 
 from __future__ import annotations
 

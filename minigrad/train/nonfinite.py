@@ -1,4 +1,4 @@
-"""Where a loss that is NaN or infinite comes from."""
+"""Finding where a NaN or infinite loss comes from."""
 
 from __future__ import annotations
 

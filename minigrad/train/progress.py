@@ -1,4 +1,4 @@
-"""What a person sees of a training: a bar for the epoch that runs, a line for each that is over."""
+"""The display of a training: a bar for the present epoch, a line for each past one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finished run leaves for others to read: its figures as JSON, and a picture."""
+"""The results of a finished run: figures as JSON, and a plot."""
 
 from __future__ import annotations
 

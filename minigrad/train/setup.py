@@ -1,4 +1,4 @@
-"""What a run was set up with, as plain values that a checkpoint stores and a resumed run is compared with."""
+"""The settings of a run, as plain values that a checkpoint stores and a resumed run is compared with."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def loader_setup(loader: Any) -> dict[str, Any]:
 
 
 def length_of(loader: Any) -> int | None:
-    """The number of batches in an epoch; None where nobody knows."""
+    """The number of batches in an epoch; None if unknown."""
     try:
         return len(loader)
     except TypeError:

@@ -1,4 +1,4 @@
-"""One cycle: up and down once, the momentum against it."""
+"""The one-cycle schedule: the learning rate rises and falls once, and momentum moves the other way."""
 
 from __future__ import annotations
 

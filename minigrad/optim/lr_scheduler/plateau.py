@@ -1,4 +1,4 @@
-"""A schedule that watches a metric."""
+"""A schedule that follows a metric."""
 
 from __future__ import annotations
 

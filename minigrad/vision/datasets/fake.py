@@ -1,4 +1,4 @@
-"""Pictures of noise, for trying a program before its data are there."""
+"""Noise images, to test a program before its data are there."""
 
 from __future__ import annotations
 

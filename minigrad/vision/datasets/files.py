@@ -1,4 +1,4 @@
-"""Where data sets lie on disk, how they get there, and the IDX format of the MNIST family."""
+"""Finding, downloading and reading the files of data sets; the IDX format of the MNIST family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MNIST, and Fashion-MNIST, which took over its format: 28 by 28 grey pictures in ten classes."""
+"""MNIST, and Fashion-MNIST, which has its format: 28 by 28 grey images in ten classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all data sets of pictures have in common."""
+"""The base class of all image data sets."""
 
 from __future__ import annotations
 

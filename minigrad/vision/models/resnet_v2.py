@@ -1,4 +1,4 @@
-"""Pre-activated residual networks (ResNet V2): nothing stands on the way from a block's sum to the next.
+"""Pre-activated residual networks (ResNet V2): nothing is computed between a block's sum and the next.
 
 He, Zhang, Ren, Sun 2016, "Identity mappings in deep residual networks". Normalisation and ReLU go before the
 convolutions, so the sum of all blocks flows through untouched, and the gradient likewise:

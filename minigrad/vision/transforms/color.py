@@ -1,4 +1,4 @@
-"""What the pixels hold: colours and light changed at random, rectangles erased."""
+"""Transforms of pixel values: random colour and lighting, erasing."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _saturation(x: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _hue(x: np.ndarray, shift: float) -> np.ndarray:
-    """The colour wheel turned: to hue, saturation, value and back (Smith 1978)."""
+    """Rotate the colour wheel: to hue, saturation, value and back (Smith 1978)."""
     if len(x) == 1:
         return x
     red, green, blue = x
@@ -149,9 +149,9 @@ def _hue(x: np.ndarray, shift: float) -> np.ndarray:
         [(green - blue) / safe, (blue - red) / safe + 2],
         (red - green) / safe + 4,
     )  # fmt: skip
-    turned = hue + 6 * shift
+    rotated = hue + 6 * shift
     # each primary falls from `value` to `value - chroma` and back as the hue goes round
-    angle = (np.array([5, 3, 1]).reshape(3, 1, 1) + turned) % 6
+    angle = (np.array([5, 3, 1]).reshape(3, 1, 1) + rotated) % 6
     return (value - chroma * np.clip(np.minimum(angle, 4 - angle), 0, 1)).astype(x.dtype)
 
 
@@ -159,8 +159,8 @@ def _hue_of_image(image: Any, shift: float) -> Any:
     from PIL import Image
 
     hue, saturation, value = image.convert("HSV").split()
-    turned = np.asarray(hue) + np.uint8(int(shift * 255) % 256)  # bytes go round as hues do
-    return Image.merge("HSV", (Image.fromarray(turned), saturation, value)).convert(image.mode)
+    rotated = np.asarray(hue) + np.uint8(int(shift * 255) % 256)  # modulo 256, as hues are cyclic
+    return Image.merge("HSV", (Image.fromarray(rotated), saturation, value)).convert(image.mode)
 
 
 def _grey(x: np.ndarray) -> np.ndarray:

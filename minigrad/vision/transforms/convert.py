@@ -1,4 +1,4 @@
-"""From pictures to tensors, and transforms one after another."""
+"""Conversion to tensors, normalisation, and composition of transforms."""
 
 from __future__ import annotations
 

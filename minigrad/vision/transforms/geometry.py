@@ -1,4 +1,4 @@
-"""Where the pixels go: padding, cropping, resizing, flipping, rotating."""
+"""Geometric transforms: padding, cropping, resizing, flipping, rotating."""
 
 from __future__ import annotations
 

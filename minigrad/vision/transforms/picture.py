@@ -1,4 +1,4 @@
-"""The kinds of pictures, and what can be done to all of them once they are arrays (..., C, H, W)."""
+"""The types of images, and what can be done to all of them once they are arrays (..., C, H, W)."""
 
 from __future__ import annotations
 
