@@ -53,8 +53,10 @@ MODULES = [
     "minigrad.study",
     "minigrad.train",
     "minigrad.vision.datasets",
+    "minigrad.vision.io",
     "minigrad.vision.models",
     "minigrad.vision.transforms",
+    "minigrad.vision.utils",
 ]
 # Their parameters are documented where they are used: a method that a base class documents says no more than it.
 PASSED_ON = {"self", "cls", "args", "kwargs"}

@@ -45,24 +45,41 @@ _table = _Table()
 def expect_range(
     values, low: int, high: int, error: type[Exception], message: str, exception: int = NO_EXCEPTION
 ) -> None:
-    """Let every integer of an array on a GPU be in [low, high] or `exception`; `message` says "{value}" for another."""
+    """Raise at the next synchronisation if an integer of an array on a GPU is outside [low, high].
+
+    Args:
+        values: the array.
+        low, high: the bounds, included.
+        error, message: what is raised; "{value}" in the message is replaced by a wrong integer.
+        exception: an integer that is accepted too.
+    """
 
     check.check_range(values, low, high, exception, _table.word(values, error, message))
 
 
 def expect_none(wrong, error: type[Exception], message: str) -> None:
-    """Let no boolean of an array on a GPU be True."""
+    """Raise at the next synchronisation if any element of a boolean array on a GPU is true.
+
+    Args:
+        wrong: the array.
+        error, message: what is raised.
+    """
 
     check.check_none(wrong, _table.word(wrong, error, message))
 
 
 def watch(counter, error: type[Exception], message: str) -> None:
-    """Let a counter on the GPU, which a kernel adds to where it finds something wrong, stay 0."""
+    """Raise at the next synchronisation if a counter on the GPU is not 0; a kernel increments it at an error.
+
+    Args:
+        counter: the array of one integer.
+        error, message: what is raised.
+    """
     _table.counters.setdefault((error, message), counter)
 
 
 def raise_noted() -> None:
-    """Wait for the GPU and raise what was noted since; nothing if there has never been a check."""
+    """Wait for the GPU, and raise the first error that its checks found since the last call, if any."""
     for (error, message), counter in _table.counters.items():
         if counter.get().any():
             counter.fill(0)

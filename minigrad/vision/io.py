@@ -1,4 +1,4 @@
-"""Pictures from files as tensors."""
+"""Reading image files as tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from minigrad.tensor import Tensor, from_array
 
 
 class ImageReadMode(Enum):
-    """The channels that a picture is read with; the names and numbers are torchvision's."""
+    """The channels that an image is read with; names and numbers are torchvision's.
+
+    Examples:
+        >>> from minigrad.vision.io import ImageReadMode
+        >>> ImageReadMode.RGB.value
+        3
+    """
 
     UNCHANGED = 0
     GRAY = 1
@@ -30,19 +36,27 @@ def read_image(
     mode: ImageReadMode | str = ImageReadMode.UNCHANGED,
     apply_exif_orientation: bool = False,
 ) -> Tensor:
-    """Read the picture in a file as a uint8 tensor (C, H, W).
+    """Read an image file as a uint8 tensor (C, H, W).
 
     Args:
         path: the file, of any format that Pillow reads.
         mode: the channels, or the name of the mode.
-        apply_exif_orientation: rotate the picture as the camera noted that it was held.
+        apply_exif_orientation: rotate the image as the camera recorded that it was held.
 
     Returns:
-        The tensor; of a file of 16 bits an int32 one with the numbers as they are, if the mode is UNCHANGED.
+        The tensor; for a file of 16 bits an int32 one with the same numbers, if the mode is UNCHANGED.
 
     Raises:
         FileNotFoundError: there is no such file.
-        RuntimeError: it is not a picture.
+        RuntimeError: it is not an image.
+
+    Examples:
+        >>> from minigrad.vision.io import read_image
+        >>> from minigrad.vision.utils import save_image
+        >>> save_image(mg.ones(3, 4, 5), "white.png")
+        >>> image = read_image("white.png")
+        >>> image.shape, image.max()
+        ((3, 4, 5), tensor(255, dtype=uint8))
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 

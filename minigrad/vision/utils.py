@@ -1,4 +1,4 @@
-"""Many pictures as one: a grid of them, and its file."""
+"""Several images as one: a grid of them, and its file."""
 
 from __future__ import annotations
 
@@ -67,17 +67,21 @@ def make_grid(
 def save_image(
     tensor: Tensor | Sequence[Tensor], fp: str | os.PathLike[str] | BinaryIO, format: str | None = None, **kwargs: Any
 ) -> None:
-    """Write a picture, or a grid of several, to a file.
+    """Write an image, or a grid of several, to a file.
 
     Args:
         tensor: as for `make_grid`, with values in [0, 1].
         fp: a path, or a binary file open for writing.
-        format: the file's format, by default as the path's suffix says.
+        format: the file's format; None takes it from the path's suffix.
         kwargs: `make_grid`'s other arguments.
 
     Raises:
         TypeError: as `make_grid`.
         ValueError: as `make_grid`, or an unknown format.
+
+    Examples:
+        >>> from minigrad.vision.utils import save_image
+        >>> save_image(mg.rand(16, 1, 28, 28), "grid.png", nrow=4)
     """
     from PIL import Image
 
