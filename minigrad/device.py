@@ -73,7 +73,7 @@ def array_module(array) -> ModuleType:
 
 
 def device_of(array) -> device:
-    """The device that `array` lies on."""
+    """The device that `array` is on."""
     if isinstance(array, np.ndarray):
         return CPU
     return _gpu(array.device.id)

@@ -23,7 +23,7 @@ def owner(array):
 
 
 def address(array) -> int:
-    """Where the first element lies."""
+    """The address of the first element."""
     return array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
 
 

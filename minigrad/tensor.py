@@ -92,12 +92,12 @@ class Tensor:
 
     @property
     def device(self) -> Device:
-        """Where the array lies."""
+        """The device that the array is on."""
         return device_of(self.array)
 
     @property
     def is_cuda(self) -> bool:
-        """True if the array lies on a GPU."""
+        """Whether the array is on a GPU."""
         return self.device.type == "cuda"
 
     @property

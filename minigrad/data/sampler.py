@@ -90,7 +90,7 @@ class RandomSampler(Sampler[int]):
 
     @property
     def num_samples(self) -> int:
-        """How many indices an epoch has; asked each time, for a data set may grow."""
+        """The number of indices in an epoch; computed at each call, since a data set may grow."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:

@@ -80,7 +80,7 @@ def _run_forward_hook(hook: Hook, module: Any, args: tuple, kwargs: dict, result
 
 
 class _Watch(Function):
-    """The identity; its backward shows the gradients to `observe`, which returns those that go on."""
+    """The identity; its backward passes the gradients to `observe`, and continues with what that returns."""
 
     @staticmethod
     def forward(ctx, observe, *tensors):

@@ -71,14 +71,14 @@ class _BatchNorm(_Affine):
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
-        """Forget the running mean and variance."""
+        """Reset the running mean to 0 and the running variance to 1."""
         if self.track_running_stats:
             self.running_mean.zero_()
             self.running_var.fill_(1)
             self.num_batches_tracked.zero_()
 
     def reset_parameters(self) -> None:
-        """Forget the running statistics, set the scale to ones and the shift to zeros."""
+        """Reset the running statistics, set the scale to ones and the shift to zeros."""
         self.reset_running_stats()
         super().reset_parameters()
 

@@ -24,7 +24,7 @@ class IncompatibleKeys(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where a tensor of the state lies in the tree."""
+    """The place of a state's tensor in the tree of modules."""
 
     table: dict[str, Any]
     name: str

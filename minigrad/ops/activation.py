@@ -138,7 +138,7 @@ def _over_dimension(operation: type[Function], name: str, input: Tensor, dim, st
 
 
 def _maybe_in_place(function, input: Tensor, inplace: bool) -> Tensor:
-    """function(input), written into `input` if asked for; what backward needs is kept of a copy then."""
+    """function(input), written into `input` if `inplace`; backward then uses values of a copy."""
     compute = in_float32(function)
     return write(input, compute(input.clone()), computed=True) if inplace else compute(input)
 

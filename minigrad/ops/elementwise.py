@@ -76,7 +76,7 @@ class Add(Function):
 
 
 class AddInPlace(Add):
-    """x += y where x lies in memory: nothing is kept of what was overwritten, for the derivatives are 1"""
+    """x += y, written over x: nothing is saved, since the derivatives are 1"""
 
     @staticmethod
     def forward(ctx, x, y):
@@ -280,7 +280,7 @@ def _summands(operation: str, input: Any, other: Any, alpha: float) -> tuple[Any
 
 
 def adds_in_place(input: Tensor, other: Any) -> bool:
-    """Whether the kernel can add `other` to the array of `input` where it lies."""
+    """Whether the kernel can add `other` to the array of `input` in place."""
     if takes_residual(input, other):
         return True
     if not isinstance(other, Tensor) or input._base is not None or not is_dense(input.array):

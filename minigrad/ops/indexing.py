@@ -189,7 +189,7 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
 
 
 def _beside(input: Tensor, part):
-    """An index array where the input's array lies."""
+    """An index array on the input's device."""
     if type(part) is type(input.array):
         return part
     if isinstance(part, np.ndarray):

@@ -249,7 +249,7 @@ class ReLU(Function):
 
 
 class ReLUInPlace(ReLU):
-    """max(x, 0) where x lies in memory: backward needs the result only, so nothing is kept of what was overwritten"""
+    """max(x, 0), written over x: backward needs the result only, so nothing of the input is saved"""
 
     @staticmethod
     def forward(ctx, x):

@@ -16,10 +16,10 @@ FORMAT = 1  # of the checkpoint's dictionary; a later one that is laid out diffe
 
 
 class RunFolder:
-    """Where a run keeps its files: `checkpoint.pt`, `best.safetensors`, and the logs beside them.
+    """The folder of a run: `checkpoint.pt`, `best.safetensors`, and the logs.
 
-    Both are written to a neighbour that takes their name once it is whole and on the disk, so that whoever is
-    killed, and whenever, leaves the old file or the new one.
+    Both are written to a temporary file that is renamed once it is complete and on the disk, so that a process that is
+    stopped leaves the old or the new one.
     """
 
     def __init__(self, path: str | os.PathLike[str]):

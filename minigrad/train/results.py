@@ -63,7 +63,7 @@ def write_results(
 
 
 def _processor() -> str:
-    """The processor's name where Linux tells it."""
+    """The processor's name, from Linux's /proc/cpuinfo where there is one."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

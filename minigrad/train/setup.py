@@ -37,10 +37,7 @@ def length_of(loader: Any) -> int | None:
 
 
 def difference(saved: dict[str, Any], setup: dict[str, Any]) -> str:
-    """The first setting that is not as it was saved, as words; "" where there is none.
-
-    The details of the parts ("optimizer.lr") come last: they often follow from another setting.
-    """
+    """Describe the first setting that differs from the saved one; "" where none does."""
     for key, value in sorted(setup.items(), key=lambda item: "." in item[0]):
         if saved.get(key) != value:
             return f"{key} {saved.get(key)!r}, not {value!r}"

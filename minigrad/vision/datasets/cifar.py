@@ -71,7 +71,7 @@ class CIFAR10(VisionDataset):
 
     @property
     def class_to_idx(self) -> dict[str, int]:
-        """The class that each name stands for."""
+        """The class number of each name."""
         return {name: index for index, name in enumerate(self.classes)}
 
     def _records(self, path: Path) -> np.ndarray:

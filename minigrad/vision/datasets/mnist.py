@@ -82,7 +82,7 @@ class MNIST(VisionDataset):
 
     @property
     def class_to_idx(self) -> dict[str, int]:
-        """The class that each name stands for."""
+        """The class number of each name."""
         return {name: index for index, name in enumerate(self.classes)}
 
     def _files(self, may_download: bool) -> list[Path]:
