@@ -8,7 +8,7 @@ from minigrad.kernels.cuda.device import array_module, backend, simulated
 from minigrad.kernels.cuda.simulator.compiler import compiler
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def device():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINIGRAD_CUDA_SIMULATOR", os.environ.get("MINIGRAD_CUDA_SIMULATOR", "1"))
@@ -22,7 +22,7 @@ def device():
     backend.cache_clear()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def xp(device):
     """The module that makes arrays on the device."""
     return array_module(None)
