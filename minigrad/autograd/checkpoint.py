@@ -14,9 +14,15 @@ from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled
 from minigrad.generator import default_generator
 from minigrad.tensor import Tensor
 
+TENSOR = object()
+"""In place of a tensor among the arguments that a node remembers: the tensors it saves, and frees."""
+
 
 class Checkpoint(Function):
-    """``function(*args)`` without its tape; `leaves` are the parameters that it reaches for by itself."""
+    """``function(*args)`` without its tape, TENSOR standing in `args` for the first `count` of the tensors.
+
+    The rest of `tensors` are the parameters that the function reaches for by itself.
+    """
 
     @staticmethod
     def forward(ctx, outputs, rerun, args, count, *tensors):
@@ -93,7 +99,8 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, pres
     result = function(*tensors, **kwargs)
     outputs = result if isinstance(result, tuple) else (result,)
     inputs = tuple([a for a in args if isinstance(a, Tensor)])
-    detached = Checkpoint.apply(outputs, rerun, args, len(inputs), *inputs, *_leaves(outputs, exclude=tensors))
+    rest = tuple([TENSOR if isinstance(a, Tensor) else a for a in args])
+    detached = Checkpoint.apply(outputs, rerun, rest, len(inputs), *inputs, *_leaves(outputs, exclude=tensors))
     return detached if isinstance(result, tuple) else detached[0]
 
 
@@ -113,6 +120,6 @@ def _cut(tensor: Tensor) -> Tensor:
 
 
 def _fill(args: tuple, tensors: tuple) -> list:
-    """`args` with its tensors replaced by `tensors`, in order."""
+    """`args` with `tensors`, in order, in the places of tensors."""
     rest = iter(tensors)
-    return [next(rest) if isinstance(a, Tensor) else a for a in args]
+    return [next(rest) if a is TENSOR else a for a in args]

@@ -22,7 +22,8 @@ from minigrad.storage import same_memory
 from minigrad.tensor import Tensor, Version, from_array
 
 Edge = tuple["Node | None", int]  # the node that made a tensor, and which of its outputs the tensor was
-NO_EDGE: Edge = (None, 0)
+NO_EDGE: Edge = (None, 0)  # of a tensor that needs no gradient
+NOT_A_TENSOR: Edge = (None, -1)  # of an argument that is a plain value
 
 _PACKAGE = str(Path(__file__).parent.parent)
 
@@ -45,8 +46,8 @@ class Node:
 
     @property
     def next_functions(self) -> tuple[Edge, ...]:
-        """The edges towards the leaves, one for each argument of forward."""
-        return self.edges
+        """The edges towards the leaves, one for each tensor that forward was given."""
+        return tuple([edge for edge in self.edges if edge != NOT_A_TENSOR])
 
     def check_usable(self) -> None:
         """Raise RuntimeError if a saved value was freed or overwritten since forward."""
@@ -308,9 +309,10 @@ class Function(Node):
 
     def _record(self, args: tuple, outputs: tuple) -> None:
         """Point this node at its inputs' nodes, and the outputs at this node."""
-        self.edges = tuple(
-            [gradient_edge(a) if need else NO_EDGE for a, need in zip(args, self.needs_input_grad, strict=True)]
-        )
+        self.edges = tuple([
+            gradient_edge(a) if need else NO_EDGE if isinstance(a, Tensor) else NOT_A_TENSOR
+            for a, need in zip(args, self.needs_input_grad, strict=True)
+        ])  # fmt: skip
         self.outputs = tuple([_metadata(o) if isinstance(o, Tensor) else ((), None, None) for o in outputs])
         if anomaly.enabled:
             self.trace = _callers_stack()
@@ -369,22 +371,22 @@ class Function(Node):
         result = type(self).backward(self, *gradients)
         if not isinstance(result, tuple):
             result = (result,)
-        if len(result) != len(self.edges):
+        count = len(self.edges)
+        if len(result) < count or any([gradient is not None for gradient in result[count:]]):
             raise RuntimeError(
                 f"function {self.name()} returned an incorrect number of gradients "
-                f"(expected {len(self.edges)}, got {len(result)})"
+                f"(expected {count}, got {len(result)})"
             )
-        return result
+        return result[:count]
 
     def release(self) -> None:
-        kept = {name: value for name, value in self.__dict__.items() if name in _KEPT_AFTER_BACKWARD}
-        if len(kept) < len(self.__dict__):
-            self.__dict__ = kept
-            self._released = True
-
-
-# What a node still is when backward has used it: a place in the graph. The rest is what forward left for backward.
-_KEPT_AFTER_BACKWARD = frozenset(("edges", "outputs", "hooks", "retained", "trace", "needs_input_grad", "_released"))
+        """Free the saved tensors and the arrays that forward left on ctx; a node that kept none may run again."""
+        if any([isinstance(saved, Saved) for saved in self._saved]):
+            self._saved, self._released = (), True
+        for name, value in tuple(self.__dict__.items()):
+            if getattr(value, "strides", ()):  # an array, and more than a number
+                del self.__dict__[name]
+                self._released = True
 
 
 def _callers_stack() -> traceback.StackSummary:

@@ -59,6 +59,12 @@ class FusedFunction(Function):
         super()._record(args, outputs)
         self._arguments = tuple([Saved(a) if isinstance(a, Tensor) else a for a in args])
 
+    def release(self) -> None:
+        """Free the arguments too."""
+        super().release()
+        if any([isinstance(argument, Saved) for argument in self._arguments]):
+            self._arguments, self._released = (), True
+
     @staticmethod
     def backward(ctx, *grad_outputs):
         """Call `fused_backward`, or differentiate the definition where a graph of the gradient is wanted.

@@ -14,6 +14,7 @@ from minigrad.autograd.deferred import Deferred, settle, settle_readers
 from minigrad.autograd.function import Function
 from minigrad.autograd.grad_mode import state
 from minigrad.autograd.observer import observed, observers
+from minigrad.device import array_module
 from minigrad.tensor import Tensor, from_array
 
 EVERYWHERE = Ellipsis
@@ -27,14 +28,16 @@ class Overwrite(Function):
 
     @staticmethod
     def forward(ctx, base, value, replay, index):
-        ctx.replay, ctx.index, ctx.array = replay, index, base.array
+        ctx.replay, ctx.index, ctx.shape = replay, index, base.shape
+        ctx.order = sorted(range(base.ndim), key=lambda dim: -abs(base.array.strides[dim]))
         ctx.mark_dirty(base)
         return base
 
     @staticmethod
     def backward(ctx, grad_output):
         # The mask lies in memory as the base does, so that what was a view of the base is one of the mask.
-        mask = from_array(np.zeros_like(ctx.array, dtype=bool))
+        dense = array_module(grad_output.array).zeros([ctx.shape[dim] for dim in ctx.order], bool)
+        mask = from_array(dense.transpose([ctx.order.index(dim) for dim in range(len(ctx.order))]))
         ctx.replay(mask).array[ctx.index] = True
         return grad_output.masked_fill(mask, 0), ctx.replay(grad_output)[_as_tensors(ctx.index)], None, None
 

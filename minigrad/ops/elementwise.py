@@ -12,6 +12,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.autograd.observer import observed, observers
+from minigrad.autograd.function import NO_EDGE, NOT_A_TENSOR
 from minigrad.kernels import implementation, is_dense
 from minigrad.ops.arguments import (
     beside,
@@ -58,7 +59,17 @@ def array_of(operand):
     return operand.array if isinstance(operand, Tensor) else operand
 
 
-class Add(Function):
+class Arithmetic(Function):
+    """x and y joined by an operator; either may be a Python number"""
+
+    @property
+    def next_functions(self):
+        """The edges towards the leaves; a number behind the operator counts as a tensor, as in PyTorch."""
+        x, y = self.edges[:2]
+        return (y,) if x == NOT_A_TENSOR else (x, NO_EDGE if y == NOT_A_TENSOR else y)
+
+
+class Add(Arithmetic):
     """x + y"""
 
     takes_deferred = True
@@ -91,7 +102,7 @@ class AddInPlace(Add):
 AddInPlace.__name__ = "Add"  # on the tape it is the same operation
 
 
-class Sub(Function):
+class Sub(Arithmetic):
     """x - y"""
 
     @staticmethod
@@ -103,7 +114,7 @@ class Sub(Function):
         return grad_output, -grad_output if ctx.needs_input_grad[1] else None
 
 
-class Mul(Function):
+class Mul(Arithmetic):
     """x * y"""
 
     @staticmethod
@@ -118,7 +129,7 @@ class Mul(Function):
         return None if y is None else grad_output * y, None if x is None else grad_output * x
 
 
-class Div(Function):
+class Div(Arithmetic):
     """x / y; with respect to y: -x / y^2"""
 
     @staticmethod

@@ -76,6 +76,8 @@ def bind() -> None:
         setattr(Tensor, name, method)
     for operator, function in OPERATORS.items():
         setattr(Tensor, f"__{operator}__", _operator(function))
+    for operator in COMMUTATIVE:
+        setattr(Tensor, f"__r{operator}__", getattr(Tensor, f"__{operator}__"))
     for operator, function in REFLECTED.items():
         setattr(Tensor, f"__r{operator}__", _reflected(function))
     for name in IN_PLACE:
@@ -110,10 +112,8 @@ OPERATORS = {
     "mod": arithmetic.remainder,
     "floordiv": arithmetic.floor_divide,
 }
-REFLECTED = {
-    name: OPERATORS[name]
-    for name in ("add", "sub", "mul", "truediv", "pow", "and", "or", "xor", "lshift", "rshift", "mod", "floordiv")
-}
+COMMUTATIVE = ("add", "mul", "and", "or", "xor")
+REFLECTED = {name: OPERATORS[name] for name in ("sub", "truediv", "pow", "lshift", "rshift", "mod", "floordiv")}
 AUGMENTED = {
     "add": "add",
     "sub": "sub",

@@ -106,13 +106,14 @@ def pointwise(name: str, value, derivative, of: str = "input", integers: str = "
         name: the function's name.
         value: ``value(xp, x)`` computes with arrays; `xp` is their module, NumPy or CuPy.
         derivative: ``derivative(grad, t)`` computes with tensors; None if the derivative is 0 everywhere.
-        of: what `derivative` is given as `t`, the function's "input" or "output", whichever is simpler.
+        of: what `derivative` is given as `t`, the function's "input" or "output", whichever is simpler; "nothing"
+            where it takes the gradient only.
         integers: what integers become, "float" or "same".
     """
 
     def forward(ctx, x):
         y = from_array(value(array_module(x.array), x.array))
-        if derivative is not None:
+        if derivative is not None and of != "nothing":
             ctx.save_for_backward(x if of == "input" else y)
         return y
 
@@ -167,7 +168,7 @@ def _sinc_slope(x: Tensor) -> Tensor:
     return ((cos(x * math.pi) - sinc(x)) / x).masked_fill(zero, 0)
 
 
-_neg = pointwise("neg", lambda xp, x: -x, lambda grad, x: -grad, integers="same")
+_neg = pointwise("neg", lambda xp, x: -x, lambda grad: -grad, of="nothing", integers="same")
 abs = pointwise("abs", lambda xp, x: xp.abs(x), lambda grad, x: grad * sign(x), integers="same")
 sign: Pointwise = pointwise("sign", _sign, None, integers="same")
 exp = pointwise("exp", lambda xp, x: xp.exp(x), lambda grad, y: grad * y, of="output")

@@ -571,3 +571,83 @@ def test_forward_and_backward_are_thread_safe():
     assert len(results) == 4
     for result in results:
         np.testing.assert_array_equal(result, expected)
+
+
+OPERATORS = {
+    "2 + b": lambda b, c, n: 2 + b,
+    "b + 2": lambda b, c, n: b + 2,
+    "2 - b": lambda b, c, n: 2 - b,
+    "b - 2": lambda b, c, n: b - 2,
+    "2 * b": lambda b, c, n: 2 * b,
+    "b * 2": lambda b, c, n: b * 2,
+    "b / 2": lambda b, c, n: b / 2,
+    "2 ** b": lambda b, c, n: 2**b,
+    "b ** 2": lambda b, c, n: b**2,
+    "b ** c": lambda b, c, n: b**c,
+    "n - b": lambda b, c, n: n - b,
+    "b * n": lambda b, c, n: b * n,
+    "b += c": lambda b, c, n: (b * 1).add_(c),
+    "sum": lambda b, c, n: b.sum(0),
+    "clamp": lambda b, c, n: b.clamp(0, 1),
+    "maximum": lambda b, c, n: b.maximum(n),
+    "slice": lambda b, c, n: b[1:],
+    "relu": lambda b, c, n: b.relu(),
+    "reshape": lambda b, c, n: b.reshape(3, 1),
+}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_next_functions_are_pytorchs(operator):
+    torch = pytest.importorskip("torch")
+    found = []
+    for library in (mg, torch):
+        b, c = (library.ones(3, requires_grad=True) for _ in range(2))
+        edges = OPERATORS[operator](b, c, library.ones(3)).grad_fn.next_functions
+        found.append([(None if node is None else node.name().rsplit(":", 1)[-1], slot) for node, slot in edges])
+    assert found[0] == found[1]
+
+
+def test_a_number_divided_leads_to_the_divisor():
+    b = leaf(1.0, 2.0)
+    assert (2 / b).grad_fn.next_functions[0][0].variable is b
+
+
+def test_backward_may_return_surplus_nones():
+    class Scale(Function):
+        @staticmethod
+        def forward(ctx, x, factor):
+            ctx.factor = factor
+            return x * factor
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.factor, None, None, None
+
+    class Wrong(Scale):
+        @staticmethod
+        def backward(ctx, grad):
+            return grad, None, grad
+
+    x = leaf(1.0, 2.0)
+    Scale.apply(x, 3).sum().backward()
+    assert close(x.grad, 3, 3)
+    with pytest.raises(RuntimeError, match=r"incorrect number of gradients \(expected 2, got 3\)"):
+        Wrong.apply(x, 3).sum().backward()
+
+
+def test_what_forward_leaves_on_ctx_and_is_no_array_stays():
+    class Scale(Function):
+        @staticmethod
+        def forward(ctx, x, factor):
+            ctx.factor, ctx.x = factor, x
+            return x * factor
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.factor + 0 * ctx.x, None
+
+    x = leaf(1.0, 2.0)
+    y = Scale.apply(x, 3).sum()
+    y.backward()
+    y.backward()
+    assert close(x.grad, 6, 6)

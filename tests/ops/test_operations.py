@@ -168,3 +168,51 @@ def test_in_place_form(case):
             assert (a.grad is None) == (b.grad is None)
             if a.grad is not None:
                 np.testing.assert_allclose(b.grad.numpy(), a.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+@differentiable
+def test_second_backward_is_allowed_where_pytorch_allows_it(case):
+    """Through a graph that was not retained: a node that kept nothing may run again, and gives the same."""
+    torch = pytest.importorskip("torch")
+    ours = case.tensors(requires_grad=True)
+    first, second = _twice(mg.autograd.grad, outputs(case.call(*ours)), leaves(ours))
+    for a, b in zip(first, second or first, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+    function = torch
+    for part in case.name.split()[0].split("."):
+        function = getattr(function, part, None)
+    if function is None or case.function is not None:
+        return
+    theirs = [_as_torch(torch, t) for t in case.tensors(requires_grad=True)]
+    try:
+        results = function(*theirs, **{name: _as_torch(torch, value) for name, value in case.options.items()})
+    except TypeError:  # the arguments have other names there
+        return
+    results = [r for r in (results if isinstance(results, tuple | list) else [results]) if r.requires_grad]
+    flat = [t for item in theirs for t in (item if isinstance(item, list) else [item])]
+    wanted = [t for t in flat if isinstance(t, torch.Tensor) and t.requires_grad]
+    keeps_a_mask = case.name.split()[0] in ("tril", "triu")  # for they are masked_fill
+    assert second is not None or keeps_a_mask or _twice(torch.autograd.grad, results, wanted)[1] is None
+
+
+def _twice(grad, results, inputs):
+    """The gradients, and those of a second pass, or None if it is refused."""
+    results = [r for r in results if r.requires_grad]
+    inputs = [t for t in inputs if t.requires_grad]
+    seeds = [r.detach() * 0 + 1 for r in results]
+    first = grad(results, inputs, seeds, allow_unused=True)
+    try:
+        return first, grad(results, inputs, seeds, allow_unused=True)
+    except RuntimeError as error:
+        assert "through the graph a second time" in str(error)
+        return first, None
+
+
+def _as_torch(torch, value):
+    if isinstance(value, list):
+        return [_as_torch(torch, v) for v in value]
+    if not isinstance(value, mg.Tensor):
+        return value
+    return torch.tensor(value.detach().numpy()).requires_grad_(value.requires_grad)
