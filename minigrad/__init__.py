@@ -3,6 +3,8 @@
 The names are PyTorch's: ``import minigrad as torch`` runs a program for a small network.
 """
 
+from importlib.util import find_spec
+
 from minigrad import autograd, cuda
 from minigrad.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from minigrad.cuda import backends
@@ -54,6 +56,9 @@ from minigrad.tensor import Tensor
 from minigrad import data, nn, optim, vision  # isort: skip
 from minigrad.nn.summary import summary  # isort: skip
 from minigrad.serialize import load, save  # isort: skip
+
+if find_spec("minigrad.fusion"):  # a layer on top, which may be left out
+    from minigrad import fusion
 
 # PyTorch's short names of the types. They hide Python's own here, so they come last.
 half, float, double, int, long, bool = float16, float32, float64, int32, int64, bool_

@@ -5,6 +5,7 @@ Operations on tensors are in `minigrad.ops`, which also binds the methods (`Tens
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, overload
 
@@ -14,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from minigrad import storage
 from minigrad.device import device as Device
 from minigrad.device import device_of, on_host
+from minigrad.pending import finish
 
 
 class Version:
@@ -21,7 +23,7 @@ class Version:
 
     # Defaults stand on the class, as a tensor's do.
     value: int = 0
-    ours: bool = False  # True if an operation made the array and it was never handed out: nobody else can write it
+    shared: bool = False  # True once others may hold the array (NumPy, DLPack) and write into it unnoticed
 
 
 class Tensor:
@@ -63,6 +65,7 @@ class Tensor:
     _base_node: Any = None  # the base's node when this view's history was last made
     _replay: Any = None  # takes this view from its base once more
     _writable: bool = True  # False for the copy that `view` makes where it should have shared memory
+    waits: bool = False  # True while the array is still to be computed, see minigrad.pending
 
     __array_priority__: int = 1000  # NumPy arrays leave binary operators to us
 
@@ -121,17 +124,17 @@ class Tensor:
             IndexError: there is no such dimension.
         """
         if dim is None:
-            return self.array.shape
+            return self.shape
         self._check_dimension("size", dim)
-        return self.array.shape[dim]
+        return self.shape[dim]
 
     def dim(self) -> int:
         """Return the number of dimensions."""
-        return self.array.ndim
+        return self.ndim
 
     def numel(self) -> int:
         """Return the number of elements."""
-        return self.array.size
+        return math.prod(self.shape)
 
     def element_size(self) -> int:
         """Return the bytes of one element."""
@@ -164,7 +167,7 @@ class Tensor:
 
     def is_floating_point(self) -> bool:
         """Tell whether the dtype is float16, float32 or float64."""
-        return self.array.dtype.kind == "f"
+        return self.dtype.kind == "f"
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -180,7 +183,7 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if value and self.array.dtype.kind != "f":
+        if value and self.dtype.kind != "f":
             raise RuntimeError(f"only tensors of floating point dtype can require gradients, got {self.dtype}")
         if not value and self._node is not None:
             raise RuntimeError(
@@ -256,14 +259,20 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory without history and without a version: backward does not notice writes through it."""
-        return from_array(self.array)
+        return borrow(self._hand_out())
 
     @data.setter
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
-        self.array = value.array
-        self._version = Version()  # what was saved of the old array is stale now
+        self.array = value._hand_out()
+        self._version = borrow(self.array)._version  # a new one: what was saved of the old array is stale
+
+    def _hand_out(self) -> Any:
+        """The array for somebody who may write into it at any time, and whose writes nobody notices."""
+        finish(self)
+        self._version.shared = True
+        return self.array
 
     def _bump_version(self) -> None:
         """Say that `array` was written in place."""
@@ -307,8 +316,7 @@ class Tensor:
             TypeError: it is on a GPU.
         """
         if force:
-            self._version.ours = False
-            return on_host(self.array)
+            return on_host(self._hand_out())
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if not isinstance(self.array, np.ndarray):
@@ -316,8 +324,7 @@ class Tensor:
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
                 "host memory first."
             )
-        self._version.ours = False
-        return self.array
+        return self._hand_out()
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -325,8 +332,7 @@ class Tensor:
     def __dlpack__(self, **kwargs: Any) -> Any:
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        self._version.ours = False
-        return self.array.__dlpack__(**kwargs)
+        return self._hand_out().__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.array.__dlpack_device__()
@@ -387,4 +393,11 @@ def from_array(array: Any, requires_grad: bool = False) -> Tensor:
     tensor._version = Version()
     if requires_grad:
         tensor.requires_grad = True
+    return tensor
+
+
+def borrow(array: Any) -> Tensor:
+    """As `from_array`, of an array that others hold too and may write into, unnoticed."""
+    tensor = from_array(array)
+    tensor._version.shared = True
     return tensor

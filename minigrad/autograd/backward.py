@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from minigrad.autograd.anomaly import anomaly
-from minigrad.autograd.deferred import Deferred
 from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
-from minigrad.autograd.grad_mode import ignored_warnings, set_grad_enabled
+from minigrad.autograd.grad_mode import set_grad_enabled
+from minigrad.autograd.numpy_warnings import ignored_warnings
 from minigrad.autograd.observer import observers, observing
 from minigrad.device import array_module
 from minigrad.tensor import Tensor, from_array
@@ -52,7 +52,6 @@ def backward_pass(
                     outputs = apply_hooks(node, outputs)
                 for slot, output in enumerate(outputs if wanted else ()):
                     if output is not None and (node, slot) in wanted:
-                        written_down([output])
                         captured[node, slot] = output
                 if isinstance(node, AccumulateGrad):
                     if targets is None:
@@ -155,7 +154,6 @@ def sum_to_shape(gradient: Tensor, shape: tuple[int, ...], source=None) -> Tenso
 
 def apply_hooks(node: Node, gradients: list) -> list:
     """The gradients that arrived, after the hooks on their tensors; `retain_grad` keeps them here."""
-    written_down(gradients)
     for slot, hooks in (node.hooks or {}).items():
         for hook in list(hooks.values()):
             if gradients[slot] is not None:
@@ -168,13 +166,6 @@ def apply_hooks(node: Node, gradients: list) -> list:
             kept = gradients[slot] if tensor.grad is None else tensor.grad + gradients[slot]
             tensor.grad = kept
     return gradients
-
-
-def written_down(gradients: Iterable[Tensor | None]) -> None:
-    """Have deferred gradients computed now: who keeps one may overwrite what it is computed from."""
-    for gradient in gradients:
-        if isinstance(gradient, Deferred):
-            gradient.array  # noqa: B018
 
 
 def observed_pass(waiting: dict[Node, int]) -> AbstractContextManager:

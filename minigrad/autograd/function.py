@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import traceback
 import weakref
+from collections.abc import Callable
 from numbers import Number
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from minigrad.autograd.anomaly import anomaly
-from minigrad.autograd.deferred import like, settle
-from minigrad.autograd.grad_mode import enable_grad, ignored_warnings, is_grad_enabled, state
+from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled, state
+from minigrad.autograd.numpy_warnings import warnings
 from minigrad.autograd.observer import observers, observing
-from minigrad.device import array_module
+from minigrad.device import arrays_on
 from minigrad.storage import same_memory
 from minigrad.tensor import Tensor, Version, from_array
 
@@ -35,7 +38,7 @@ class Node:
 
     # Defaults stand on the class: a node is made at every operation, recorded or not.
     edges: tuple[Edge, ...] = ()
-    outputs: tuple[tuple[tuple[int, ...], Any, Any], ...] = ()  # shape, dtype and array module of each output
+    outputs: tuple[tuple[tuple[int, ...], Any, Any], ...] = ()  # shape, dtype and (of several) device
     hooks: dict[int, dict[int, Any]] | None = None  # output slot -> hooks on that gradient
     retained: dict[int, weakref.ref] | None = None  # output slot -> tensor that wants its gradient kept
     trace: traceback.StackSummary | None = None  # where forward was called, in anomaly mode
@@ -68,7 +71,7 @@ class AccumulateGrad(Node):
 
     def __init__(self, variable: Tensor):
         self.variable = variable
-        self.outputs = (_metadata(variable),)
+        self.outputs = ((variable.shape, variable.dtype, None),)
 
     @property
     def hooks(self) -> dict[int, dict[int, Any]] | None:  # type: ignore[override]
@@ -111,11 +114,6 @@ def gradient_edge(tensor: Tensor) -> Edge:
     return accumulator, 0
 
 
-def _metadata(tensor: Tensor) -> tuple[tuple[int, ...], Any, Any]:
-    array = like(tensor)
-    return array.shape, array.dtype, array_module(array)
-
-
 class Saved:
     """A tensor kept for backward, with the version it had: a later write into it is noticed."""
 
@@ -155,6 +153,10 @@ class Saved:
         return output
 
 
+forwards: dict[type[Function], Callable[..., Any]] = {}
+"""Other ways to compute an operation that has a `setup_context`: called as ``(ctx, *args)`` in place of its forward."""
+
+
 class Function(Node):
     """An operation with its derivative; a subclass defines the static methods `forward` and `backward`.
 
@@ -182,7 +184,6 @@ class Function(Node):
     """
 
     is_view: ClassVar[bool] = False  # the output shares its input's memory, if the arrays allow it
-    takes_deferred: ClassVar[bool] = False  # forward knows what to do with an argument that waits
 
     needs_input_grad: tuple[bool, ...] = ()
     _materialize = True
@@ -272,8 +273,6 @@ class Function(Node):
         """Run forward; if an argument requires grad and this thread records, record the operation."""
         if observers and (observer := observing()) is not None:
             return observer.operation(cls, args)
-        if state.deferred is not None:
-            settle(args if cls.takes_deferred else ())
         ctx = cls()
         if state.enabled:
             ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
@@ -297,13 +296,17 @@ class Function(Node):
 
     def _compute(self, args: tuple):
         """What forward returns."""
-        if not state.ignores_warnings:
-            with ignored_warnings():
-                return self._compute(args)
+        if warnings.ignored:
+            return self._forward(args)
+        with np.errstate(all="ignore"):
+            return self._forward(args)
+
+    def _forward(self, args: tuple):
         cls = type(self)
         if cls.setup_context is Function.setup_context:
             return cls.forward(self, *args)
-        result = cls.forward(*args)
+        other = forwards.get(cls) if forwards else None
+        result = cls.forward(*args) if other is None else other(self, *args)
         cls.setup_context(self, args, result)
         return result
 
@@ -313,7 +316,11 @@ class Function(Node):
             gradient_edge(a) if need else NO_EDGE if isinstance(a, Tensor) else NOT_A_TENSOR
             for a, need in zip(args, self.needs_input_grad, strict=True)
         ])  # fmt: skip
-        self.outputs = tuple([_metadata(o) if isinstance(o, Tensor) else ((), None, None) for o in outputs])
+        several = len(outputs) > 1
+        self.outputs = tuple([
+            (o.shape, o.dtype, o.device if several else None) if isinstance(o, Tensor) else ((), None, None)
+            for o in outputs
+        ])  # fmt: skip
         if anomaly.enabled:
             self.trace = _callers_stack()
         for slot, output in enumerate(outputs):
@@ -365,8 +372,8 @@ class Function(Node):
     def run(self, gradients: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         if self._materialize:
             gradients = [
-                from_array(xp.zeros(shape, dtype)) if gradient is None and dtype is not None else gradient
-                for gradient, (shape, dtype, xp) in zip(gradients, self.outputs, strict=True)
+                from_array(arrays_on(where).zeros(shape, dtype)) if gradient is None and dtype is not None else gradient
+                for gradient, (shape, dtype, where) in zip(gradients, self.outputs, strict=True)
             ]
         result = type(self).backward(self, *gradients)
         if not isinstance(result, tuple):

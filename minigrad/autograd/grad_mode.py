@@ -11,39 +11,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 
 class GradMode(threading.local):
     """This thread's mode. The engine reads it at every operation."""
 
     enabled: bool = True
-    ignores_warnings: bool = False  # NumPy's: a module or a backward pass that is running switched them off
-    deferred: Any = None  # the result that waits for the next operation, see minigrad.autograd.deferred
-    short_lived: Any = None  # weak references to results that wait while a module is called, if one is
 
 
 state = GradMode()
-
-
-class ignored_warnings(np.errstate):
-    """NumPy does not warn of overflow, division by zero or NaN: here they are results like any other.
-
-    Every operation sees to that; around many of them it is done once.
-    """
-
-    __slots__ = ("_outer",)
-
-    def __init__(self) -> None:
-        super().__init__(all="ignore")
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        self._outer, state.ignores_warnings = state.ignores_warnings, True
-
-    def __exit__(self, *exc_info) -> None:
-        state.ignores_warnings = self._outer
-        super().__exit__(*exc_info)
 
 
 def is_grad_enabled() -> bool:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.deferred import Deferred, settle, settle_readers
 from minigrad.autograd.function import Function
 from minigrad.autograd.grad_mode import state
 from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
+from minigrad.pending import finish
 from minigrad.tensor import Tensor, from_array
 
 EVERYWHERE = Ellipsis
@@ -87,14 +87,13 @@ def check_writable(target: Tensor) -> None:
         if base.requires_grad and base._node is None:
             which = "a leaf Variable" if base is target else "a view of a leaf Variable"
             raise RuntimeError(f"{which} that requires grad is being used in an in-place operation.")
-    settle((target,))
-    settle_readers(target)
+    finish(target)
     if not target._writable:
         raise RuntimeError(
             "in-place write: the tensor is a view of a channels-last one and had to be copied, so the write would be "
             "lost; take the view with .contiguous().view(...) or .reshape(...) before you write"
         )
-    if not isinstance(target, Deferred):
+    if not target.waits:  # else its memory will be its own
         _check_unshared(target.array)
 
 

@@ -18,11 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from minigrad.autograd.deferred import settle
-from minigrad.autograd.grad_mode import state
 from minigrad.cuda.optimizers import captured_optimizers
 from minigrad.device import cuda_backend
 from minigrad.kernels import Capture, capturing, into
+from minigrad.pending import finish
 from minigrad.tensor import Tensor, from_array
 
 MINIGRAD = Path(__file__).resolve().parents[1]
@@ -99,7 +98,7 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     if outer is not None:
         outer.refuse("the capture of another graph")
     backend, capture = cuda_backend(), Capture()
-    settle()
+    finish()
     collects = gc.isenabled()
     gc.collect()
     backend.empty_cache()  # the graph takes as much again as the steps before it, which will be run no more
@@ -108,11 +107,10 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
         with backend.capture() as work, into(capture), captured_optimizers(capture):
             try:
                 yield
-                settle()  # what waits for the next operation belongs to this work
+                finish()  # what was put off belongs to this work
             finally:
                 capture.end()
     except Exception as error:
-        state.deferred = None
         if not backend.refused_capture(error):
             raise
         from minigrad.kernels import cuda

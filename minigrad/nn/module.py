@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from minigrad.autograd import no_grad
-from minigrad.autograd.deferred import module_call
-from minigrad.autograd.grad_mode import state
 from minigrad.autograd.hooks import RemovableHandle
+from minigrad.autograd.numpy_warnings import ignored_warnings
 from minigrad.autograd.observer import observers, observing
 from minigrad.nn.display import module_html
 from minigrad.nn.hooks import Hook, call_with_hooks, register
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.state_dict import load_own_state, load_state_dict, save_own_state, state_dict
 from minigrad.ops.creation import empty
+from minigrad.pending import pending, postponing
 from minigrad.tensor import Tensor
 
 __all__ = ["Module"]
@@ -75,12 +75,11 @@ class Module:
         if observer is not None:
             observer.enter(self)
         try:
-            if self._forward_pre_hooks or self._forward_hooks or self._backward_pre_hooks or self._backward_hooks:
-                return call_with_hooks(self, args, kwargs)
-            if state.ignores_warnings:
-                return self.forward(*args, **kwargs)
-            with module_call():
-                return self.forward(*args, **kwargs)
+            hooked = self._forward_pre_hooks or self._forward_hooks or self._backward_pre_hooks or self._backward_hooks
+            if pending.results is not None:  # within the call of another module
+                return call_with_hooks(self, args, kwargs) if hooked else self.forward(*args, **kwargs)
+            with ignored_warnings(), postponing():
+                return call_with_hooks(self, args, kwargs) if hooked else self.forward(*args, **kwargs)
         finally:
             if observer is not None:
                 observer.leave()

@@ -29,6 +29,7 @@ SAME = {
     "eq": "Equal", "ge": "GreaterOrEqual", "gt": "Greater", "isinf": "IsInf", "isnan": "IsNaN", "le": "LessOrEqual",
     "lt": "Less",
 }  # fmt: skip
+OPERANDS = {"Add": 2, "ReLU": 1}  # of those that have another argument: where the result is written
 
 
 def convert(graph: GraphBuilder, call: Call) -> str:
@@ -43,7 +44,8 @@ def convert(graph: GraphBuilder, call: Call) -> str:
     try:
         if call.operation in SAME:
             like = next(argument for argument in call.arguments if isinstance(argument, Tensor | Value))
-            operands = [_operand(graph, argument, like) for argument in call.arguments]
+            arguments = call.arguments[: OPERANDS.get(call.operation)]
+            operands = [_operand(graph, argument, like) for argument in arguments]
             return graph.add(SAME[call.operation], *operands)
         if call.operation not in CONVERTERS:
             raise Inexpressible("there is no ONNX operator here for it")

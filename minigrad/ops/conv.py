@@ -15,7 +15,6 @@ from minigrad.autograd import Function
 from minigrad.device import array_module
 from minigrad.kernels import implementation
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_same_device, check_tensor, pair
-from minigrad.ops.fusion import Convolved
 from minigrad.ops.joining import pad
 from minigrad.ops.unfold import count_windows, unfold
 from minigrad.tensor import Tensor, from_array
@@ -29,17 +28,16 @@ class Conv2d(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, x, weight, bias, stride, padding, dilation, groups):
+    def forward(x, weight, bias, stride, padding, dilation, groups):
+        kernel, shift = implementation("conv2d", x.array), None if bias is None else bias.array
+        return from_array(kernel.forward(x.array, weight.array, shift, stride, padding, dilation, groups))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, weight, _, *ctx.geometry = inputs
         need_x, need_weight = ctx.needs_input_grad[:2]
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
         ctx.input_shape, ctx.kernel_size = x.shape, weight.shape[2:]
-        ctx.geometry = stride, padding, dilation, groups
-        kernel = implementation("conv2d", x.array)
-        if Convolved.is_worth_it(x.array):
-            return Convolved(kernel, x, weight, bias, ctx.geometry)
-        y = from_array(kernel.forward(x.array, weight.array, bias.array if bias is not None else None, *ctx.geometry))
-        y._version.ours = True
-        return y
 
     @staticmethod
     def backward(ctx, grad_output):

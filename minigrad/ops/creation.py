@@ -13,7 +13,7 @@ from minigrad import dtypes
 from minigrad.device import array_module, arrays_on, cuda_backend, on_host, to_device
 from minigrad.device import device as Device
 from minigrad.ops.arguments import check_number, check_tensor, number, sizes
-from minigrad.tensor import Tensor, from_array
+from minigrad.tensor import Tensor, borrow, from_array
 
 __all__ = [
     "arange",
@@ -124,7 +124,8 @@ def as_tensor(data: Any, dtype: DTypeLike | None = None, device: Device | str | 
     """
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)
-    return from_array(to_device(_as_array("as_tensor", data, dtype, copy=False), device))
+    array = to_device(_as_array("as_tensor", data, dtype, copy=False), device)
+    return borrow(array) if array is data else from_array(array)
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
@@ -144,7 +145,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: expected np.ndarray (got {type(ndarray).__name__})")
     dtypes.check_dtype("from_numpy", ndarray.dtype)
-    return from_array(ndarray)
+    return borrow(ndarray)
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
@@ -165,7 +166,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
         raise TypeError(f"from_dlpack: expected an array with __dlpack__, got {type(ext_tensor).__name__}")
     kind, _ = ext_tensor.__dlpack_device__()
     on_gpu = kind == 2  # DLPack's number for memory of a CUDA GPU
-    return from_array((cuda_backend().xp if on_gpu else np).from_dlpack(ext_tensor))
+    return borrow((cuda_backend().xp if on_gpu else np).from_dlpack(ext_tensor))
 
 
 def _as_array(operation: str, data: Any, dtype, copy: bool) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
-from minigrad.autograd.observer import observed, observers
 from minigrad.autograd.function import NO_EDGE, NOT_A_TENSOR
+from minigrad.autograd.observer import observed, observers
 from minigrad.kernels import implementation, is_dense
 from minigrad.ops.arguments import (
     beside,
@@ -24,7 +24,6 @@ from minigrad.ops.arguments import (
     number,
     operands,
 )
-from minigrad.ops.fusion import takes_residual
 from minigrad.ops.pointwise import log
 from minigrad.tensor import Tensor, from_array
 
@@ -70,36 +69,19 @@ class Arithmetic(Function):
 
 
 class Add(Arithmetic):
-    """x + y"""
-
-    takes_deferred = True
+    """x + y, or with `inplace` written over x: nothing is saved, since the derivatives are 1"""
 
     @staticmethod
-    def forward(ctx, x, y):
-        for waiting, other in ((x, y), (y, x)):
-            if takes_residual(waiting, other):
-                return waiting.plus(other)
-        return from_array(sum_of(array_of(x), array_of(y)))
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        return grad_output, grad_output
-
-
-class AddInPlace(Add):
-    """x += y, written over x: nothing is saved, since the derivatives are 1"""
-
-    @staticmethod
-    def forward(ctx, x, y):
-        if takes_residual(x, y):
-            x.add_residual(y)
-        else:
-            implementation("elementwise", x.array).add(x.array, y.array, out=x.array)
+    def forward(ctx, x, y, inplace=False):
+        if not inplace:
+            return from_array(sum_of(array_of(x), array_of(y)))
+        implementation("elementwise", x.array).add(x.array, y.array, out=x.array)
         ctx.mark_dirty(x)
         return x
 
-
-AddInPlace.__name__ = "Add"  # on the tape it is the same operation
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output, grad_output, None
 
 
 class Sub(Arithmetic):
@@ -271,8 +253,6 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
         tensor([[21., 22.],
                 [41., 42.]])
     """
-    if alpha == 1 and (takes_residual(input, other) or takes_residual(other, input)):
-        return Add.apply(input, other)
     return Add.apply(*_summands("add", input, other, alpha))
 
 
@@ -292,8 +272,6 @@ def _summands(operation: str, input: Any, other: Any, alpha: float) -> tuple[Any
 
 def adds_in_place(input: Tensor, other: Any) -> bool:
     """Whether the kernel can add `other` to the array of `input` in place."""
-    if takes_residual(input, other):
-        return True
     if not isinstance(other, Tensor) or input._base is not None or not is_dense(input.array):
         return False
     a, b = input.array, other.array

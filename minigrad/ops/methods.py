@@ -277,7 +277,7 @@ def _add_straight(generic: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def add_(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
         if alpha == 1 and elementwise.adds_in_place(self, other):
             check_writable(self)
-            return elementwise.AddInPlace.apply(self, other)
+            return elementwise.Add.apply(self, other, True)
         return generic(self, other, alpha=alpha)
 
     add_.__doc__ = generic.__doc__

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigrad.autograd import FusedFunction
-from minigrad.autograd.deferred import like
 from minigrad.kernels import implementation
 from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions, in_float32
-from minigrad.ops.fusion import Gated, Normalized
 from minigrad.ops.joining import pad
 from minigrad.ops.pointwise import rsqrt
 from minigrad.ops.reduction import centred
+from minigrad.pending import finish
 from minigrad.tensor import Tensor, from_array
 
 __all__ = ["batch_norm", "group_norm", "layer_norm", "local_response_norm", "normalize"]
@@ -42,35 +41,20 @@ def _array(tensor: Tensor | None):
     return None if tensor is None else tensor.array
 
 
-def _normalized(x: Tensor, bias: Tensor | None, mean, scale):
-    """(x - mean) scale + bias, and the bias that backward needs if a ReLU is computed with it.
-
-    The result waits for what can share its pass, if nobody but us can write into x meanwhile; the bias may be written
-    meanwhile, so it waits with a copy.
-    """
-    shift = _array(bias)
-    if not x._version.ours:
-        return from_array(implementation("batch_norm", x.array).normalize(x.array, None, shift, mean, scale)), None
-    shift = None if shift is None else shift.copy()
-    return Normalized(x, mean, scale, shift), shift
-
-
 class BatchNorm(FusedFunction):
     """(x - mean) / sqrt(var + eps) * weight + bias with the statistics of the batch, and the statistics"""
 
     fresh_gradients = True
-    rectified = None  # the array that a ReLU made in one pass with this
 
     @staticmethod
     def forward(ctx, x, weight, bias, eps):
         kernel = implementation("batch_norm", x.array)
         ctx.mean, ctx.invstd = kernel.statistics(x.array, eps)
-        scale = ctx.invstd if weight is None else ctx.invstd * weight.array
-        y, ctx.bias = _normalized(x, bias, ctx.mean, scale)
+        y = kernel.normalize(x.array, _array(weight), _array(bias), ctx.mean, ctx.invstd)
         ctx.save_for_backward(x, weight)
         mean, invstd = from_array(ctx.mean), from_array(ctx.invstd)
         ctx.mark_non_differentiable(mean, invstd)
-        return y, mean, invstd
+        return from_array(y), mean, invstd
 
     @staticmethod
     def definition(x, weight, bias, eps):
@@ -81,13 +65,7 @@ class BatchNorm(FusedFunction):
     def fused_backward(ctx, grad_output, *_):
         x, weight = ctx.saved_tensors
         kernel = implementation("batch_norm", x.array)
-        saved = x.array, _array(weight), ctx.mean, ctx.invstd
-        if not isinstance(grad_output, Gated):
-            gradients = kernel.backward(grad_output.array, *saved)
-        elif grad_output.y is ctx.rectified:
-            gradients = kernel.backward(grad_output.dy, *saved, ctx.bias, True)
-        else:  # there is an addition in between, and its other operand needs the gradient too
-            *gradients, grad_output.array = kernel.backward_residual(grad_output.dy, grad_output.y, *saved)
+        gradients = kernel.backward(grad_output.array, x.array, _array(weight), ctx.mean, ctx.invstd)
         needs = ctx.needs_input_grad[:3]
         return *[from_array(gradient) if need else None for gradient, need in zip(gradients, needs, strict=True)], None
 
@@ -95,16 +73,16 @@ class BatchNorm(FusedFunction):
 class BatchNormInference(FusedFunction):
     """(x - mean) / sqrt(var + eps) * weight + bias with given statistics, which are constants"""
 
-    takes_deferred = True
+    @staticmethod
+    def forward(x, weight, bias, mean, var, eps):
+        kernel = implementation("batch_norm", x.array)
+        scale = kernel.scale(var.array, eps, _array(weight))
+        return from_array(kernel.normalize(x.array, None, _array(bias), mean.array, scale))
 
     @staticmethod
-    def forward(ctx, x, weight, bias, mean, var, eps):
-        if ctx._recorded:
-            x.array  # noqa: B018  # backward will need it
+    def setup_context(ctx, inputs, output):
+        x, weight, _, mean, var, ctx.eps = inputs
         ctx.save_for_backward(x, weight, mean, var)
-        ctx.eps = eps
-        scale = implementation("batch_norm", var.array).scale(var.array, eps, _array(weight))
-        return _normalized(x, bias, mean.array, scale)[0]
 
     @staticmethod
     def definition(x, weight, bias, mean, var, eps):
@@ -202,8 +180,7 @@ def batch_norm(
         return y if bias is None else y + bias[:1]
     if input.ndim < 2:
         raise RuntimeError(f"batch_norm: expected input (N, C, ...), but got shape {list(input.shape)}")
-    array = like(input)
-    channels = (array.shape[1],)
+    channels, where = (input.shape[1],), input.device
     vectors = ("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)
     for name, vector in vectors:
         if vector is None:
@@ -211,9 +188,9 @@ def batch_norm(
         values = check_tensor("batch_norm", name, vector).array
         if values.shape != channels:
             raise RuntimeError(f"batch_norm: {name} should contain {channels[0]} elements not {list(values.shape)}")
-        if values.dtype != array.dtype:
+        if values.dtype != input.dtype:
             raise RuntimeError(f"batch_norm: expected {name} of the input's dtype {input.dtype}, got {vector.dtype}")
-        if type(values) is not type(array):
+        if vector.device is not where:
             check_same_device("batch_norm", input, vector)
     if eps < 0 or (training and eps == 0):
         raise ValueError(
@@ -230,6 +207,8 @@ def batch_norm(
     y, mean, invstd = BatchNorm.apply(input, weight, bias, eps)
     if running_mean is not None and running_var is not None and count:
         statistics = running_mean.array, running_var.array, mean.array, invstd.array
+        finish(running_mean)
+        finish(running_var)
         implementation("batch_norm", mean.array).track(*statistics, momentum, eps, count)
         running_mean._bump_version()
         running_var._bump_version()

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import Function, is_grad_enabled
+from minigrad.autograd import Function
 from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import array_module
 from minigrad.kernels import implementation, implementation_on_gpu, is_dense
 from minigrad.ops.arguments import check_number, check_tensor, floating
-from minigrad.ops.fusion import Forthcoming, Gated, Scattered, rectified
 from minigrad.tensor import Tensor, from_array
 
 __all__ = [
@@ -207,7 +206,7 @@ atanh = pointwise("atanh", lambda xp, x: xp.arctanh(x), lambda grad, x: grad / (
 exp2 = pointwise("exp2", lambda xp, x: xp.exp2(x), lambda grad, y: grad * (y * math.log(2)), of="output")
 log10 = pointwise("log10", lambda xp, x: xp.log10(x), lambda grad, x: grad / (x * math.log(10)))
 sinc = pointwise("sinc", lambda xp, x: xp.sinc(x).astype(x.dtype, copy=False), lambda grad, x: grad * _sinc_slope(x))
-frac = pointwise("frac", lambda xp, x: x - xp.trunc(x), lambda grad, x: grad * 1)
+frac = pointwise("frac", lambda xp, x: x - xp.trunc(x), lambda grad: grad * 1, of="nothing")
 erf = pointwise("erf", _erf, lambda grad, x: grad * (2 / math.sqrt(math.pi)) * exp(-(x * x)))
 floor = pointwise("floor", lambda xp, x: xp.floor(x) if x.dtype.kind == "f" else x.copy(), None, integers="same")
 ceil = pointwise("ceil", lambda xp, x: xp.ceil(x) if x.dtype.kind == "f" else x.copy(), None, integers="same")
@@ -231,39 +230,32 @@ def neg(input: Tensor) -> Tensor:
 
 
 class ReLU(Function):
-    """max(x, 0); the derivative at 0 is 0, as in PyTorch"""
+    """max(x, 0); the derivative at 0 is 0, as in PyTorch
 
-    takes_deferred = True
+    With `inplace` it is written over x: backward needs the result only, so nothing of the input is saved.
+    """
 
     @staticmethod
-    def forward(ctx, x):
-        y = from_array(rectified(x))
-        ctx.save_for_backward(y)
-        return y
+    def forward(x, inplace):
+        kernel = implementation("elementwise", x.array)
+        if not inplace:
+            return from_array(kernel.relu(x.array))
+        if is_dense(x.array):
+            kernel.relu(x.array, out=x.array)
+        else:
+            x.array[...] = kernel.relu(x.array)
+        return x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        if output is inputs[0]:
+            ctx.mark_dirty(output)
+        ctx.save_for_backward(output)
 
     @staticmethod
     def backward(ctx, grad_output):
         (y,) = ctx.saved_tensors
-        if isinstance(grad_output, Scattered) and grad_output.maker is ctx and not is_grad_enabled():
-            return from_array(grad_output.gated())
-        return ReLUBackward.apply(grad_output, y.detach())
-
-
-class ReLUInPlace(ReLU):
-    """max(x, 0), written over x: backward needs the result only, so nothing of the input is saved"""
-
-    @staticmethod
-    def forward(ctx, x):
-        if isinstance(x, Forthcoming):
-            x.array = rectified(x)
-        else:
-            implementation("elementwise", x.array).relu(x.array, out=x.array)
-        ctx.mark_dirty(x)
-        ctx.save_for_backward(x)
-        return x
-
-
-ReLUInPlace.__name__ = "ReLU"  # on the tape it is the same operation
+        return ReLUBackward.apply(grad_output, y.detach()), None
 
 
 class ReLUBackward(Function):
@@ -273,12 +265,12 @@ class ReLUBackward(Function):
 
     @staticmethod
     def forward(ctx, grad, y):
-        ctx.y = y
-        return Gated(grad.array, y.array)
+        ctx.save_for_backward(y)
+        return from_array(implementation("elementwise", grad.array).relu_backward(grad.array, y.array))
 
     @staticmethod
     def backward(ctx, grad_output):
-        return ReLUBackward.apply(grad_output, ctx.y), None
+        return ReLUBackward.apply(grad_output, *ctx.saved_tensors), None
 
 
 def relu(input: Tensor) -> Tensor:
@@ -296,7 +288,7 @@ def relu(input: Tensor) -> Tensor:
     check_tensor("relu", "input", input)
     if input.dtype.kind == "b":
         raise RuntimeError("relu: boolean inputs are not supported; convert them with .float()")
-    return ReLU.apply(input)
+    return ReLU.apply(input, False)
 
 
 def relu_(input: Tensor) -> Tensor:
@@ -311,8 +303,8 @@ def relu_(input: Tensor) -> Tensor:
     """
     check_tensor("relu_", "input", input)
     check_writable(input)
-    if isinstance(input, Forthcoming) or (input._base is None and is_dense(input.array)):
-        return ReLUInPlace.apply(input)
+    if input._base is None:
+        return ReLU.apply(input, True)
     return write(input, relu(input._alias()), computed=True)
 
 

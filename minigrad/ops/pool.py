@@ -15,7 +15,6 @@ from minigrad.autograd import Function
 from minigrad.device import array_module, to_device
 from minigrad.kernels import implementation, output_size
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, pair
-from minigrad.ops.fusion import Scattered
 from minigrad.tensor import Tensor, from_array
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
@@ -29,20 +28,13 @@ class MaxPool2d(Function):
         kernel = implementation("max_pool2d", x.array)
         y, ctx.index = kernel.forward(x.array, kernel_size, stride, padding, dilation, ceil_mode)
         ctx.input_shape, ctx.geometry = x.shape, (kernel_size, stride, padding, dilation)
-        maxima = from_array(y)
-        maxima._version.ours = True
-        ctx.maxima = y, maxima._version
         if not return_indices:
-            return maxima
-        return maxima, from_array(kernel.flat_index(ctx.index, x.shape, *ctx.geometry))
+            return from_array(y)
+        return from_array(y), from_array(kernel.flat_index(ctx.index, x.shape, *ctx.geometry))
 
     @staticmethod
     def backward(ctx, grad_output, grad_indices=None):
-        grad_x = MaxPool2dInput.apply(grad_output, ctx.index, ctx.input_shape, *ctx.geometry)
-        maxima, version = ctx.maxima
-        if version.ours and version.value == 0:  # nobody has written into them since
-            grad_x.maxima, grad_x.maker = maxima, ctx.edges[0][0]
-        return grad_x, *[None] * 6
+        return MaxPool2dInput.apply(grad_output, ctx.index, ctx.input_shape, *ctx.geometry), *[None] * 6
 
 
 class MaxPool2dInput(Function):
@@ -57,7 +49,7 @@ class MaxPool2dInput(Function):
             input_shape,
             (kernel_size, stride, padding, dilation),
         )
-        return Scattered(y.array, index, input_shape, ctx.geometry)
+        return from_array(implementation("max_pool2d", y.array).backward(y.array, index, input_shape, *ctx.geometry))
 
     @staticmethod
     def backward(ctx, grad_output):

@@ -16,6 +16,7 @@ from minigrad.autograd import enable_grad
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.device import device_of, on_host, to_device
 from minigrad.optim.hooks import with_hooks
+from minigrad.pending import finish
 from minigrad.tensor import Tensor, from_array
 
 
@@ -154,6 +155,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        finish()  # what reads the parameters as they are
         for group in self.param_groups:
             params = [param for param in group["params"] if param.grad is not None]
             for param in params:

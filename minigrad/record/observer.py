@@ -13,12 +13,11 @@ from threading import get_ident
 from time import perf_counter
 from typing import Any
 
-from minigrad.autograd.deferred import like
 from minigrad.autograd.function import AccumulateGrad, Function, Node
 from minigrad.autograd.grad_mode import is_grad_enabled
 from minigrad.autograd.observer import observers, unobserved
 from minigrad.nn.module import Module
-from minigrad.ops.fusion import Convolved
+from minigrad.pending import finish
 from minigrad.tensor import Tensor
 
 
@@ -180,10 +179,9 @@ def stop(listener: Listener) -> None:
 
 
 def _finish(results: Any) -> None:
-    """Have the results computed: a convolution's may wait for what follows, a GPU's come before they are there."""
+    """Have the results computed: one may be put off, and what follows be told to take its time; a GPU's come later."""
+    finish()
     for result in results if isinstance(results, tuple) else (results,):
-        if isinstance(result, Convolved):
-            result.array  # noqa: B018  # what follows it would be told to take its time
-        elif isinstance(result, Tensor) and result.is_cuda:
-            like(result).device.synchronize()
+        if isinstance(result, Tensor) and result.is_cuda:
+            result.array.device.synchronize()
             return

@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from minigrad.autograd.deferred import Deferred, like, peek
 from minigrad.autograd.function import AccumulateGrad, Function, Node, gradient_edge
 from minigrad.nn.module import Module
 from minigrad.record.formulas import formula_of
@@ -81,7 +80,7 @@ class Recorder(ModuleListener):
             formula_of(cls),
             self.scope,
             seconds,
-            sum([like(r).nbytes for r in outputs]),
+            sum([r.nbytes for r in outputs]),
             Source.of_frame(frame) if frame is not None else None,
             self._steps[-1] if self._steps else None,
             saved_values(node, roles, args, outputs) if node is not None else (),
@@ -92,10 +91,10 @@ class Recorder(ModuleListener):
         values = []
         for slot, result in enumerate(results):
             if isinstance(result, Tensor):
-                value = Value.of("output", peek(result), self.keep_values)
+                value = Value.of("output", result.array, self.keep_values)
                 value.maker, value.slot, value.requires_grad = index, slot, result.requires_grad
                 values.append(value)
-                self._remember_maker(_identity(result), index, slot)
+                self._remember_maker(result.array, index, slot)
         record.outputs = tuple(values)
         self.records.append(record)
         if node is not None:
@@ -107,7 +106,7 @@ class Recorder(ModuleListener):
         leaf = maker is None
         return Value.of(
             role,
-            peek(tensor),
+            tensor.array,
             self.keep_values,
             statistics=leaf,
             name=self._leaf_name(tensor, frame) if leaf else "",
@@ -120,15 +119,14 @@ class Recorder(ModuleListener):
         """The record that made a tensor, by its node, or where nothing is on the tape by its array."""
         if tensor.grad_fn in self.nodes:
             return self.nodes[tensor.grad_fn], tensor.output_nr
-        for thing in (_identity(tensor), tensor):  # it may have been deferred when it was remembered
-            known = self._makers.get(id(thing))
-            if known is not None and known[0]() is thing:
-                return known[1:]
+        known = self._makers.get(id(tensor.array))
+        if known is not None and known[0]() is tensor.array:
+            return known[1:]
         return None, 0
 
-    def _remember_maker(self, thing: Any, index: int, slot: int) -> None:
-        key = id(thing)
-        self._makers[key] = weakref.ref(thing, lambda _: self._makers.pop(key, None)), index, slot
+    def _remember_maker(self, array: Any, index: int, slot: int) -> None:
+        key = id(array)
+        self._makers[key] = weakref.ref(array, lambda _: self._makers.pop(key, None)), index, slot
 
     def _leaf_name(self, leaf: Tensor, frame: Any = None) -> str:
         """A parameter's path, or the name of a variable of the user's that holds the leaf."""
@@ -190,7 +188,7 @@ class Recorder(ModuleListener):
             waited_for=current.initial.get(node, 0) if current is not None else 0,
             contributions=[sender for sender, _ in arrived],
             incoming=tuple([
-                None if gradient is None else Value.of("output", peek(gradient), self.keep_values, slot=slot)
+                None if gradient is None else Value.of("output", gradient.array, self.keep_values, slot=slot)
                 for slot, gradient in enumerate(gradients)
             ]),
         )  # fmt: skip
@@ -220,8 +218,8 @@ class Recorder(ModuleListener):
                 continue
             value = None
             if gradient is not None:
-                value = Value.of(role, peek(gradient), self.keep_values)
-                step.bytes += like(gradient).nbytes
+                value = Value.of(role, gradient.array, self.keep_values)
+                step.bytes += gradient.nbytes
             outgoing = Outgoing(value, slot, 0, to=self._node_label(parent))
             outgoing.remaining = current.delivered(parent, None if value is None else (step.index, outgoing))
             sent.append(outgoing)
@@ -237,11 +235,6 @@ class Recorder(ModuleListener):
         if isinstance(node, AccumulateGrad):
             return self._leaf_name(node.variable) or "leaf"
         return type(node).__name__
-
-
-def _identity(tensor: Tensor) -> Any:
-    """What tensors that are the same values share: the array, or the tensor itself as long as it has none."""
-    return tensor if isinstance(tensor, Deferred) else tensor.array
 
 
 def _variable(frame: Any, tensor: Tensor) -> str:
@@ -275,7 +268,7 @@ def saved_values(node: Node, roles: tuple = (), args: tuple = (), outputs: list 
     for position, tensor in enumerate(tensors):
         if isinstance(tensor, Tensor):
             role = next((r for r, a in zip(roles, args, strict=True) if a is tensor), None)
-            if role is None and any([_identity(tensor) is _identity(output) for output in outputs]):
+            if role is None and any([tensor.array is output.array for output in outputs]):
                 role = "output"
             if role is None and tensor.requires_grad:
                 role = _role_by_edge(node, tensor)

@@ -1,0 +1,62 @@
+"""Results that are computed later than they were asked for: who may put them off, and when they must be there.
+
+The engine computes each operation at once. A layer on top of it (`minigrad.fusion`) may put an operation off to compute
+it in one pass with what follows. It may do so in a thread that is within `postponing`, as during the call of a module,
+and the engine calls `finish` where a result must not wait any longer.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any, Protocol
+
+
+class Result(Protocol):
+    """What was put off, and still `waits`."""
+
+    waits: bool
+
+    def materialize(self) -> Any:
+        """Compute it."""
+
+    def reads(self, tensor: Any) -> bool:
+        """Whether it will be computed from the memory of `tensor`."""
+
+
+class _Pending(threading.local):
+    results: list[weakref.ref[Any]] | None = None  # of this thread; None outside of `postponing`
+
+
+pending = _Pending()
+
+
+class postponing:
+    """Within it this thread's results may wait; when it ends they have been computed. It is not nested."""
+
+    def __enter__(self) -> None:
+        pending.results = []
+
+    def __exit__(self, *exc_info) -> None:
+        try:
+            finish()
+        finally:
+            pending.results = None
+
+
+def put_off(result: Result) -> None:
+    """Have `result` computed by `finish`, if somebody still holds it then."""
+    assert pending.results is not None
+    pending.results.append(weakref.ref(result))
+
+
+def finish(written: Any = None) -> None:
+    """Compute what this thread has put off: everything, or what reads the tensor that is about to be `written`."""
+    if not pending.results:
+        return
+    held = [result for result in [reference() for reference in pending.results] if result is not None]
+    waiting = [result for result in held if result.waits]
+    pending.results = [weakref.ref(result) for result in waiting]
+    for result in waiting:
+        if written is None or result.reads(written):
+            result.materialize()
