@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 import numpy as np
 
+from .cubin import compiled
 from .errors import (
     CaptureError,
     DeviceLostError,
@@ -21,10 +22,9 @@ from .errors import (
     KernelError,
     OutOfMemoryError,
     cannot_hold,
-    keep_log,
     out_of_memory,
 )
-from .source import load, normalise
+from .source import load
 
 # What a block may have without being asked for (CUDA C++ Programming Guide, "Shared Memory" of each capability).
 SHARED_WITHOUT_ASKING = 48 * 1024
@@ -133,37 +133,30 @@ class CupyBackend:
 
     def _compile(self, file: str, function: str, defines: tuple, device: int) -> _Kernel:
         key = file, defines, device
-        source = load(file)
         if key not in self._modules:
-            options = (
-                "--std=c++17",
-                "-lineinfo",
-                *(f"-D{name}={value}" for name, value in normalise(defines)),
-            )
-            # In CuPy's cache on disk the text is the key: with the headers in it, a changed header is seen.
-            self._modules[key] = self.xp.RawModule(code=f'#line 1 "{file}"\n{source.text}', options=options)
-        try:
+            with self._translating(file):
+                capability = self.capability(device)
+            try:
+                path = compiled(self._cuda.nvrtc, load(file), defines, capability)
+            except KernelCompileError:
+                raise
+            except (ImportError, RuntimeError, OSError) as error:  # NVRTC is missing, or the cache cannot be written
+                raise KernelCompileError(
+                    f"{file} cannot be compiled: {_one_line(error)}; pip install 'minigrad[cuda13]' brings the compiler"
+                ) from error
+            self._modules[key] = self.xp.RawModule(path=str(path))
+        with self._translating(f"{file}: {function}"):
             return _Kernel(self._modules[key].get_function(function))
-        except self._cuda.compiler.CompileException as error:
-            log = keep_log(file, f"{' '.join(error.options)}\n\n{error}")
-            message = str(error)
-            first = next((line for line in message.splitlines() if "error" in line), message.strip())
-            raise KernelCompileError(f"{file} does not compile: {first.strip()} (whole log: {log})") from error
-        except self._cuda.driver.CUDADriverError as error:
-            raise KernelError(f"{file}: {function}: {_one_line(error)}") from error
-        except (ImportError, RuntimeError, OSError) as error:  # NVRTC or CUDA's headers are missing
-            raise KernelCompileError(
-                f"{file} cannot be compiled: {_one_line(error)}; pip install 'minigrad[cuda13]' brings the compiler"
-            ) from error
 
     def _allocate(self, pool: Any, size: int) -> Any:
         """CuPy's allocator for every array: from a pool of its, the peak counted, and its error in our words."""
-        try:
-            memory = pool.malloc(size)
-        except self._cuda.memory.OutOfMemoryError as error:
-            free, total = self._cuda.runtime.memGetInfo()
-            used, held = self.memory_allocated(), self.memory_reserved()
-            raise OutOfMemoryError(out_of_memory(size, used, held - used, free, total)) from error
+        with self._translating("allocation"):
+            try:
+                memory = pool.malloc(size)
+            except self._cuda.memory.OutOfMemoryError as error:
+                free, total = self._cuda.runtime.memGetInfo()
+                used, held = self.memory_allocated(), self.memory_reserved()
+                raise OutOfMemoryError(out_of_memory(size, used, held - used, free, total)) from error
         self._peak = max(self._peak, self._pool.used_bytes())
         return memory
 
@@ -198,9 +191,11 @@ class CupyBackend:
     def refused_capture(self, error: BaseException) -> bool:
         while error.__cause__ is not None and not isinstance(error, (CaptureError, *self._errors)):
             error = error.__cause__
-        # CuPy has words of its own for cuBLAS and its like: "... during stream capture is currently unsupported".
-        status = getattr(error, "status", None)
-        return isinstance(error, CaptureError) or status in CAPTURE_ERRORS or "stream capture" in str(error)
+        if isinstance(error, CaptureError) or getattr(error, "status", None) in CAPTURE_ERRORS:
+            return True
+        # CuPy refuses some things itself: "the current stream is capturing, so H2D transfers ..." (a copy, a wait) and
+        # "calling cuBLAS API during stream capture is currently unsupported" (and its like).
+        return "stream is capturing" in str(error) or "stream capture" in str(error)
 
     def _not_captured(self, what: str) -> None:
         if self._capturing.graph is not None:
@@ -344,6 +339,8 @@ class _Kernel:
     def raise_shared_limit(self, shared: int, file: str, name: str) -> None:
         try:
             self.function.max_dynamic_shared_size_bytes = shared
+            # Otherwise the driver may give half of it to the L1 cache, and a multiprocessor holds one block, not two.
+            self.function.preferred_shared_memory_carveout = 100
         except RuntimeError as error:
             raise KernelError(f"{file}: {name}: this GPU has not {shared:,} bytes of shared memory a block") from error
         self.shared_limit = shared

@@ -1,7 +1,7 @@
 """Reads a kernel's .cu file: headers pasted in, its variants, and the hash it is known by.
 
-- Headers (`#include "ptx.cuh"`) are pasted into the text, each once, from the file's own folder or from this one:
-  CuPy's cache of compiled kernels is keyed by the text alone, and would run old code after a header changed.
+- Headers (`#include "ptx.cuh"`) are pasted into the text, each once, from the file's own folder or from this one: the
+  caches of compiled kernels know a file by its text, and would run old code after a header changed.
 - A file is compiled once for each set of defines its launcher uses. It says which in comments at its top, one line a
   group, where `|` separates the choices and the groups of a file are united:
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -24,12 +27,55 @@ class CUDADriverError(CUDARuntimeError):
     """As CuPy's."""
 
 
-class CompileException(Exception):
+class NVRTCError(RuntimeError):
     """As CuPy's."""
 
-    def __init__(self, message: str, options: tuple):
-        super().__init__(message)
-        self.options = options
+
+class Nvrtc:
+    """`cupy.cuda.nvrtc`: a cubin is the text and the options; what does not compile for the simulator is an error."""
+
+    NVRTCError = NVRTCError
+
+    def __init__(self, compilations: list[tuple[str, tuple]]):
+        self.compilations, self.missing = compilations, False
+        self.archs = 75, 80, 90
+
+    def getVersion(self) -> tuple[int, int]:
+        if self.missing:
+            raise RuntimeError("Failed to find libnvrtc.so.13")
+        return 13, 0
+
+    def getSupportedArchs(self) -> tuple[int, ...]:
+        self.getVersion()
+        return self.archs
+
+    def createProgram(self, text: str, name: str, headers: tuple, include_names: tuple) -> SimpleNamespace:
+        return SimpleNamespace(text=text, name=name, options=(), log="")
+
+    def compileProgram(self, program: SimpleNamespace, options: tuple) -> None:
+        program.options = options
+        self.compilations.append((program.text, options))
+        try:
+            Module(source.Source("fake.cu", program.text), defines_of(options), "fast")
+        except KernelCompileError as error:
+            program.log = f"{program.name}(1): error: {error}\n1 error detected"
+            raise NVRTCError("NVRTC_ERROR_COMPILATION (6)") from None
+
+    def getProgramLog(self, program: SimpleNamespace) -> str:
+        return program.log
+
+    def getCUBIN(self, program: SimpleNamespace) -> bytes:
+        return json.dumps([program.text, program.options]).encode()
+
+    def getPTX(self, program: SimpleNamespace) -> str:
+        return self.getCUBIN(program).decode()
+
+    def destroyProgram(self, program: SimpleNamespace) -> None:
+        pass
+
+
+def defines_of(options: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(option[2:].split("=")) for option in options if option.startswith("-D"))
 
 
 class OutOfMemoryError(MemoryError):
@@ -42,6 +88,7 @@ class Kernel:
     def __init__(self, fake: FakeCupy, function):
         self.fake, self.function = fake, function
         self._granted = 48 * 1024
+        self.preferred_shared_memory_carveout = -1
 
     @property
     def max_dynamic_shared_size_bytes(self) -> int:
@@ -72,7 +119,8 @@ class FakeCupy(ModuleType):
         super().__init__("cupy")
         self.launch_error: Exception | None = None
         self.memory_left = 10**9
-        self.modules: list[tuple[str, tuple]] = []
+        self.compilations: list[tuple[str, tuple]] = []
+        self.loaded: list[Path] = []
         self.ndarray, self.asarray = arrays.ndarray, arrays.asarray
         self.pool = SimpleNamespace(
             malloc=self._malloc,
@@ -92,7 +140,7 @@ class FakeCupy(ModuleType):
                 getDeviceProperties=lambda device: {"name": b"NVIDIA H200"},
             ),
             driver=SimpleNamespace(CUDADriverError=CUDADriverError),
-            compiler=SimpleNamespace(CompileException=CompileException),
+            nvrtc=Nvrtc(self.compilations),
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             get_device_id=lambda: 0,
             set_allocator=lambda allocator: setattr(self, "allocator", allocator),
@@ -107,15 +155,12 @@ class FakeCupy(ModuleType):
         self.memory_left -= size
         return object()
 
-    def RawModule(self, code: str, options: tuple):
-        self.modules.append((code, options))
+    def RawModule(self, *, path: str) -> SimpleNamespace:
+        self.loaded.append(Path(path))
+        text, options = json.loads(Path(path).read_text())
+        module = Module(source.Source("fake.cu", text), defines_of(options), "fast")
 
         def get_function(name: str) -> Kernel:
-            defines = tuple(tuple(option[2:].split("=")) for option in options if option.startswith("-D"))
-            try:
-                module = Module(source.Source("fake.cu", code), defines, "fast")
-            except KernelCompileError as error:
-                raise CompileException(f"fake.cu(1): error: {error}\n1 error detected", options) from None
             try:
                 return Kernel(self, module.get_function(name))
             except AttributeError:

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from minigrad.kernels.cuda import launch
-from minigrad.kernels.cuda.simulator.compiler import cache_folder
+from minigrad.kernels.cuda.cubin import cache_folder
 
 # A fault would end a GPU's context; modes and orders are the simulator's.
 simulator_only = pytest.mark.skipif(
@@ -18,7 +18,7 @@ simulator_only = pytest.mark.skipif(
 
 def program(text: str) -> str:
     """A file that `launch` takes, with this text; its path is the same in every run, so that it is compiled once."""
-    path = cache_folder() / "programs" / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.cu"
+    path = cache_folder("cuda-simulator") / "programs" / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.cu"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return str(path)

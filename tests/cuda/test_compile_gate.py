@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from minigrad.kernels.cuda import source
-from minigrad.kernels.cuda.simulator.compiler import cache_folder
+from minigrad.kernels.cuda.cubin import cache_folder
 from minigrad.kernels.cuda.simulator.module import SHARED_MEMORY
 from minigrad.kernels.cuda.tiling import TENSOR_CORES, ring_bytes
 
@@ -29,7 +29,7 @@ _FUNCTION = re.compile(
 def compile_log(file: str, text: str, defines: source.Defines, arch: str) -> str:
     """What ptxas says; kept on disk, since a kernel takes NVRTC seconds."""
     key = hashlib.sha256("\0".join((metadata.version("nvidia-cuda-nvrtc"), file, text, repr(defines), arch)).encode())
-    kept = cache_folder() / "gate" / f"{key.hexdigest()[:24]}.log"
+    kept = cache_folder("cuda-simulator") / "gate" / f"{key.hexdigest()[:24]}.log"
     if not kept.exists():
         log = io.StringIO()
         options = ProgramOptions(

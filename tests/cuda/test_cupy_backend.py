@@ -12,6 +12,7 @@ import pytest
 from fake_cupy import CUDARuntimeError, FakeCupy
 from programs import program
 
+import minigrad.kernels.cuda.cubin as cubin
 import minigrad.kernels.cuda.device as device
 from minigrad.kernels.cuda import DeviceLostError, KernelCompileError, KernelError, OutOfMemoryError, launch
 
@@ -29,9 +30,10 @@ extern "C" __global__ void add(const float* x, const float* bias, float* y, int 
 
 
 @pytest.fixture
-def cupy(monkeypatch):
+def cupy(monkeypatch, tmp_path):
     fake = FakeCupy()
     monkeypatch.setitem(sys.modules, "cupy", fake)
+    monkeypatch.setattr(cubin, "cache_folder", lambda name: tmp_path / "cache" / name)
     monkeypatch.setenv("MINIGRAD_CUDA_SIMULATOR", "0")
     device.backend.cache_clear()
     yield fake
@@ -53,10 +55,12 @@ def test_launches(cupy):
         np.testing.assert_array_equal(y.get(), np.arange(20000) + step)
     launch(program(TEXT), "add", (1,), (64,), (x, x, y, n), shared=80000, defines=(("STEP", 1),))
     np.testing.assert_array_equal(y.get(), 2 * np.arange(20000) + 1)
-    assert len(cupy.modules) == 2  # one for each set of defines
-    code, options = cupy.modules[0]
-    assert "#include" not in code and "real_inf" in code, "CuPy's cache does not see headers"
-    assert "-DSTEP=1" in options and "--std=c++17" in options
+    assert len(cupy.compilations) == 2  # one for each set of defines
+    code, options = cupy.compilations[0]
+    assert "#include" not in code and "real_inf" in code, "the cache does not see headers"
+    assert options == ("--std=c++17", "-lineinfo", "-arch=sm_90", "-DSTEP=1")
+    assert [path.suffix for path in cupy.loaded] == [".cubin", ".cubin"]
+    assert all(kernel.function.preferred_shared_memory_carveout == 100 for kernel in device.backend()._kernels.values())
     with pytest.raises(KernelError, match="this GPU has not 300,000 bytes of shared memory a block"):
         launch(program(TEXT), "add", (1,), (64,), (x, None, y, n), shared=300000, defines=(("STEP", 1),))
 
@@ -150,18 +154,63 @@ def test_a_kernel_that_does_not_compile(cupy):
     assert "--std=c++17" in log.read_text() and "1 error detected" in log.read_text()
 
 
+def test_compiled_kernels_are_kept(cupy, monkeypatch):
+    n, x = np.int32(4), cupy.asarray(np.ones(4, np.float32))
+    call = program(TEXT), "add", (1,), (4,), (x, None, x, n)
+    for _ in range(2):
+        device.backend.cache_clear()  # as a new process
+        launch(*call, shared=16, defines=(("STEP", 1),))
+    assert len(cupy.compilations) == 1 and len(cupy.loaded) == 2
+    assert [path.suffix for path in cupy.loaded[0].parent.iterdir()] == [".cubin"], "nothing half written is left"
+    device.backend.cache_clear()
+    monkeypatch.setattr(cupy.cuda.nvrtc, "getVersion", lambda: (13, 1))
+    launch(*call, shared=16, defines=(("STEP", 1),))
+    assert len(cupy.compilations) == 2, "another compiler, another file"
+
+
+def test_a_gpu_that_is_newer_than_the_compiler_gets_ptx(cupy):
+    cupy.cuda.nvrtc.archs = 75, 80, 86
+    x = cupy.asarray(np.ones(4, np.float32))
+    launch(program(TEXT), "add", (1,), (4,), (x, None, x, np.int32(4)), shared=16, defines=(("STEP", 1),))
+    assert "-arch=compute_86" in cupy.compilations[0][1] and cupy.loaded[0].suffix == ".ptx"
+
+
+def test_a_gpu_that_the_compiler_no_longer_knows(cupy):
+    cupy.cuda.nvrtc.archs = 100, 110
+    with pytest.raises(
+        KernelCompileError, match=r"NVRTC 13.0 compiles for sm_100 and newer, this GPU is sm_90; .*cuda12"
+    ):
+        launch(program(TEXT), "add", (1,), (1,), (), defines=(("STEP", 1),))
+
+
 def test_a_function_that_is_not_in_the_file(cupy):
     with pytest.raises(KernelError, match="nowhere: CUDA_ERROR_NOT_FOUND"):
         launch(program(TEXT), "nowhere", (1,), (1,), (), defines=(("STEP", 1),))
 
 
-def test_a_missing_nvrtc(cupy, monkeypatch):
-    def fails(code, options):
-        raise RuntimeError("Failed to find libnvrtc.so.13")
-
-    cupy.RawModule = lambda code, options: type("Module", (), {"get_function": fails})()
+def test_a_missing_nvrtc(cupy):
+    cupy.cuda.nvrtc.missing = True
     with pytest.raises(KernelCompileError, match="cannot be compiled: .*libnvrtc.*; pip install 'minigrad"):
         launch(program(TEXT), "add", (1,), (1,), (), defines=(("STEP", 1),))
+
+
+def test_a_device_that_is_lost_while_a_kernel_is_loaded(cupy):
+    def fails(*, path):
+        raise CUDARuntimeError(700, "cudaErrorIllegalAddress")
+
+    cupy.RawModule = lambda path: type("Module", (), {"get_function": lambda self, name: fails(path=path)})()
+    with pytest.raises(DeviceLostError, match=r"add: the GPU failed \(cudaErrorIllegalAddress"):
+        launch(program(TEXT), "add", (1,), (1,), (), defines=(("STEP", 1),))
+
+
+def test_a_device_that_is_lost_at_an_allocation(cupy):
+    def fails(size):
+        raise CUDARuntimeError(719, "cudaErrorLaunchFailure")
+
+    device.backend()
+    cupy.pool.malloc = fails
+    with pytest.raises(DeviceLostError, match=r"allocation: the GPU failed \(cudaErrorLaunchFailure\)"):
+        cupy.allocator(100)
 
 
 def test_a_lost_device(cupy):

@@ -134,6 +134,7 @@ def test_errors_of_cuda_and_of_cupy_that_mean_a_capture_is_refused(cupy):
     assert backend.refused_capture(
         NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
     )
+    assert backend.refused_capture(RuntimeError("the current stream is capturing, so H2D transfers are disallowed"))
     assert not backend.refused_capture(CUDARuntimeError(700, "cudaErrorIllegalAddress"))
     try:
         with backend._translating("copy"):

@@ -12,6 +12,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from ..cubin import cache_folder
 from ..errors import KernelCompileError, keep_log
 from ..source import Defines, Source
 
@@ -50,12 +51,6 @@ _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
 _KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\(\s*([^,)]*)[^)]*\)\s+)?(\w+)')
 
 
-def cache_folder() -> Path:
-    """Where compiled kernels and logs are kept: never in the source tree."""
-    base = os.environ.get("MINIGRAD_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "minigrad" / "cuda-simulator"
-
-
 @cache
 def compiler() -> str:
     """The C++ compiler's path; RuntimeError, in one line, where the simulator cannot run."""
@@ -77,7 +72,7 @@ def compiler() -> str:
 def runtime() -> ctypes.CDLL:
     """The runtime that all compiled kernels share, loaded so that they find it."""
     flags = ("-std=c++17", "-O2", "-g1", "-fPIC", "-shared")
-    path = cache_folder() / f"runtime-{_digest(*map(_read, RUNTIME), *flags)}.so"
+    path = cache_folder("cuda-simulator") / f"runtime-{_digest(*map(_read, RUNTIME), *flags)}.so"
     _build(path, [*flags, *(str(HERE / name) for name in RUNTIME[:3])], "the simulator's runtime")
     library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
     size, pointer = ctypes.c_size_t, ctypes.c_void_p
@@ -95,7 +90,7 @@ def compile(source: Source, defines: Defines, mode: str) -> Path:
     text = program(source)
     options = [*COMMON, *FLAGS[mode], f"-I{HERE}", *(f"-D{name}={value}" for name, value in defines)]
     key = _digest(text, *map(_read, HEADERS), *options, source.file)
-    library = cache_folder() / f"{Path(source.file).stem}-{mode}-{key}.so"
+    library = cache_folder("cuda-simulator") / f"{Path(source.file).stem}-{mode}-{key}.so"
     if library.exists():
         return library
     library.parent.mkdir(parents=True, exist_ok=True)
