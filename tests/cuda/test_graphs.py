@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.device import array_module
 from minigrad.kernels.cuda import CaptureError, simulated
 from minigrad.kernels.cuda.simulator import trace_launches
 from minigrad.tensor import from_array
@@ -322,6 +323,10 @@ BAD = {
     "a wait for an event": (waited_for, "a CUDA graph cannot hold .*, at .*event.synchronize"),
     "a wait": (lambda x: mg.cuda.synchronize() or x, "a wait for the GPU|a copy from the GPU"),
     "a graph in a graph": (lambda x: mg.cuda.graph(mg.cuda.CUDAGraph()).__enter__(), "the capture of another graph"),
+    "CuPy's own joining of many": (
+        lambda x: from_array(array_module(x.array).concatenate([x.array] * 9)),
+        "a copy from the host to the GPU, at .*concatenate",
+    ),
     "a product by a library": (lambda x: from_array(x.array[:, None] @ x.array[None]), "cannot hold .*, at .*@"),
 }
 
@@ -344,6 +349,16 @@ def test_what_cannot_be_captured_says_so_and_the_stream_goes_on(name):
         y = x * 3
     graph.replay()
     assert y.tolist() == [3, -6]
+
+
+@pytest.mark.parametrize("join", [mg.cat, mg.stack, lambda tensors: mg.stack(tensors, -1)])
+@pytest.mark.parametrize("count", [8, 9, 40])
+def test_many_small_tensors_are_joined_in_a_graph(join, count):
+    x = mg.rand(count, 3, 5, device="cuda")
+    joined = mg.cuda.make_graphed_step(lambda x: join(list(x.unbind(0))))
+    expected = join(list(x.cpu().unbind(0)))
+    for _ in range(4):
+        assert mg.equal(joined(x).cpu(), expected)
 
 
 def test_other_errors_pass_through():

@@ -135,6 +135,27 @@ def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *, bl
     return np.asarray(a, order=order)  # type: ignore[call-overload]
 
 
+@implements(np.concatenate)
+def concatenate(tup: Any, axis: int | None = 0, out: Any = None, **keywords: Any) -> ndarray:
+    """The arrays one after the other. Of more than eight small ones CuPy uploads a table of addresses."""
+    arrays = list(tup)
+    small = sum([array.nbytes for array in arrays]) < 2**21 * len(arrays)
+    if len(arrays) > 8 and small and len({array.dtype for array in arrays}) == 1:
+        record("upload", "a table of addresses")
+    return Function("concatenate", np.concatenate)(arrays, axis, out, **keywords)
+
+
+@implements(np.stack)
+def stack(tup: Any, axis: int = 0, out: Any = None, **keywords: Any) -> ndarray:
+    """The arrays side by side along a new axis; as CuPy's, by `concatenate`."""
+    return concatenate([expand_dims(array, axis) for array in tup], axis, out, **keywords)
+
+
+def expand_dims(a: ndarray, axis: int) -> ndarray:
+    """A view with a new axis."""
+    return Function("expand_dims", np.expand_dims)(a, axis)
+
+
 @implements(np.may_share_memory)
 def may_share_memory(a: ndarray, b: ndarray) -> bool:
     """Whether two arrays' ranges of memory overlap."""
