@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from minigrad.kernels import assertions, cuda
+
+__all__ = ["device", "get_num_threads", "set_num_threads"]
 
 
 class device:
@@ -65,14 +68,14 @@ class device:
 CPU = device("cpu")
 
 
-def array_module(array) -> ModuleType:
+def array_module(array: Any) -> ModuleType:
     """The module whose functions work on `array`: NumPy, or for an array on a GPU CuPy (or the simulator's arrays)."""
     if isinstance(array, np.ndarray):
         return np
     return cuda.array_module(array)
 
 
-def device_of(array) -> device:
+def device_of(array: Any) -> device:
     """The device that `array` is on."""
     if isinstance(array, np.ndarray):
         return CPU
@@ -89,7 +92,7 @@ def arrays_on(where: device | str | None) -> ModuleType:
     return np if where is None or device(where).type == "cpu" else cuda_backend().xp
 
 
-def cuda_backend():
+def cuda_backend() -> Any:
     """The device layer (`Backend` in kernels/cuda/device.py); without a GPU a RuntimeError, in one line, says why."""
     return cuda.backend()
 
@@ -102,7 +105,7 @@ def cuda_device_count() -> int:
         return 0
 
 
-def to_device(array, where: device | str | None, non_blocking: bool = False):
+def to_device(array: Any, where: device | str | None, non_blocking: bool = False) -> Any:
     """`array` on the device `where` (None: where it is), without a copy if it is there already.
 
     A copy has its axes in the same order in memory. With `non_blocking` the host does not wait until the GPU has read
@@ -128,7 +131,7 @@ def to_device(array, where: device | str | None, non_blocking: bool = False):
     return _in_memory_order(array, lambda dense: backend.upload(dense, where.index, non_blocking))
 
 
-def on_host(array) -> np.ndarray:
+def on_host(array: Any) -> np.ndarray:
     """`array` in the host's memory: itself, or a copy from the GPU, which raises what was noted there."""
     if isinstance(array, np.ndarray):
         return array
@@ -144,7 +147,7 @@ def pinned(array: np.ndarray) -> np.ndarray:
     return copy
 
 
-def _in_memory_order(array, copy):
+def _in_memory_order(array: Any, copy: Any) -> Any:
     """copy(array), the outermost axes first, so that the copy lies in memory as `array` does (channels-last too)."""
     if array.flags.c_contiguous:
         return copy(array)

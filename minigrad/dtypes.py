@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+__all__ = [
+    "bool_",
+    "float16",
+    "float32",
+    "float64",
+    "get_default_dtype",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "promote_types",
+    "set_default_dtype",
+    "uint8",
+]
 
 float16 = np.dtype("float16")
 float32 = np.dtype("float32")
@@ -32,7 +49,7 @@ def get_default_dtype() -> np.dtype:
     return _default
 
 
-def set_default_dtype(dtype) -> None:
+def set_default_dtype(dtype: Any) -> None:
     """Make `dtype`, float32 or float64, the type that Python floats become.
 
     Raises:
@@ -51,7 +68,7 @@ def set_default_dtype(dtype) -> None:
     _default = dtype
 
 
-def check_dtype(operation: str, dtype) -> np.dtype:
+def check_dtype(operation: str, dtype: Any) -> np.dtype:
     """`dtype` as a NumPy dtype that the engine has; TypeError with what would fit otherwise."""
     # PyTorch programs pass float, int and bool themselves: float is the default dtype there.
     try:
@@ -70,7 +87,7 @@ def is_floating_point(dtype: np.dtype) -> bool:
     return dtype.kind == "f"
 
 
-def promote_types(first, second) -> np.dtype:
+def promote_types(first: Any, second: Any) -> np.dtype:
     """Return the smallest type that holds both kinds: int64 with float32 is float32, as in PyTorch.
 
     Args:
@@ -88,7 +105,7 @@ def promote_types(first, second) -> np.dtype:
     return np.promote_types(first, second)
 
 
-def result_type(*operands) -> np.dtype:
+def result_type(*operands: Any) -> np.dtype:
     """The type of an arithmetic result over arrays and Python numbers, as `torch.result_type`.
 
     Arrays with dimensions come first, then 0-d arrays, then Python numbers: a later class changes the type

@@ -31,7 +31,7 @@ from minigrad.pending import pending, put_off
 from minigrad.tensor import Tensor, Version, from_array
 
 Chain = tuple[type[Function], ...]
-Call = tuple[type[Function], tuple]  # an operation and the arguments of its forward
+Call = tuple[type[Function], tuple[Any, ...]]  # an operation and the arguments of its forward
 
 rules: dict[Chain, Callable[..., Any]] = {}
 """From operations, each of which takes the result of the one before as its first argument, to the function that
@@ -100,7 +100,7 @@ class Waiting(Tensor):
         return any([version is tensor._version for version, _ in self._inputs])
 
     @property
-    def array(self):  # type: ignore[override]
+    def array(self) -> Any:
         """The array, which is computed now at the latest."""
         return self.materialize()
 
@@ -128,7 +128,7 @@ class Waiting(Tensor):
         """Where the array lies, or will."""
         return CPU if self.waits else super().device
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return self._alias().__reduce__()  # a plain tensor: a file outlives this layer
 
 
@@ -167,13 +167,15 @@ def _output_shape(shape: tuple[int, ...], weight_shape: tuple[int, ...], *geomet
 
 
 @rule(Conv2d, ReLU)
-def convolve_and_rectify(convolution: tuple, relu: tuple) -> Any:
+def convolve_and_rectify(convolution: tuple[Any, ...], relu: tuple[Any, ...]) -> Any:
     """max(conv(x), 0)"""
     return _convolve(convolution, relu=True)
 
 
 @rule(Conv2d, BatchNormInference)
-def convolve_and_normalize(convolution: tuple, norm: tuple, relu: tuple | None = None) -> Any:
+def convolve_and_normalize(
+    convolution: tuple[Any, ...], norm: tuple[Any, ...], relu: tuple[Any, ...] | None = None
+) -> Any:
     """(conv(x) - mean) scale + shift: a convolution, whose outputs are scaled, with another bias"""
     bias = convolution[2]
     _, weight, shift, mean, var, eps = norm
@@ -185,12 +187,12 @@ def convolve_and_normalize(convolution: tuple, norm: tuple, relu: tuple | None =
 
 
 @rule(Conv2d, BatchNormInference, ReLU)
-def convolve_normalize_and_rectify(convolution: tuple, norm: tuple, relu: tuple) -> Any:
+def convolve_normalize_and_rectify(convolution: tuple[Any, ...], norm: tuple[Any, ...], relu: tuple[Any, ...]) -> Any:
     """max((conv(x) - mean) scale + shift, 0)"""
     return convolve_and_normalize(convolution, norm, relu)
 
 
-def _convolve(arguments: tuple, **epilogue: Any) -> Any:
+def _convolve(arguments: tuple[Any, ...], **epilogue: Any) -> Any:
     x, weight, bias, *geometry = arguments
     kernel = implementation("conv2d", x.array)
     return kernel.forward(x.array, weight.array, None if bias is None else bias.array, *geometry, **epilogue)

@@ -17,6 +17,8 @@ from minigrad.device import device as as_device
 from minigrad.kernels import capturing
 from minigrad.tensor import Tensor, from_array
 
+__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+
 
 class Generator:
     """A stream of random numbers, determined by a seed.

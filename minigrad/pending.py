@@ -37,7 +37,7 @@ class postponing:
     def __enter__(self) -> None:
         pending.results = []
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         try:
             finish()
         finally:

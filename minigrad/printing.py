@@ -10,6 +10,8 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.tensor import Tensor
 
+__all__ = ["set_printoptions"]
+
 
 @dataclass
 class _Options:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 
-def owner(array):
+def owner(array: Any) -> Any:
     """The array that `array` is a view of, directly or not; itself if it is no view.
 
     The memory of that one may be another object's: a file's, or a foreign library's.
@@ -22,18 +22,18 @@ def owner(array):
         array = base
 
 
-def address(array) -> int:
+def address(array: Any) -> int:
     """The address of the first element."""
     return array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
 
 
-def same_memory(a, b) -> bool:
+def same_memory(a: Any, b: Any) -> bool:
     """Whether two arrays are views of one."""
     a, b = owner(a), owner(b)
     return a is b if isinstance(a, np.ndarray) else address(a) == address(b)
 
 
-def deepcopy(array, memo: dict[int, Any]):
+def deepcopy(array: Any, memo: dict[int, Any]) -> Any:
     """A copy of `array` with the strides it has, in a copy of all the memory that it is a view of.
 
     `memo` is that of `copy.deepcopy`: what shares memory and is copied with one memo shares memory again. On a GPU

@@ -27,7 +27,6 @@ SEQUENCE = re.compile(r"(\w+): Sequence\[builtins.int\]")
 REMARKS = {
     "__eq__": "  # type: ignore[override]  # elementwise: no bool",
     "__ne__": "  # type: ignore[override]",
-    "__ipow__": "  # type: ignore[misc]  # x **= y is not x ** y, but in place",
 }
 
 

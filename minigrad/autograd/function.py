@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable
 from numbers import Number
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from minigrad.device import arrays_on
 from minigrad.storage import same_memory
 from minigrad.tensor import Tensor, Version, from_array
 
+# The node as forward and backward see it: they leave each other whatever attributes they like on it.
+Context: TypeAlias = Any
 Edge = tuple["Node | None", int]  # the node that made a tensor, and which of its outputs the tensor was
 NO_EDGE: Edge = (None, 0)  # of a tensor that needs no gradient
 NOT_A_TENSOR: Edge = (None, -1)  # of an argument that is a plain value
@@ -194,7 +196,7 @@ class Function(Node):
     _released = False
 
     @staticmethod
-    def forward(ctx, *args):
+    def forward(ctx: Context, *args: Any, **kwargs: Any) -> Any:
         """Compute the result, a tensor or a tuple of tensors, from the arguments; nothing in it is recorded.
 
         Args:
@@ -206,7 +208,7 @@ class Function(Node):
         raise NotImplementedError("Function: a subclass must define forward as a static method")
 
     @staticmethod
-    def backward(ctx, *grad_outputs):
+    def backward(ctx: Context, *grad_outputs: Any, **kwargs: Any) -> Any:
         """Compute a gradient, or None, for each argument of forward.
 
         Args:
@@ -219,7 +221,7 @@ class Function(Node):
         raise NotImplementedError("Function: a subclass must define backward as a static method to be differentiable")
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Context, inputs: tuple[Any, ...], output: Any) -> None:
         """Store in `ctx` what backward needs of `inputs` and `output`; forward is then called without ctx.
 
         Raises:
@@ -269,7 +271,7 @@ class Function(Node):
         self._materialize = value
 
     @classmethod
-    def apply(cls, *args):
+    def apply(cls, *args: Any) -> Any:
         """Run forward; if an argument requires grad and this thread records, record the operation."""
         if observers and (observer := observing()) is not None:
             return observer.operation(cls, args)
@@ -294,7 +296,7 @@ class Function(Node):
             ctx._record(args, outputs)
         return outputs if isinstance(result, tuple) else outputs[0]
 
-    def _compute(self, args: tuple):
+    def _compute(self, args: tuple[Any, ...]) -> Any:
         """What forward returns."""
         if warnings.ignored:
             return self._forward(args)

@@ -8,8 +8,13 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, Self, TypeVar, cast, overload
+
+__all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class GradMode(threading.local):
@@ -36,15 +41,15 @@ class _Mode:
 
     enabled: bool
 
-    def __call__(self, function):
+    def __call__(self, function: Decorated) -> Decorated:
         if inspect.isgeneratorfunction(function):
-            return self._generator(function)
+            return cast(Decorated, self._generator(function))
 
         @functools.wraps(function)
-        def wrapped(*args, **kwargs):
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
             return self._run(function, *args, **kwargs)
 
-        return wrapped
+        return cast(Decorated, wrapped)
 
     def _run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         before = state.enabled
@@ -54,11 +59,11 @@ class _Mode:
         finally:
             state.enabled = before
 
-    def _generator(self, function):
+    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, whose body has the mode whenever it runs; between two yields the caller's own is in force."""
 
         @functools.wraps(function)
-        def wrapped(*args, **kwargs):
+        def wrapped(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
             body = function(*args, **kwargs)
             resume, value = body.send, None
             while True:
@@ -80,7 +85,7 @@ class _Mode:
         self._before = state.enabled
         state.enabled = self.enabled
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         state.enabled = self._before
 
 
@@ -100,7 +105,11 @@ class no_grad(_Mode):
 
     enabled = False
 
-    def __new__(cls, function=None):
+    @overload
+    def __new__(cls) -> Self: ...
+    @overload
+    def __new__(cls, function: Decorated) -> Decorated: ...  # type: ignore[misc]  # a decorator gives the function
+    def __new__(cls, function: Any = None) -> Any:
         # `@no_grad` without parentheses, which PyTorch allows too.
         mode = super().__new__(cls)
         return mode if function is None else mode(function)
@@ -141,7 +150,7 @@ class set_grad_enabled(_Mode):
         self._before = state.enabled
         state.enabled = self.enabled
 
-    def __call__(self, function):
+    def __call__(self, function: Decorated) -> Decorated:
         state.enabled = self._before  # as a decorator it governs the function, not the code around it
         return super().__call__(function)
 
@@ -161,7 +170,11 @@ class inference_mode(_Mode):
         False
     """
 
-    def __new__(cls, mode=True):
+    @overload
+    def __new__(cls, mode: bool = True) -> Self: ...
+    @overload
+    def __new__(cls, mode: Decorated) -> Decorated: ...  # type: ignore[misc]
+    def __new__(cls, mode: Any = True) -> Any:
         instance = super().__new__(cls)
         if callable(mode):
             instance.enabled = False

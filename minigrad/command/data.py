@@ -88,7 +88,7 @@ def load(name: str, root: str | None = None, strict: bool = False, training: boo
     return Data(name, train, test, whole.classes, PICTURES["imagenet"])
 
 
-def through(dataset: Any, transform: Callable[[Any], Any]) -> Dataset:
+def through(dataset: Any, transform: Callable[[Any], Any]) -> Dataset[Any]:
     """The same data set, its pictures seen through `transform`."""
     seen = copy.copy(dataset)
     if isinstance(dataset, Subset):

@@ -35,7 +35,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
     for module in (train, evaluate, predict, models, export, run, check, doctor):
         module.add_to(commands)
-    return parser, commands.choices  # type: ignore[return-value]
+    return parser, commands.choices
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -179,7 +179,7 @@ class Event:
             self._event.synchronize()
 
 
-def _current(which: Device):
+def _current(which: Device) -> Any:
     """The device layer of the current GPU; RuntimeError if another one is asked for."""
     backend, index = cuda_backend(), _index(which)
     if index not in (None, backend.current_device()):

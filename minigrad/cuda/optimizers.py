@@ -31,12 +31,12 @@ def captured_optimizers(capture: Capture) -> Iterator[None]:
     """Within it what this thread's optimizers do belongs to `capture`."""
     running: dict[int, _CapturedStep] = {}
 
-    def before(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+    def before(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         # A class with a step of its own is captured as it is: its operations, with the numbers that they have now.
         if capturing() is capture and type(optimizer).step is Optimizer.step:
             running[id(optimizer)] = _CapturedStep(optimizer, capture)
 
-    def after(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+    def after(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if capturing() is capture and id(optimizer) in running:
             running.pop(id(optimizer)).end()
 

@@ -101,14 +101,14 @@ def pin(batch: Any) -> Any:
     return batch
 
 
-def _entry(sample: Mapping, key: Any) -> Any:
+def _entry(sample: Mapping[str, Any], key: Any) -> Any:
     try:
         return sample[key]
     except KeyError:
         raise KeyError(f"default_collate: a sample lacks the key {key!r}, which the first sample has") from None
 
 
-def _check_shapes(arrays: Sequence) -> None:
+def _check_shapes(arrays: Sequence[Any]) -> None:
     first = arrays[0].shape
     for i, array in enumerate(arrays):
         if array.shape != first:
@@ -124,7 +124,7 @@ def _type(value: Any) -> str:
 
 def _like(original: Any, entries: Any) -> Any:
     """`entries` in a container like the original, where that can be made of them: as PyTorch does it, step by step."""
-    kind: Callable = type(original)
+    kind: Callable[..., Any] = type(original)
     if isinstance(original, tuple):
         return kind(*entries) if hasattr(original, "_fields") else entries
     try:

@@ -156,7 +156,7 @@ class ConcatDataset(Dataset[T_co]):
         (5, 'c', [2, 5])
     """
 
-    def __init__(self, datasets: Iterable[Dataset]):
+    def __init__(self, datasets: Iterable[Dataset[Any]]):
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset: datasets should not be an empty iterable")

@@ -13,7 +13,7 @@ from minigrad.data.dataset import IterableDataset
 END = object()
 
 
-def fetcher(dataset: Any, collate_fn: Callable, batched: bool, drop_last: bool) -> Callable[[Any], Any]:
+def fetcher(dataset: Any, collate_fn: Callable[..., Any], batched: bool, drop_last: bool) -> Callable[[Any], Any]:
     """The function that turns a list of indices (one index, if not `batched`) into a batch.
 
     Of an iterable data set it takes as many samples as there are indices, whatever they are.
@@ -34,7 +34,7 @@ def fetcher(dataset: Any, collate_fn: Callable, batched: bool, drop_last: bool) 
     return fetch_next
 
 
-def _fetch(dataset: Any, collate_fn: Callable, batched: bool, indices: Any) -> Any:
+def _fetch(dataset: Any, collate_fn: Callable[..., Any], batched: bool, indices: Any) -> Any:
     if not batched:
         return collate_fn(dataset[indices])
     getbatch = getattr(dataset, "__getbatch__", None)

@@ -77,13 +77,13 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Dataset[Any],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
-        sampler: Sampler | Iterable | None = None,
-        batch_sampler: Sampler[list] | Iterable[list] | None = None,
+        sampler: Sampler[Any] | Iterable[Any] | None = None,
+        batch_sampler: Sampler[list[Any]] | Iterable[list[Any]] | None = None,
         num_workers: int = 0,
-        collate_fn: Callable[[list], Any] | None = None,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
         pin_memory: bool = False,
         drop_last: bool = False,
         timeout: float = 0,
@@ -203,13 +203,13 @@ class DataLoader:
         sampler = getattr(self.batch_sampler, "sampler", self.sampler)
         return getattr(sampler, "generator", None) or default_generator
 
-    def _indices(self) -> Iterator:
+    def _indices(self) -> Iterator[Any]:
         """The lists of indices of the epoch's batches, or single indices."""
         if self.batch_sampler is not None:
             return iter(self.batch_sampler)
         return repeat(0) if self.sampler is None else iter(self.sampler)
 
-    def _batches(self, indices: Iterator, seed: int, first: int) -> abc.Generator:
+    def _batches(self, indices: Iterator[Any], seed: int, first: int) -> abc.Generator[Any, Any, Any]:
         pins = self.pin_memory and cuda_device_count() > 0
         if self.num_workers > 0:
             batches = self._made_by_workers(indices, seed, first)
@@ -219,7 +219,7 @@ class DataLoader:
             batches = (pin(batch) for batch in batches)
         return batches if self.prefetch_factor is None else prefetch(batches, self.prefetch_factor)
 
-    def _made_here(self, indices: Iterator) -> abc.Generator:
+    def _made_here(self, indices: Iterator[Any]) -> abc.Generator[Any, Any, Any]:
         fetch = fetcher(self.dataset, self.collate_fn, self._batched, self.drop_last)
         for request in indices:
             batch = fetch(request)
@@ -227,7 +227,7 @@ class DataLoader:
                 return
             yield batch
 
-    def _made_by_workers(self, indices: Iterator, seed: int, first: int) -> abc.Generator:
+    def _made_by_workers(self, indices: Iterator[Any], seed: int, first: int) -> abc.Generator[Any, Any, Any]:
         pool, self._pool = self._pool, None
         if pool is None:
             task = Task(self.dataset, self.collate_fn, self._batched, self.drop_last, self.worker_init_fn)

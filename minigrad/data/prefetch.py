@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable
 from typing import Any
 
 
-def prefetch(items: Iterable, depth: int) -> Generator:
+def prefetch(items: Iterable[Any], depth: int) -> Generator[Any, Any, Any]:
     """The same items, computed in a thread that runs at most `depth` items ahead.
 
     An exception in the thread is raised here, after the items before it. The thread ends with the iteration,

@@ -77,7 +77,7 @@ class Task:
     """All that a worker needs to make batches; it is sent once."""
 
     dataset: Any
-    collate_fn: Callable
+    collate_fn: Callable[..., Any]
     batched: bool
     drop_last: bool
     worker_init_fn: Callable[[int], None] | None
@@ -119,7 +119,7 @@ class WorkerPool:
             self.close()
             raise
 
-    def epoch(self, requests: Iterable, seed: int, first: int, ahead: int, timeout: float) -> Iterator:
+    def epoch(self, requests: Iterable[Any], seed: int, first: int, ahead: int, timeout: float) -> Iterator[Any]:
         """The batches for `requests`, in their order; each worker is at most `ahead` of them ahead.
 
         `first` is the number in the epoch of the first request, which decides its seed.
@@ -152,7 +152,7 @@ class WorkerPool:
             if kind == "batch":
                 yield value
 
-    def _talk(self, worker: int, function: Callable, *arguments: Any) -> Any:
+    def _talk(self, worker: int, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return function(self.connections[worker], *arguments)
         except (EOFError, ConnectionError) as error:
@@ -254,7 +254,7 @@ def _run(
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
-    requests: queue.SimpleQueue = queue.SimpleQueue()
+    requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def listen() -> None:
         # What comes is read at once: else both ends could wait for the other one to read.
@@ -271,7 +271,7 @@ def _run(
 
 
 def _answer(
-    connection: Connection, requests: Iterator, payload: Task | bytes, worker_id: int, num_workers: int
+    connection: Connection, requests: Iterator[Any], payload: Task | bytes, worker_id: int, num_workers: int
 ) -> None:
     """Answer each request with ("batch", batch), ("end", None) or ("error", exception)."""
     seed, task, fetch = 0, None, None

@@ -179,7 +179,7 @@ class ModuleList(_ModuleSequence):
 
     def __repr__(self) -> str:
         """Like any module's, but a run of equal children is written once with its range and count."""
-        runs: list[list] = []  # [first, last, repr]
+        runs: list[list[Any]] = []  # [first, last, repr]
         for index, text in enumerate(map(repr, self)):
             if runs and runs[-1][2] == text:
                 runs[-1][1] = index

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from minigrad.autograd import Function, is_grad_enabled
+from minigrad.autograd.function import Context
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.tensor import Tensor
 
@@ -15,12 +16,12 @@ from minigrad.tensor import Tensor
 class Hook(NamedTuple):
     """A forward hook and how it wants to be called."""
 
-    function: Callable
+    function: Callable[..., Any]
     with_kwargs: bool = False
     always_call: bool = False
 
 
-def register(hooks: OrderedDict, hook: Any, prepend: bool) -> RemovableHandle:
+def register(hooks: OrderedDict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
     """Put `hook` after, or with `prepend` before, those that are there."""
     handle = RemovableHandle(hooks, hook)
     if prepend:
@@ -28,7 +29,7 @@ def register(hooks: OrderedDict, hook: Any, prepend: bool) -> RemovableHandle:
     return handle
 
 
-def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
+def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`module.forward(*args, **kwargs)` with every hook of the module in its place."""
     result = None
     called = set()
@@ -56,7 +57,9 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
         raise
 
 
-def _run_forward_pre_hooks(module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+def _run_forward_pre_hooks(
+    module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     for hook in list(module._forward_pre_hooks.values()):
         if hook.with_kwargs:
             changed = hook.function(module, args, kwargs)
@@ -74,7 +77,7 @@ def _run_forward_pre_hooks(module: Any, args: tuple, kwargs: dict) -> tuple[tupl
     return args, kwargs
 
 
-def _run_forward_hook(hook: Hook, module: Any, args: tuple, kwargs: dict, result: Any) -> Any:
+def _run_forward_hook(hook: Hook, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
     changed = hook.function(module, args, kwargs, result) if hook.with_kwargs else hook.function(module, args, result)
     return result if changed is None else changed
 
@@ -83,12 +86,12 @@ class _Watch(Function):
     """The identity; its backward passes the gradients to `observe`, and continues with what that returns."""
 
     @staticmethod
-    def forward(ctx, observe, *tensors):
+    def forward(ctx: Context, observe: Any, *tensors: Any) -> Any:
         ctx.observe = observe
         return tensors
 
     @staticmethod
-    def backward(ctx, *grad_outputs):
+    def backward(ctx: Context, *grad_outputs: Tensor) -> Any:
         gradients = [
             gradient if needed else None
             for gradient, needed in zip(grad_outputs, ctx.needs_input_grad[1:], strict=True)
@@ -107,11 +110,11 @@ class _BackwardHooks:
         self.module = module
         self.pre_hooks = list(module._backward_pre_hooks.values())
         self.hooks = list(module._backward_hooks.values())
-        self.grad_output: tuple | None = None
+        self.grad_output: tuple[Any, ...] | None = None
         self.watches_inputs = False
         self.n_inputs = 0
 
-    def watch_inputs(self, args: tuple) -> tuple:
+    def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         self.n_inputs = len(args)
         watched, self.watches_inputs = self._watch(args, self._at_inputs)
         return watched
@@ -128,13 +131,13 @@ class _BackwardHooks:
         )
         return result
 
-    def _watch(self, values: tuple, observe: Callable) -> tuple[tuple, bool]:
+    def _watch(self, values: tuple[Any, ...], observe: Callable[..., Any]) -> tuple[tuple[Any, ...], bool]:
         """Pass the tensors among `values` through the identity; the others are None to `observe`."""
         places = [place for place, value in enumerate(values) if isinstance(value, Tensor)]
         if not (is_grad_enabled() and any(values[place].requires_grad for place in places)):
             return values, False
 
-        def observe_tensors(gradients: Sequence) -> list:
+        def observe_tensors(gradients: Sequence[Any]) -> list[Any]:
             everything = [None] * len(values)
             for place, gradient in zip(places, gradients, strict=True):
                 everything[place] = gradient
@@ -150,7 +153,7 @@ class _BackwardHooks:
             return type(values)(*watched), True
         return tuple(watched), True
 
-    def _at_outputs(self, grad_output: tuple) -> tuple:
+    def _at_outputs(self, grad_output: tuple[Any, ...]) -> tuple[Any, ...]:
         for hook in self.pre_hooks:
             changed = hook(self.module, grad_output)
             grad_output = _replaced("Backward pre hook", "grad_output", grad_output, changed)
@@ -166,7 +169,7 @@ class _BackwardHooks:
             self.grad_output = None
         return grad_output
 
-    def _at_inputs(self, grad_input: tuple) -> tuple:
+    def _at_inputs(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
         if self.grad_output is None:  # the gradient came round the module's outputs, as in double backward
             return grad_input
         for hook in self.hooks:
@@ -176,7 +179,7 @@ class _BackwardHooks:
         return grad_input
 
 
-def _replaced(kind: str, what: str, gradients: tuple, changed: Any) -> tuple:
+def _replaced(kind: str, what: str, gradients: tuple[Any, ...], changed: Any) -> tuple[Any, ...]:
     if changed is None:
         return gradients
     changed = (changed,) if isinstance(changed, Tensor) else tuple(changed)

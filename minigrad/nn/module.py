@@ -126,7 +126,7 @@ class Module:
         else:
             object.__delattr__(self, name)
 
-    def _forget(self, name: str, except_in: dict | None = None) -> None:
+    def _forget(self, name: str, except_in: dict[str, Any] | None = None) -> None:
         """Drop every registration of `name`; the one in `except_in` keeps its place for the new value."""
         for table in (self.__dict__, self._parameters, self._buffers, self._modules):
             if table is not except_in:
@@ -227,7 +227,7 @@ class Module:
     # Hooks
 
     def register_forward_pre_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, args)`` before forward; a result that is not None replaces the arguments.
 
@@ -240,7 +240,7 @@ class Module:
 
     def register_forward_hook(
         self,
-        hook: Callable,
+        hook: Callable[..., Any],
         *,
         prepend: bool = False,
         with_kwargs: bool = False,
@@ -256,7 +256,7 @@ class Module:
         """
         return register(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
 
-    def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` before the module's backward; a returned tuple replaces `grad_output`.
 
         Args:
@@ -265,7 +265,7 @@ class Module:
         """
         return register(self._backward_pre_hooks, hook, prepend)
 
-    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` in backward; a returned tuple replaces `grad_input`.
 
         Both are tuples over the positional inputs and the outputs, None where there is no gradient.

@@ -167,7 +167,7 @@ class _Recorder:
         self.counted: set[int] = set()  # parameters
         self.layers = [LayerSummary("", "input", x.shape[1:], 0, 0, x.array.nbytes, x.array.nbytes, start)]
 
-    def __call__(self, name: str, module: Module, args: tuple, output: Any) -> None:
+    def __call__(self, name: str, module: Module, args: tuple[Any, ...], output: Any) -> None:
         x = args[0] if args and isinstance(args[0], Tensor) else None
         y = output[0] if isinstance(output, tuple) else output
         if not isinstance(y, Tensor):

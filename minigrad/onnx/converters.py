@@ -58,7 +58,7 @@ class Inexpressible(Exception):
     """Why ONNX cannot say what a call did; `convert` names the call."""
 
 
-def converts(*operations: str, sizes: bool = False) -> Callable:
+def converts(*operations: str, sizes: bool = False) -> Callable[..., Any]:
     """A decorator: this function converts `operations`; with `sizes` also where a number is a Size."""
 
     def enter(converter: Callable[..., str]) -> Callable[..., str]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.onnx.converters import Inexpressible, converts, int64
+from minigrad.onnx.graph import GraphBuilder, Operand
+from minigrad.onnx.recording import Value
 
 Pair = tuple[int, int]
 
@@ -22,13 +24,33 @@ def _ends(x: Any, y: Any, kernel_size: Pair, stride: Pair, padding: Pair, dilati
 
 
 @converts("Conv2d")
-def _conv(graph, y, x, weight, bias, stride, padding, dilation, groups):
+def _conv(
+    graph: GraphBuilder,
+    y: Value,
+    x: Value,
+    weight: Operand,
+    bias: Operand,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> str:
     geometry = {"strides": stride, "pads": (*padding, *padding), "dilations": dilation, "group": groups}
     return graph.add("Conv", x, weight, bias, **geometry)
 
 
 @converts("Conv2dInput", sizes=True)
-def _conv_transpose(graph, x, y, weight, input_shape, stride, padding, dilation, groups):
+def _conv_transpose(
+    graph: GraphBuilder,
+    x: Any,
+    y: Any,
+    weight: Any,
+    input_shape: tuple[Any, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> str:
     geometry = {"strides": stride, "pads": (*padding, *padding), "dilations": dilation, "group": groups}
     smallest = [
         (y.shape[d] - 1) * stride[d - 2] - 2 * padding[d - 2] + dilation[d - 2] * (weight.shape[d] - 1) + 1
@@ -39,13 +61,33 @@ def _conv_transpose(graph, x, y, weight, input_shape, stride, padding, dilation,
 
 
 @converts("MaxPool2d")
-def _max_pool(graph, y, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+def _max_pool(
+    graph: GraphBuilder,
+    y: Value,
+    x: Value,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> str:
     pads = (*padding, *_ends(x, y, kernel_size, stride, padding, dilation))
     return graph.add("MaxPool", x, kernel_shape=kernel_size, strides=stride, pads=pads, dilations=dilation)
 
 
 @converts("AvgPool2d")
-def _avg_pool(graph, y, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+def _avg_pool(
+    graph: GraphBuilder,
+    y: Value,
+    x: Value,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> str:
     ends = _ends(x, y, kernel_size, stride, padding, (1, 1))
     if kernel_size == (1, 1) and padding == (0, 0) and stride == (1, 1) and divisor_override in (None, 1):
         return graph.name_of(x)
@@ -62,14 +104,17 @@ def _avg_pool(graph, y, x, kernel_size, stride, padding, ceil_mode, count_includ
 
 
 @converts("BatchNormInference")
-def _batch_norm(graph, y, x, weight, bias, mean, var, eps):
-    weight = np.ones(x.shape[1], x.dtype) if weight is None else weight
-    bias = np.zeros(x.shape[1], x.dtype) if bias is None else bias
-    return graph.add("BatchNormalization", x, weight, bias, mean, var, epsilon=eps)
+def _batch_norm(
+    graph: GraphBuilder, y: Value, x: Value, weight: Operand, bias: Operand, mean: Any, var: Operand, eps: float
+) -> str:
+    channels = mean.shape
+    scale = np.ones(channels, x.dtype) if weight is None else weight
+    shift = np.zeros(channels, x.dtype) if bias is None else bias
+    return graph.add("BatchNormalization", x, scale, shift, mean, var, epsilon=eps)
 
 
 @converts("BatchNorm")
-def _batch_norm_of_batch(graph, y, x, weight, bias, eps):
+def _batch_norm_of_batch(graph: GraphBuilder, y: Value, x: Value, weight: Operand, bias: Operand, eps: float) -> str:
     """With the statistics of the batch itself."""
     dims = int64(0, *range(2, x.ndim))
     shape = int64(1, -1, *[1] * (x.ndim - 2))
@@ -82,14 +127,16 @@ def _batch_norm_of_batch(graph, y, x, weight, bias, eps):
 
 
 @converts("LocalResponseNorm")
-def _local_response_norm(graph, y, x, size, alpha, beta, k):
+def _local_response_norm(
+    graph: GraphBuilder, y: Value, x: Value, size: int, alpha: float, beta: float, k: float
+) -> str:
     if size % 2 == 0:
         raise Inexpressible(f"ONNX centres an even number of channels, {size}, otherwise")
     return graph.add("LRN", x, size=size, alpha=float(alpha), beta=float(beta), bias=float(k))
 
 
 @converts("Linear")
-def _linear(graph, y, x, weight, bias):
+def _linear(graph: GraphBuilder, y: Value, x: Value, weight: Operand, bias: Operand) -> str:
     if x.ndim == 2:
         return graph.add("Gemm", x, weight, bias, transB=1)
     product = graph.add("MatMul", x, graph.add("Transpose", weight, perm=(1, 0)))
@@ -97,10 +144,10 @@ def _linear(graph, y, x, weight, bias):
 
 
 @converts("Softmax")
-def _softmax(graph, y, x, dim):
+def _softmax(graph: GraphBuilder, y: Value, x: Value, dim: int) -> str:
     return graph.add("Softmax", x, axis=dim)
 
 
 @converts("LogSoftmax")
-def _log_softmax(graph, y, x, dim):
+def _log_softmax(graph: GraphBuilder, y: Value, x: Value, dim: int) -> str:
     return graph.add("LogSoftmax", x, axis=dim)

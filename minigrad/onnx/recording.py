@@ -41,7 +41,7 @@ class Call:
     """An operation on something that follows from the inputs; such tensors are Values among its arguments."""
 
     operation: str  # the name of the Function, or of a function without a gradient
-    arguments: tuple
+    arguments: tuple[Any, ...]
     results: tuple[Value, ...]
     module: str  # the path of the innermost module that was being called
     line: Source | None  # the line of the model's code, if that is not minigrad's own
@@ -60,7 +60,9 @@ class Recording(ModuleListener):
         self.calls: list[Call] = []
         self.count = 0
         # By the array's id, for detach() and the like give the same array a new tensor.
-        self._known: dict[int, tuple[weakref.ref, Any, int, Value]] = {}  # its version counter and the version then
+        self._known: dict[
+            int, tuple[weakref.ref[Any], Any, int, Value]
+        ] = {}  # its version counter and the version then
         self.inputs = tuple([self._new(tensor) for tensor in inputs])
         self.outputs: tuple[Value, ...] = ()
 
@@ -69,13 +71,13 @@ class Recording(ModuleListener):
         known = self._known.get(id(tensor.array))
         return known[3] if known is not None and known[0]() is tensor.array else None
 
-    def operation(self, cls: type[Function], args: tuple, results: tuple, seconds: float) -> None:
+    def operation(self, cls: type[Function], args: tuple[Any, ...], results: tuple[Any, ...], seconds: float) -> None:
         self._add(cls.__name__, args, results, cls)
 
-    def function(self, name: str, args: tuple, result: Any) -> None:
+    def function(self, name: str, args: tuple[Any, ...], result: Any) -> None:
         self._add(name, args, result if isinstance(result, tuple) else (result,), None)
 
-    def _add(self, name: str, args: tuple, results: tuple, cls: type[Function] | None) -> None:
+    def _add(self, name: str, args: tuple[Any, ...], results: tuple[Any, ...], cls: type[Function] | None) -> None:
         arguments = self._with_values(args)
         if not any([isinstance(argument, Value) for argument in arguments]):
             return
@@ -92,7 +94,7 @@ class Recording(ModuleListener):
         tensors = tuple([self._new(result) for result in results if isinstance(result, Tensor)])
         self.calls.append(Call(name, arguments, tensors, call.module, call.line))
 
-    def _with_values(self, args: Any) -> tuple:
+    def _with_values(self, args: Any) -> tuple[Any, ...]:
         return tuple([self._with_value(argument) for argument in args])
 
     def _with_value(self, argument: Any) -> Any:

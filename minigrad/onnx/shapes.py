@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from minigrad.onnx.converters import Inexpressible, converts, int64
+from minigrad.onnx.graph import GraphBuilder, Operand
 from minigrad.onnx.recording import Value
 from minigrad.onnx.sizes import Size, difference
 
@@ -12,7 +15,7 @@ END = np.iinfo(np.int64).max
 
 
 @converts("Reshape", sizes=True)
-def _reshape(graph, y, x, shape):
+def _reshape(graph: GraphBuilder, y: Value, x: Value, shape: tuple[Any, ...]) -> str:
     sizes = [size for size in shape if isinstance(size, Size)]
     if len(sizes) == 1:  # the rest follows
         return graph.add("Reshape", x, int64(*[-1 if isinstance(size, Size) else size for size in shape]))
@@ -20,20 +23,21 @@ def _reshape(graph, y, x, shape):
 
 
 @converts("Permute")
-def _permute(graph, y, x, dims):
+def _permute(graph: GraphBuilder, y: Value, x: Value, dims: tuple[int, ...]) -> str:
     return graph.add("Transpose", x, perm=dims)
 
 
 @converts("Expand", sizes=True)
-def _expand(graph, y, x, shape):
+def _expand(graph: GraphBuilder, y: Value, x: Value, shape: tuple[Any, ...]) -> str:
     before = (*[1] * (len(shape) - x.ndim), *x.shape)
     sizes = [1 if new == old else new for new, old in zip(shape, before, strict=True)]
     return graph.add("Expand", x, graph.numbers(sizes))
 
 
 @converts("Slice", sizes=True)
-def _slice(graph, y, x, index):
-    value, slices, squeezed, added, dim, place = x, [], [], [], 0, 0
+def _slice(graph: GraphBuilder, y: Value, x: Value, index: Any) -> str:
+    value: Operand = x
+    slices, squeezed, added, dim, place = [], [], [], 0, 0
     for part in index:
         if part is None:
             added.append(place)
@@ -57,29 +61,32 @@ def _slice(graph, y, x, index):
 
 
 @converts("SliceAdjoint", sizes=True)
-def _pad(graph, y, x, shape, index, fill=0):
+def _pad(graph: GraphBuilder, y: Value, x: Value, shape: tuple[Any, ...], index: Any, fill: int = 0) -> str:
     if any([part.step not in (None, 1) for part in index]):
         raise Inexpressible("ONNX cannot write into every other element")
     starts = [part.start or 0 for part in index]
-    ends = [0 if part.stop is None else difference(size, part.stop) for size, part in zip(shape, index, strict=True)]
-    if None in ends:
-        raise Inexpressible("its padding follows the size of the batch in a way that ONNX cannot say")
+    ends = []
+    for size, part in zip(shape, index, strict=True):
+        end = 0 if part.stop is None else difference(size, part.stop)
+        if end is None:
+            raise Inexpressible("its padding follows the size of the batch in a way that ONNX cannot say")
+        ends.append(end)
     return graph.add("Pad", x, graph.numbers([*starts, *ends]), np.asarray(fill, x.dtype))
 
 
 @converts("Cat")
-def _cat(graph, y, dim, *tensors):
+def _cat(graph: GraphBuilder, y: Value, dim: int, *tensors: Any) -> str:
     return graph.add("Concat", *tensors, axis=dim)
 
 
 @converts("Flip")
-def _flip(graph, y, x, dims):
+def _flip(graph: GraphBuilder, y: Value, x: Value, dims: tuple[int, ...]) -> str:
     last, before_first = int64(*[-1] * len(dims)), int64(*[np.iinfo(np.int64).min] * len(dims))
     return graph.add("Slice", x, last, before_first, int64(*dims), int64(*[-1] * len(dims)))
 
 
 @converts("Index")
-def _index(graph, y, x, index, distinct=False):
+def _index(graph: GraphBuilder, y: Value, x: Value, index: Any, distinct: bool = False) -> str:
     """x[:, positions]: reflect, replicate and circular padding are of this kind too."""
     if any([part != slice(None) if isinstance(part, slice) else True for part in index[:-1]]):
         raise Inexpressible("ONNX has no operator for indices in several dimensions, or for a mask")
@@ -87,7 +94,7 @@ def _index(graph, y, x, index, distinct=False):
 
 
 @converts("gather")
-def _gather(graph, y, x, dim, index):
+def _gather(graph: GraphBuilder, y: Value, x: Value, dim: int, index: Any) -> str:
     chosen = graph.made_by.get(index.index) if isinstance(index, Value) else None
     if chosen is not None and chosen.operation in ("argmax", "argmin") and chosen.arguments == (x, dim, True):
         operator = "ReduceMax" if chosen.operation == "argmax" else "ReduceMin"  # what max(dim) takes there
@@ -96,7 +103,7 @@ def _gather(graph, y, x, dim, index):
 
 
 @converts("argmax", "argmin")
-def _argmax(graph, y, x, dim, keepdim):
+def _argmax(graph: GraphBuilder, y: Value, x: Value, dim: int, keepdim: bool) -> str:
     operator = {"argmax": "ArgMax", "argmin": "ArgMin"}[graph.made_by[y.index].operation]
     if dim is not None and x.ndim:
         return graph.add(operator, x, axis=dim, keepdims=int(keepdim))
@@ -105,13 +112,13 @@ def _argmax(graph, y, x, dim, keepdim):
 
 
 @converts("argsort")
-def _argsort(graph, y, x, dim, descending):
+def _argsort(graph: GraphBuilder, y: Value, x: Value, dim: int, descending: Any) -> str:
     count = graph.numbers([x.shape[dim]])
     return graph.add_several("TopK", 2, x, count, axis=dim, largest=int(descending))[1]
 
 
 @converts("write", sizes=True)
-def _write(graph, y, value, whole):
+def _write(graph: GraphBuilder, y: Value, value: Any, whole: Any) -> str:
     """In-place: what stands in the tensor from then on."""
     from onnx import helper
 

@@ -51,7 +51,7 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        params: Iterable,
+        params: Iterable[Any],
         lr: float = 1e-2,
         lr_decay: float = 0,
         weight_decay: float = 0,

@@ -8,11 +8,11 @@ from typing import Any
 
 from minigrad.autograd.hooks import RemovableHandle
 
-_before_all: dict[int, Callable] = {}
-_after_all: dict[int, Callable] = {}
+_before_all: dict[int, Callable[..., Any]] = {}
+_after_all: dict[int, Callable[..., Any]] = {}
 
 
-def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` before each step of every optimizer.
 
     Args:
@@ -22,7 +22,7 @@ def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
     return RemovableHandle(_before_all, hook)
 
 
-def register_optimizer_step_post_hook(hook: Callable) -> RemovableHandle:
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` after each step of every optimizer.
 
     Args:

@@ -55,7 +55,7 @@ class Optimizer:
         if "step" in cls.__dict__:
             cls.step = with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
 
-    def __init__(self, params: Iterable, defaults: dict[str, Any]):
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
             raise TypeError(
                 f"{type(self).__name__}: params argument given to the optimizer should be an iterable of Tensors or "
@@ -71,8 +71,8 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
-        self._step_pre_hooks: dict[int, Callable] = {}
-        self._step_post_hooks: dict[int, Callable] = {}
+        self._step_pre_hooks: dict[int, Callable[..., Any]] = {}
+        self._step_post_hooks: dict[int, Callable[..., Any]] = {}
         # A scheduler that is stepped first would skip its first value, so it looks here and warns.
         self._has_stepped = False
 
@@ -171,7 +171,7 @@ class Optimizer:
         """Write the new values into `param.array` for each of `params`, all of which have a gradient."""
         raise NotImplementedError(f"{type(self).__name__} must define _update or step")
 
-    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` before each step.
 
         Args:
@@ -180,7 +180,7 @@ class Optimizer:
         """
         return RemovableHandle(self._step_pre_hooks, hook)
 
-    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` after each step.
 
         Args:

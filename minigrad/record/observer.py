@@ -30,10 +30,10 @@ class Listener:
     def leave(self) -> None:
         """The call of the innermost module is over."""
 
-    def operation(self, cls: type[Function], args: tuple, results: tuple, seconds: float) -> None:
+    def operation(self, cls: type[Function], args: tuple[Any, ...], results: tuple[Any, ...], seconds: float) -> None:
         """Forward of `cls` has returned `results`."""
 
-    def function(self, name: str, args: tuple, result: Any) -> None:
+    def function(self, name: str, args: tuple[Any, ...], result: Any) -> None:
         """A function that has no gradient has returned `result`."""
 
     def begin_pass(self, waiting: Mapping[Node, int]) -> None:
@@ -42,10 +42,10 @@ class Listener:
     def end_pass(self) -> None:
         """The innermost backward pass is over, well or not."""
 
-    def begin_step(self, node: Node, gradients: list) -> Any:
+    def begin_step(self, node: Node, gradients: list[Any]) -> Any:
         """`node` is about to run, or to add up a leaf's gradient. What this returns, `end_step` is given."""
 
-    def end_step(self, node: Node, step: Any, results: tuple | None, seconds: float) -> None:
+    def end_step(self, node: Node, step: Any, results: tuple[Any, ...] | None, seconds: float) -> None:
         """`node` has run; `results` is None for a leaf, and if it failed."""
 
 
@@ -87,7 +87,7 @@ class Broadcast:
         self._calls: list[tuple[Listener, ...]] = []  # for each module that is being called, who heard of it
         self._told = 0.0  # seconds that the listeners have taken, which belong to no operation
 
-    def operation(self, cls: type[Function], args: tuple) -> Any:
+    def operation(self, cls: type[Function], args: tuple[Any, ...]) -> Any:
         with unobserved():
             if self._passes and not is_grad_enabled():
                 return cls.apply(*args)
@@ -101,13 +101,13 @@ class Broadcast:
                 listener.operation(cls, args, outputs, seconds)
         return result
 
-    def function(self, name: str, args: tuple, result: Any) -> None:
+    def function(self, name: str, args: tuple[Any, ...], result: Any) -> None:
         if not self._passes or is_grad_enabled():
             with self._telling() as listeners:
                 for listener in listeners:
                     listener.function(name, args, result)
 
-    def backward_pass(self, waiting: Mapping[Node, int]) -> AbstractContextManager:
+    def backward_pass(self, waiting: Mapping[Node, int]) -> AbstractContextManager[Any]:
         with self._telling() as listeners:
             for listener in listeners:
                 listener.begin_pass(waiting)
@@ -123,13 +123,13 @@ class Broadcast:
             for listener in listeners:
                 listener.end_pass()
 
-    def step(self, node: Node, gradients: list, run: Callable[[list], Any]) -> Any:
+    def step(self, node: Node, gradients: list[Any], run: Callable[[list[Any]], Any]) -> Any:
         return self._step(node, gradients, lambda: run(gradients))
 
     def accumulate(self, node: AccumulateGrad, gradient: Tensor, fresh: bool) -> None:
         self._step(node, [gradient], lambda: node.add(gradient, fresh))
 
-    def _step(self, node: Node, gradients: list, run: Callable[[], Any]) -> Any:
+    def _step(self, node: Node, gradients: list[Any], run: Callable[[], Any]) -> Any:
         with self._telling() as listeners:
             steps = [listener.begin_step(node, gradients) for listener in listeners]
         results, told, started = None, self._told, perf_counter()

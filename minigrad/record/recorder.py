@@ -47,8 +47,8 @@ class Recorder(ModuleListener):
         self.keep_values = keep_values
         self.records: list[Record] = []
         self.nodes: weakref.WeakKeyDictionary[Node, int] = weakref.WeakKeyDictionary()  # index of its forward record
-        self._makers: dict[int, tuple[weakref.ref, int, int]] = {}  # id of an array -> itself, record, slot
-        self._names: dict[int, tuple[weakref.ref, str]] = {}  # id of a leaf -> itself, its name
+        self._makers: dict[int, tuple[weakref.ref[Any], int, int]] = {}  # id of an array -> itself, record, slot
+        self._names: dict[int, tuple[weakref.ref[Any], str]] = {}  # id of a leaf -> itself, its name
         self._passes: list[_Pass] = []
         self._passes_begun = 0
         self._steps: list[int] = []  # the backward steps that are running, one inside the other
@@ -61,7 +61,7 @@ class Recorder(ModuleListener):
 
     # Forward
 
-    def operation(self, cls: type[Function], args: tuple, results: tuple, seconds: float) -> None:
+    def operation(self, cls: type[Function], args: tuple[Any, ...], results: tuple[Any, ...], seconds: float) -> None:
         """Forward of `cls` has returned `results`."""
         frame = user_frame()
         roles = argument_names(cls, len(args))
@@ -165,7 +165,7 @@ class Recorder(ModuleListener):
         """The innermost backward pass has ended, well or not."""
         self._passes.pop()
 
-    def begin_step(self, node: Node, gradients: list) -> Step:
+    def begin_step(self, node: Node, gradients: list[Any]) -> Step:
         """`node` is about to run, or to add up a leaf's gradient."""
         index = len(self.records)
         operation = self.nodes.get(node)
@@ -200,7 +200,7 @@ class Recorder(ModuleListener):
         self._steps.append(index)
         return step
 
-    def end_step(self, node: Node, step: Step, results: tuple | None, seconds: float) -> None:
+    def end_step(self, node: Node, step: Step, results: tuple[Any, ...] | None, seconds: float) -> None:
         """`node` has run, or failed."""
         self._steps.pop()
         step.time = seconds
@@ -209,7 +209,7 @@ class Recorder(ModuleListener):
         elif results is not None:
             self._note_gradients(node, step, results)
 
-    def _note_gradients(self, node: Node, step: Step, results: tuple) -> None:
+    def _note_gradients(self, node: Node, step: Step, results: tuple[Any, ...]) -> None:
         roles = argument_names(type(node), len(results))
         current = self._passes[-1] if self._passes else None
         sent = []
@@ -256,7 +256,9 @@ def argument_names(cls: type, count: int) -> tuple[str, ...]:
     return tuple([*names, *[f"{star}[{i}]" for i in range(count - len(names))]][:count])
 
 
-def saved_values(node: Node, roles: tuple = (), args: tuple = (), outputs: list | tuple = ()) -> tuple[Value, ...]:
+def saved_values(
+    node: Node, roles: tuple[Any, ...] = (), args: tuple[Any, ...] = (), outputs: list[Any] | tuple[Any, ...] = ()
+) -> tuple[Value, ...]:
     """What a node keeps for its backward: saved tensors, and arrays that forward left on it by name."""
     if not isinstance(node, Function):
         return ()

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
-from typing import overload
+from typing import Any, overload
 
 from minigrad.autograd.function import Node
 from minigrad.record.observer import start, stop
@@ -52,7 +52,7 @@ class Trace:
         start(self._recorder)
         return self
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         self._state = "over"
         stop(self._recorder)
         self._recorder.name_outputs(sys._getframe(1))

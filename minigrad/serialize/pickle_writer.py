@@ -10,6 +10,7 @@ import copyreg
 import struct
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from pickle import encode_long
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
@@ -127,7 +128,8 @@ class _Writer:
     def _reduce(self, obj: Any, place: str) -> None:
         """Any other object, by the function, arguments, state, items and pairs that make it (`__reduce_ex__`)."""
         try:
-            reduced = copyreg.dispatch_table.get(type(obj), lambda obj: obj.__reduce_ex__(2))(obj)
+            reducer: Callable[[Any], Any] = copyreg.dispatch_table.get(type(obj), lambda obj: obj.__reduce_ex__(2))
+            reduced = reducer(obj)
         except Exception as error:
             raise TypeError(f"{_cannot(obj, place)}: {str(error).partition(chr(10))[0]}{_hint(obj)}") from None
         if isinstance(reduced, str):

@@ -75,11 +75,11 @@ def _of_items(kind: Callable[..., Any]) -> Callable[..., Any]:
     return build
 
 
-def _deque(items: Iterable[Any] = (), maxlen: int | None = None) -> deque:
+def _deque(items: Iterable[Any] = (), maxlen: int | None = None) -> deque[Any]:
     return deque(_of_items(list)(items), maxlen)
 
 
-def _defaultdict(factory: Any = None, items: Iterable[Any] = ()) -> defaultdict:
+def _defaultdict(factory: Any = None, items: Iterable[Any] = ()) -> defaultdict[Any, Any]:
     if isinstance(factory, Skipped):
         factory = None
     elif isinstance(factory, Global):

@@ -40,7 +40,7 @@ def restored(model: Module, training: bool | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def forward_hooks(layers: dict[str, Module], see: Callable[[str, Module, tuple, Any], Any]) -> Iterator[None]:
+def forward_hooks(layers: dict[str, Module], see: Callable[[str, Module, tuple[Any, ...], Any], Any]) -> Iterator[None]:
     """Forward hooks on `layers` within the block: each call of one ends with ``see(name, layer, args, output)``.
 
     What it returns, if not None, is the output that the model goes on with.

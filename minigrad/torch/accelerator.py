@@ -1,5 +1,7 @@
 """`torch.accelerator`: the GPU, or none."""
 
+from typing import Any
+
 import minigrad as _engine
 from minigrad.cuda import current_device as current_device_index
 from minigrad.cuda import device_count, is_available, synchronize
@@ -7,7 +9,7 @@ from minigrad.torch.cuda import set_device as set_device_index
 from minigrad.torch.facade import face
 
 
-def current_accelerator(check_available: bool = False):
+def current_accelerator(check_available: bool = False) -> Any:
     """The device "cuda", or None where there is no GPU."""
     return _engine.device("cuda") if is_available() else None
 

@@ -24,7 +24,9 @@ from minigrad.train.metrics import Metrics
 
 
 @no_grad()
-def predict(model: nn.Module, loader: Iterable, *, dense: bool = False, flip: bool = False) -> tuple[Tensor, Tensor]:
+def predict(
+    model: nn.Module, loader: Iterable[Any], *, dense: bool = False, flip: bool = False
+) -> tuple[Tensor, Tensor]:
     """The probabilities (N, C) and the labels (N,) of all that a loader gives, on the CPU.
 
     `images` of a batch are a tensor (N, C, H, W), or a list of pictures (C, H, W) of different sizes. With `dense`
@@ -61,7 +63,7 @@ def predict(model: nn.Module, loader: Iterable, *, dense: bool = False, flip: bo
 
 def evaluate_views(
     model: nn.Module,
-    dataset: Dataset,
+    dataset: Dataset[Any],
     transforms: Sequence[Callable[[Any], Tensor]],
     *,
     dense: bool = False,
@@ -94,10 +96,10 @@ def pictures_and_labels(samples: list[tuple[Tensor, int]]) -> tuple[list[Tensor]
     return [picture for picture, _ in samples], tensor([label for _, label in samples])
 
 
-class _View(Dataset):
+class _View(Dataset[Any]):
     """A data set whose pictures are looked at in one way."""
 
-    def __init__(self, dataset: Dataset, transform: Callable[[Any], Tensor]):
+    def __init__(self, dataset: Dataset[Any], transform: Callable[[Any], Tensor]):
         self.dataset, self.transform = dataset, transform
 
     def __len__(self) -> int:

@@ -32,7 +32,7 @@ class CtrlC:
             self._before = signal.signal(signal.SIGINT, self._note)
         return self
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 

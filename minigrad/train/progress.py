@@ -33,7 +33,7 @@ class Progress:
             self._bar.start()
         return self
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         if self._bar is not None:
             self._bar.stop()
 

@@ -22,7 +22,7 @@ from minigrad.train.trainer import Trainer
 
 
 def write_results(
-    path: str | os.PathLike[str], trainer: Trainer, recipe: Recipe, test_loader: Iterable, images: Tensor
+    path: str | os.PathLike[str], trainer: Trainer, recipe: Recipe, test_loader: Iterable[Any], images: Tensor
 ) -> dict[str, Any]:
     """Write `path`.json and `path`.png after `trainer.fit`, and return what the JSON holds.
 

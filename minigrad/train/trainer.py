@@ -185,7 +185,9 @@ class Trainer:
         """
         self.stopped = reason
 
-    def fit(self, train_loader: Iterable, validation_loader: Iterable | None = None, epochs: int = 1) -> list[dict]:
+    def fit(
+        self, train_loader: Iterable[Any], validation_loader: Iterable[Any] | None = None, epochs: int = 1
+    ) -> list[dict[str, Any]]:
         """Train until `epochs` epochs are done, those before a `resume` (or of an earlier call) included.
 
         The model is left with the last weights, in evaluation mode.
@@ -230,7 +232,7 @@ class Trainer:
         return self.history
 
     @no_grad()
-    def evaluate(self, loader: Iterable) -> dict[str, Any]:
+    def evaluate(self, loader: Iterable[Any]) -> dict[str, Any]:
         """Compute the metrics of the model (or of the average of its weights) on a whole data set.
 
         Args:
@@ -299,7 +301,7 @@ class Trainer:
         elif fresh:
             self._save(loader)
 
-    def _train_epoch(self, loader: Iterable, ctrl_c: CtrlC, bar: Progress) -> None:
+    def _train_epoch(self, loader: Iterable[Any], ctrl_c: CtrlC, bar: Progress) -> None:
         if self._batches == 0:
             self.metrics, self.seconds = Metrics(), 0.0
         before, samples_before, started = self.seconds, self.metrics.samples, time.perf_counter()
@@ -326,7 +328,7 @@ class Trainer:
         self.seconds = before + time.perf_counter() - started
         self._trained = True
 
-    def _rest(self, loader: Iterable) -> Iterator:
+    def _rest(self, loader: Iterable[Any]) -> Iterator[Any]:
         """The epoch's batches that are due: a DataLoader knows them, of anything else those seen are skipped."""
         resumed, self._resumed = self._resumed, None
         if resumed is not None and not hasattr(loader, "load_state_dict"):
@@ -353,11 +355,13 @@ class Trainer:
         if self.logs is not None and self.step % EVERY == 0:
             self.logs.step(step=self.step, epoch=self.epoch, **self.metrics.compute(), lr=self.lr)
 
-    def _validate(self, train_loader: Iterable, loader: Iterable, ctrl_c: CtrlC, bar: Progress) -> dict[str, Any]:
+    def _validate(
+        self, train_loader: Iterable[Any], loader: Iterable[Any], ctrl_c: CtrlC, bar: Progress
+    ) -> dict[str, Any]:
         """The validation's part of the epoch's row."""
         generators, started = generator_states(), time.perf_counter()
 
-        def watch() -> Iterator:
+        def watch() -> Iterator[Any]:
             for batches, batch in enumerate(loader):
                 if ctrl_c.pressed:
                     return
@@ -372,7 +376,7 @@ class Trainer:
         self.seconds += time.perf_counter() - started
         return {f"validation_{key}": figures[key] for key in ("loss", "top1", "top5") if key in figures}
 
-    def _end_epoch(self, row: dict[str, Any], loader: Iterable) -> None:
+    def _end_epoch(self, row: dict[str, Any], loader: Iterable[Any]) -> None:
         """Draw the conclusions from the epoch's row, and write down what it has come to."""
         self.history.append(row)
         if isinstance(self.scheduler, ReduceLROnPlateau):

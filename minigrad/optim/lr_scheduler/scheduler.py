@@ -125,7 +125,7 @@ def check_optimizer(scheduler: LRScheduler, optimizer: Optimizer) -> None:
         raise TypeError(f"{type(scheduler).__name__}: {type(optimizer).__name__} is not an Optimizer")
 
 
-def for_each_group(name: str, optimizer: Optimizer, value: Any) -> list:
+def for_each_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
     """`value` itself if it is a list with an entry for each group, else as many copies of it."""
     groups = len(optimizer.param_groups)
     if not isinstance(value, Sequence):

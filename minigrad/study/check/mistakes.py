@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -273,7 +274,7 @@ def check_scales(step: Rehearsal) -> Iterator[Finding]:
         yield Finding("warning", "scale", _places([name for _, name in small]), seen, advice)
 
 
-def _places(names: Sequence[str] | dict) -> str:
+def _places(names: Sequence[str] | dict[str, Any]) -> str:
     first, *others = names
     return f"{first} and {len(others)} more" if others else first
 

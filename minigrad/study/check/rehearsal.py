@@ -128,11 +128,11 @@ class _Owner:
             stack.callback(leave.remove)
         return stack
 
-    def _enter(self, module: Module, args: tuple) -> None:
+    def _enter(self, module: Module, args: tuple[Any, ...]) -> None:
         # Before the call: a layer that works in place makes its input its output.
         self._starts.append({tensor.grad_fn for tensor in args if isinstance(tensor, Tensor)})
 
-    def _leave(self, path: str, module: Module, args: tuple, output: Any) -> None:
+    def _leave(self, path: str, module: Module, args: tuple[Any, ...], output: Any) -> None:
         starts = self._starts.pop()
         tensors = [tensor for tensor in (output if isinstance(output, tuple) else (output,)) if _is_float(tensor)]
         stack = [tensor.grad_fn for tensor in tensors]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from minigrad.display import BOX, FAINT, ORANGE
 
@@ -27,7 +28,7 @@ class Finding:
 class Report(tuple[Finding, ...]):
     """The findings, the gravest first. Prints as a list; empty, and so false, when all is well."""
 
-    def __new__(cls, findings=()) -> Report:
+    def __new__(cls, findings: Any = ()) -> Report:
         return super().__new__(cls, sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
     def __repr__(self) -> str:

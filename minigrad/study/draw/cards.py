@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import hypot, prod
+from typing import Any
 
 from minigrad.study.draw.autograd_graph import FAMILIES, AutogradGraph, Entry
 from minigrad.study.draw.folding import Box, is_chip
@@ -77,7 +78,7 @@ class _Artist:
     def __init__(self, graph: AutogradGraph):
         self.graph, self.entries = graph, graph.entries
 
-    def inside(self, box: Box) -> tuple[Layout, Callable, dict[Output, float], dict[Output, float]]:
+    def inside(self, box: Box) -> tuple[Layout, Callable[..., Any], dict[Output, float], dict[Output, float]]:
         """The layout of what is in `box`, how to paint it, and where tensors enter and leave."""
         items = box.items
         home = {index: place for place, item in enumerate(items) for index in _members(item)}

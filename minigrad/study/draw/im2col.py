@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -238,7 +239,9 @@ def _weights(geometry: Geometry) -> Sequence[float]:
     return [0.0] * geometry.taps if geometry.weight is None else geometry.weight[0].ravel().tolist()
 
 
-def _row(drawing, geometry, shown, values, y, cell, color, tint=False) -> None:
+def _row(
+    drawing: Any, geometry: Any, shown: Any, values: Any, y: Any, cell: Any, color: Any, tint: bool = False
+) -> None:
     for position, tap in enumerate(shown):
         x = position * cell
         if tap is None:

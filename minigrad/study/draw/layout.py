@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 GAP_X = 26.0  # between neighbours of a layer
 GAP_LINE = 14.0  # between a line that passes through a layer and its neighbours
@@ -133,7 +133,7 @@ def _ranks(count: int, edges: Sequence[Edge], top: Sequence[int], bottom: Sequen
     return ranks
 
 
-def _order(layers: list[list[int]], above: list, below: list) -> None:
+def _order(layers: list[list[int]], above: list[Any], below: list[Any]) -> None:
     """Sort each layer by the mean place of its items' neighbours, to and fro; keep the order that crosses least."""
     best, fewest = [list(layer) for layer in layers], _crossings(layers, above)
     for sweep in range(SWEEPS):
@@ -142,7 +142,7 @@ def _order(layers: list[list[int]], above: list, below: list) -> None:
             place = {item: index for index, item in enumerate(fixed)}
             own = {item: index for index, item in enumerate(layer)}
 
-            def barycentre(item, place=place, own=own, neighbours=neighbours):
+            def barycentre(item: Any, place: Any = place, own: Any = own, neighbours: Any = neighbours) -> Any:
                 places = [place[neighbour] for neighbour, _ in neighbours[item]]
                 return sum(places) / len(places) if places else own[item]
 
@@ -153,12 +153,12 @@ def _order(layers: list[list[int]], above: list, below: list) -> None:
     layers[:] = best
 
 
-def _sweep(layers: list, sweep: int) -> tuple[list, list]:
+def _sweep(layers: list[Any], sweep: int) -> tuple[list[Any], list[Any]]:
     """The layers to work on in turn, and for each the one before it: downwards, or upwards if `sweep` is odd."""
     return (layers[-2::-1], layers[:0:-1]) if sweep % 2 else (layers[1:], layers[:-1])
 
 
-def _crossings(layers: list[list[int]], above: list) -> int:
+def _crossings(layers: list[list[int]], above: list[Any]) -> int:
     """How many pairs of lines cross: inversions, counted layer by layer."""
     count = 0
     for upper, lower in zip(layers, layers[1:], strict=False):
@@ -172,7 +172,7 @@ def _crossings(layers: list[list[int]], above: list) -> int:
     return count
 
 
-def _place(layers: list[list[int]], above: list, below: list, widths: list[float], nodes: int) -> list[float]:
+def _place(layers: list[list[int]], above: list[Any], below: list[Any], widths: list[float], nodes: int) -> list[float]:
     """The left end of each item: under its neighbours where the order and the gaps allow it."""
     x = [0.0] * len(widths)
     for layer in layers:

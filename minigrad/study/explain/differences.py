@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def measure(call: Callable[[], Tensor], inputs: Mapping[str, Tensor]) -> Differe
     return Differences(tuple(comparisons), passed)
 
 
-def _slope(call: Callable[[], Tensor], leaf: Tensor, entry: tuple, weights: np.ndarray) -> float:
+def _slope(call: Callable[[], Tensor], leaf: Tensor, entry: tuple[Any, ...], weights: np.ndarray) -> float:
     """How fast the weighted sum of the output changes with one entry."""
     before = leaf.array[entry]
     sums = []

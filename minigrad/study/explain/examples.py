@@ -16,7 +16,7 @@ from minigrad import nn
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor, from_array
 
-Call = tuple[tuple, dict[str, Any]]  # positional arguments and keywords
+Call = tuple[tuple[Any, ...], dict[str, Any]]  # positional arguments and keywords
 
 
 def numbers(*shape: int) -> Tensor:
@@ -199,7 +199,7 @@ LAYERS |= {
 }
 
 
-def example_call(name: str, function: Callable) -> Call | None:
+def example_call(name: str, function: Callable[..., Any]) -> Call | None:
     """Arguments to call the operation with; None if none is known and matrices do not do."""
     if name in CALLS:
         return CALLS[name]()

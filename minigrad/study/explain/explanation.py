@@ -11,7 +11,8 @@ from pathlib import Path
 
 from minigrad.record.typeset import mathml, plain
 from minigrad.study.draw.highlight import highlight
-from minigrad.study.draw.im2col import Geometry, picture
+from minigrad.study.draw.im2col import picture
+from minigrad.study.draw.window import Geometry
 from minigrad.study.explain.differences import Differences
 
 WIDTH = 100  # columns of the text

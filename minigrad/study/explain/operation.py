@@ -34,7 +34,7 @@ from minigrad.tensor import Tensor, from_array
 _MAKERS = {convert.__name__, creation.__name__, random.__name__}
 
 
-def explain(what: str | type | nn.Module | Tensor | Callable, *inputs: Any) -> Explanation:
+def explain(what: str | type | nn.Module | Tensor | Callable[..., Any], *inputs: Any) -> Explanation:
     """Explain an operation: formula, shapes, picture, source, papers, and a check of its gradient.
 
     Args:
@@ -112,7 +112,7 @@ def _operations(cls: type[Function]) -> dict[str, type[Function]]:
     return found
 
 
-def _of_function(function: Callable, inputs: tuple) -> Explanation:
+def _of_function(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Explanation:
     name = getattr(function, "__name__", type(function).__name__)
     example = (inputs, {}) if inputs else example_call(name, function)
     made = Explanation(name, _summary(function), _signature(name, function))
@@ -130,7 +130,7 @@ def _of_function(function: Callable, inputs: tuple) -> Explanation:
     return made
 
 
-def _of_layer(layer: nn.Module, inputs: tuple) -> Explanation:
+def _of_layer(layer: nn.Module, inputs: tuple[Any, ...]) -> Explanation:
     cls = type(layer)
     own = getattr(nn, cls.__name__, None) is cls and cls.__name__ in LAYERS
     given = inputs or layer_inputs(layer)
@@ -155,7 +155,7 @@ def _of_layer(layer: nn.Module, inputs: tuple) -> Explanation:
     return made
 
 
-def _of_operation(cls: type[Function], inputs: tuple) -> Explanation:
+def _of_operation(cls: type[Function], inputs: tuple[Any, ...]) -> Explanation:
     made = Explanation(cls.__name__, inspect.cleandoc(cls.__doc__ or formula_of(cls)))
     made.formulas = formulas_of(cls)
     made.parts = [_part(cls)]
@@ -227,7 +227,7 @@ def _run(made: Explanation, call: Callable[[], Any], leaves: Mapping[str, Tensor
     return records
 
 
-def _example_of(cls: type[Function]) -> tuple[str, Callable, tuple, dict] | None:
+def _example_of(cls: type[Function]) -> tuple[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None:
     """A call that runs an operation: of the function of its name, or of the first that turns out to use it."""
     known = functions()
     likely = [name for name in known if name.replace("_", "") == cls.__name__.lower()]
@@ -272,7 +272,7 @@ def _signature(name: str, thing: Any) -> str:
         return ""
 
 
-def _leaves(function: Callable, args: tuple) -> dict[str, Tensor]:
+def _leaves(function: Callable[..., Any], args: tuple[Any, ...]) -> dict[str, Tensor]:
     """The tensors among the arguments, those in lists too, by the names of the parameters."""
     names = list(inspect.signature(function).parameters.values())
     found = {}

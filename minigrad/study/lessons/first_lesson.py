@@ -13,6 +13,7 @@ from minigrad.study.draw.arrays import number_text
 from minigrad.study.draw.highlight import highlight
 from minigrad.study.lessons.computation import Computation, computation_of_trace
 from minigrad.study.lessons.narration import Narrator, Stop
+from minigrad.tensor import Tensor
 
 PROGRAM = """\
 a = mg.tensor(2.0, requires_grad=True)
@@ -60,7 +61,7 @@ NOTES = {
 }  # fmt: skip
 
 
-def recursion(node, gradient, once, grads, runs):
+def recursion(node: Any, gradient: Tensor, once: bool, grads: dict[Node, float], runs: dict[Node, int]) -> None:
     """Not how to do it: go on as soon as a gradient arrives."""
     grads[node] = grads.get(node, 0.0) + gradient.item()
     if isinstance(node, AccumulateGrad) or (once and node in runs):

@@ -31,6 +31,9 @@ _SIGNS = {
 SMALL_GRAPH = 20  # operations: up to so many, those without a name are called v1, v2, ...
 LONGEST_TITLE = 22  # characters of an expression on a card
 
+# For each entry of the computation the gradients that have come to it, each with its sender.
+Arrived = dict[int, list[tuple[int, np.ndarray]]]
+
 
 @dataclass
 class Stop:
@@ -71,7 +74,7 @@ class Narrator:
         """All steps: forward, the turn, backward."""
         steps = [self._forward(index) for index, entry in enumerate(self.entries) if entry.operation]
         steps.append(self._turn())
-        arrived: dict[int, list[tuple[int, np.ndarray]]] = {}
+        arrived: Arrived = {}
         done: set[int] = set()
         for place, run in enumerate(self.computation.runs):
             following = self.computation.runs[place + 1].entry if place + 1 < len(self.computation.runs) else None
@@ -251,7 +254,7 @@ class Narrator:
                 counts[sent.target] = counts.get(sent.target, 0) + 1
         return counts
 
-    def _backward(self, run: Run, arrived: dict, done: set[int], following: int | None) -> Stop:
+    def _backward(self, run: Run, arrived: Arrived, done: set[int], following: int | None) -> Stop:
         index = run.entry
         entry, facts = self.entries[index], self.facts[index]
         done.add(index)
@@ -304,7 +307,7 @@ class Narrator:
         code, symbols = self._code(index), self._symbols(index)
         return Stop("backward", title, words, index, sub, edges, groups, formulas, code, symbols, changes=changes)
 
-    def _why_now(self, index: int, contributions: list) -> str:
+    def _why_now(self, index: int, contributions: list[tuple[int, np.ndarray]]) -> str:
         name = f"<b>{escape(self.names[index])}</b>"
         senders = _listed(list(dict.fromkeys([self.names[sender] for sender, _ in contributions])))
         if not contributions:
@@ -316,14 +319,14 @@ class Narrator:
         adding = ""
         texts = [short(array) for _, array in contributions]
         if all(texts):
-            total = short(sum([array for _, array in contributions]))
+            total = short(np.sum([array for _, array in contributions], axis=0))
             adding = f" {' + '.join([_in_sum(text) for text in texts])} = <b>{total}</b>."
         return (
             f"{name} was used {count}, and {every} gradients have arrived, from {senders}. "
             f"They are <b>added</b>.{adding}"
         )
 
-    def _sending(self, run: Run, arrived: dict, changes: dict, done: set[int]) -> list[str]:
+    def _sending(self, run: Run, arrived: Arrived, changes: dict[int, dict[str, Any]], done: set[int]) -> list[str]:
         """What the node sends to whom, and who has to wait on; `arrived` and `changes` are kept up to date."""
         own = short(run.incoming)
         sums, waits = [], []

@@ -99,7 +99,7 @@ def cam_maps(model: Module, x: Tensor, target: Any, layer: Any) -> tuple[np.ndar
     (name,) = layers
     seen: list[Any] = []
 
-    def see(name: str, module: Module, args: tuple, output: Any) -> Any:
+    def see(name: str, module: Module, args: tuple[Any, ...], output: Any) -> Any:
         seen.append(output)
         return output.clone() if isinstance(output, Tensor) else None  # what follows may write into it
 

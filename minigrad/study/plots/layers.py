@@ -110,7 +110,7 @@ def plot_feature_maps(model: Module, x: Tensor, layers: Sequence[str | Module] |
     known = leaves(model) if layers is None else chosen("plot_feature_maps", model, layers)
     maps: dict[str, np.ndarray] = {}
 
-    def see(name: str, layer: Module, args: tuple, output: Any) -> None:
+    def see(name: str, layer: Module, args: tuple[Any, ...], output: Any) -> None:
         if isinstance(output, Tensor) and output.ndim == 4 and output[0, 0].numel() > 1:
             maps.pop(name, None)  # a layer that is called again moves to the end
             maps[name] = output.detach().cpu().array[0].copy()
@@ -171,7 +171,7 @@ def plot_activations(model: Module, x: Tensor, layers: Sequence[str | Module] | 
     known = _computing(model) if layers is None else chosen("plot_activations", model, layers)
     rows: list[tuple[str, np.ndarray, float, float]] = []  # label, counts, deviation, share of zeros
 
-    def see(name: str, layer: Module, args: tuple, output: Any) -> None:
+    def see(name: str, layer: Module, args: tuple[Any, ...], output: Any) -> None:
         if not isinstance(output, Tensor) or not output.is_floating_point() or output.numel() < 2:
             return
         values = output.detach().cpu().array.ravel().astype(np.float64)

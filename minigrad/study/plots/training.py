@@ -86,7 +86,7 @@ def _confusion(axis: Any, predicted: np.ndarray, targets: np.ndarray, classes: S
     axis.tick_params(length=0)
 
 
-def _mistakes(figure: Any, probabilities: np.ndarray, targets: np.ndarray, images: np.ndarray, classes) -> None:
+def _mistakes(figure: Any, probabilities: np.ndarray, targets: np.ndarray, images: np.ndarray, classes: Any) -> None:
     from minigrad.study.plots.figure import GREY
 
     predicted, confidence = probabilities.argmax(1), probabilities.max(1)

@@ -13,7 +13,7 @@ from minigrad.data import Dataset
 from minigrad.tensor import Tensor, from_array
 
 
-class VisionDataset(Dataset):
+class VisionDataset(Dataset[Any]):
     """A data set of (image, target) whose items pass through `transform` and `target_transform`."""
 
     def __init__(

@@ -22,6 +22,8 @@ parallelizing convolutional neural networks", has no groups, no local response n
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad import nn
 from minigrad.nn import init
 from minigrad.tensor import Tensor
@@ -151,7 +153,7 @@ def _classifier(num_classes: int, dropout: float) -> nn.Sequential:
 
 
 @register_model(PHOTOGRAPH, 61_100_840, "Krizhevsky 2014")
-def alexnet(*, weights: WeightsFile = None, **kwargs) -> AlexNet:
+def alexnet(*, weights: WeightsFile = None, **kwargs: Any) -> AlexNet:
     """Build AlexNet as torchvision has it: 61,100,840 parameters.
 
     Args:
@@ -169,7 +171,7 @@ def alexnet(*, weights: WeightsFile = None, **kwargs) -> AlexNet:
 
 
 @register_model(PHOTOGRAPH, 60_965_224, "Krizhevsky et al. 2012")
-def alexnet2012(*, weights: WeightsFile = None, **kwargs) -> AlexNet2012:
+def alexnet2012(*, weights: WeightsFile = None, **kwargs: Any) -> AlexNet2012:
     """Build AlexNet as its paper has it: 60,965,224 parameters.
 
     Args:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minigrad import nn
 from minigrad.nn import init
@@ -208,7 +208,7 @@ class EfficientNet(nn.Module):
 
 
 @register_model(PHOTOGRAPH, 5_288_548, "Tan, Le 2019")
-def efficientnet_b0(*, weights: WeightsFile = None, dropout: float = 0.2, **kwargs) -> EfficientNet:
+def efficientnet_b0(*, weights: WeightsFile = None, dropout: float = 0.2, **kwargs: Any) -> EfficientNet:
     """Build EfficientNet-B0: 5,288,548 parameters.
 
     Args:

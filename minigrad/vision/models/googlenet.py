@@ -254,7 +254,7 @@ class GoogLeNet(nn.Module):
 
 
 @register_model(PHOTOGRAPH, 6_624_904, "Szegedy et al. 2014")
-def googlenet(*, weights: WeightsFile = None, **kwargs) -> GoogLeNet:
+def googlenet(*, weights: WeightsFile = None, **kwargs: Any) -> GoogLeNet:
     """Build GoogLeNet as torchvision has it: 6,624,904 parameters, and 6,379,984 in the auxiliary classifiers.
 
     Args:

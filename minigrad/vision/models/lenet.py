@@ -12,6 +12,8 @@ F6  fully connected       84                     10,164
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad import nn
 from minigrad.tensor import Tensor
 from minigrad.vision.models.registry import DIGIT, register_model
@@ -74,7 +76,7 @@ class LeNet5(nn.Module):
 
 
 @register_model(DIGIT, 61_706, "LeCun et al. 1998")
-def lenet5(*, weights: WeightsFile = None, **kwargs) -> LeNet5:
+def lenet5(*, weights: WeightsFile = None, **kwargs: Any) -> LeNet5:
     """Build LeNet-5: 61,706 parameters.
 
     Args:

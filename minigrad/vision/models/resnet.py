@@ -16,6 +16,7 @@ convolution, as torchvision has it, and not on the first 1x1 as in the paper.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from minigrad import nn
 from minigrad.nn import functional as F
@@ -265,7 +266,7 @@ class ResNet(nn.Module):
 
 
 @register_model(PHOTOGRAPH, 11_689_512, "He et al. 2015")
-def resnet18(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet18(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-18: 11,689,512 parameters.
 
     Args:
@@ -283,7 +284,7 @@ def resnet18(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(PHOTOGRAPH, 21_797_672, "He et al. 2015")
-def resnet34(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet34(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-34: 21,797,672 parameters.
 
     Args:
@@ -301,7 +302,7 @@ def resnet34(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(PHOTOGRAPH, 25_557_032, "He et al. 2015")
-def resnet50(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet50(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-50: 25,557,032 parameters.
 
     Args:
@@ -319,7 +320,7 @@ def resnet50(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(PHOTOGRAPH, 44_549_160, "He et al. 2015")
-def resnet101(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet101(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-101: 44,549,160 parameters.
 
     Args:
@@ -337,7 +338,7 @@ def resnet101(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(PHOTOGRAPH, 60_192_808, "He et al. 2015")
-def resnet152(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet152(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-152: 60,192,808 parameters.
 
     Args:
@@ -355,7 +356,7 @@ def resnet152(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(PHOTOGRAPH, 25_028_904, "Xie et al. 2016")
-def resnext50_32x4d(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnext50_32x4d(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNeXt-50, whose 3x3 convolutions have 32 groups of 4 channels: 25,028,904 parameters.
 
     Args:
@@ -375,7 +376,7 @@ def resnext50_32x4d(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(PHOTOGRAPH, 68_883_240, "Zagoruyko, Komodakis 2016")
-def wide_resnet50_2(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def wide_resnet50_2(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build Wide ResNet-50-2, ResNet-50 with twice as many channels inside its bottlenecks: 68,883,240 parameters.
 
     Args:

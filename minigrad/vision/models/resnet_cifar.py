@@ -32,14 +32,14 @@ __all__ = [
 ]
 
 
-def _cifar(n: int, weights: WeightsFile, preactivation: bool = False, num_classes: int = 10, **kwargs) -> ResNet:
+def _cifar(n: int, weights: WeightsFile, preactivation: bool = False, num_classes: int = 10, **kwargs: Any) -> ResNet:
     network, block = (ResNetV2, PreActBasicBlock) if preactivation else (ResNet, BasicBlock)
     settings: dict[str, Any] = {"width": 16, "shortcut": "A", "small_input": True} | kwargs
     return load_weights(network(block, [n, n, n], num_classes, **settings), weights)
 
 
 @register_model(SMALL_PHOTOGRAPH, 269_722, "He et al. 2015")
-def resnet20(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet20(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-20 for images of 32x32: 269,722 parameters.
 
     Args:
@@ -57,7 +57,7 @@ def resnet20(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(SMALL_PHOTOGRAPH, 464_154, "He et al. 2015")
-def resnet32(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet32(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-32 for images of 32x32: 464,154 parameters.
 
     Args:
@@ -75,7 +75,7 @@ def resnet32(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(SMALL_PHOTOGRAPH, 658_586, "He et al. 2015")
-def resnet44(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet44(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-44 for images of 32x32: 658,586 parameters.
 
     Args:
@@ -93,7 +93,7 @@ def resnet44(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(SMALL_PHOTOGRAPH, 853_018, "He et al. 2015")
-def resnet56(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet56(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-56 for images of 32x32: 853,018 parameters.
 
     Args:
@@ -111,7 +111,7 @@ def resnet56(*, weights: WeightsFile = None, **kwargs) -> ResNet:
 
 
 @register_model(SMALL_PHOTOGRAPH, 1_727_962, "He et al. 2015")
-def resnet110(*, weights: WeightsFile = None, **kwargs) -> ResNet:
+def resnet110(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-110 for images of 32x32: 1,727,962 parameters. The paper starts it with a smaller learning rate.
 
     Args:

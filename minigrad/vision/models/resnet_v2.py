@@ -9,6 +9,8 @@ convolutions, so the sum of all blocks flows through untouched, and the gradient
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad import nn
 from minigrad.tensor import Tensor
 from minigrad.vision.models.registry import PHOTOGRAPH, register_model
@@ -30,7 +32,7 @@ class PreActBasicBlock(BasicBlock):
 
     last = "conv2"  # not a BN: it would starve the ReLU after it, and the block could not learn
 
-    def __init__(self, inplanes: int, *args, **kwargs):
+    def __init__(self, inplanes: int, *args: Any, **kwargs: Any) -> None:
         super().__init__(inplanes, *args, **kwargs)
         self.bn1 = self.norm_layer(inplanes)
 
@@ -47,7 +49,7 @@ class PreActBottleneck(Bottleneck):
 
     last = "conv3"
 
-    def __init__(self, inplanes: int, *args, **kwargs):
+    def __init__(self, inplanes: int, *args: Any, **kwargs: Any) -> None:
         super().__init__(inplanes, *args, **kwargs)
         self.bn1 = self.norm_layer(inplanes)
         self.bn2 = self.norm_layer(self.conv2.in_channels)
@@ -80,7 +82,7 @@ class ResNetV2(ResNet):
         (2, 10)
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.layer1[0].bn1 = nn.Identity()
         self.bn2 = self.norm_layer(self.inplanes)
@@ -93,7 +95,7 @@ class ResNetV2(ResNet):
 
 
 @register_model(PHOTOGRAPH, 11_687_720, "He et al. 2016")
-def resnet18_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+def resnet18_v2(*, weights: WeightsFile = None, **kwargs: Any) -> ResNetV2:
     """Build ResNet-18 V2, pre-activated: 11,687,720 parameters.
 
     Args:
@@ -111,7 +113,7 @@ def resnet18_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
 
 
 @register_model(PHOTOGRAPH, 21_795_880, "He et al. 2016")
-def resnet34_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+def resnet34_v2(*, weights: WeightsFile = None, **kwargs: Any) -> ResNetV2:
     """Build ResNet-34 V2, pre-activated: 21,795,880 parameters.
 
     Args:
@@ -129,7 +131,7 @@ def resnet34_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
 
 
 @register_model(PHOTOGRAPH, 25_549_352, "He et al. 2016")
-def resnet50_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+def resnet50_v2(*, weights: WeightsFile = None, **kwargs: Any) -> ResNetV2:
     """Build ResNet-50 V2, pre-activated: 25,549,352 parameters.
 
     Args:
@@ -147,7 +149,7 @@ def resnet50_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
 
 
 @register_model(PHOTOGRAPH, 44_541_480, "He et al. 2016")
-def resnet101_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+def resnet101_v2(*, weights: WeightsFile = None, **kwargs: Any) -> ResNetV2:
     """Build ResNet-101 V2, pre-activated: 44,541,480 parameters.
 
     Args:
@@ -165,7 +167,7 @@ def resnet101_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
 
 
 @register_model(PHOTOGRAPH, 60_185_128, "He et al. 2016")
-def resnet152_v2(*, weights: WeightsFile = None, **kwargs) -> ResNetV2:
+def resnet152_v2(*, weights: WeightsFile = None, **kwargs: Any) -> ResNetV2:
     """Build ResNet-152 V2, pre-activated: 60,185,128 parameters.
 
     Args:

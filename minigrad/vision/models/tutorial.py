@@ -11,6 +11,8 @@ fully connected     10                        570     together 11,252
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad import nn
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor
@@ -51,7 +53,7 @@ class TutorialCNN(nn.Module):
 
 
 @register_model(DIGIT, 11_252, "classic tutorials")
-def tutorial_cnn(*, weights: WeightsFile = None, **kwargs) -> TutorialCNN:
+def tutorial_cnn(*, weights: WeightsFile = None, **kwargs: Any) -> TutorialCNN:
     """Build the tutorials' CNN: 11,252 parameters.
 
     Args:

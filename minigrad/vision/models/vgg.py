@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from minigrad import nn
 from minigrad.autograd import no_grad
@@ -196,14 +197,14 @@ def _convolutions(features: nn.Sequential) -> Iterator[tuple[tuple[int, int], di
             block, number = block + 1, 0
 
 
-def _vgg(configuration: str, batch_norm: bool, weights: WeightsFile, in_channels: int = 3, **kwargs) -> VGG:
+def _vgg(configuration: str, batch_norm: bool, weights: WeightsFile, in_channels: int = 3, **kwargs: Any) -> VGG:
     if weights is not None:
         kwargs["init_weights"] = False
     return load_weights(VGG(make_layers(CONFIGURATIONS[configuration], batch_norm, in_channels), **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 132_863_336, "Simonyan, Zisserman 2014")
-def vgg11(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg11(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-11 (A): 132,863,336 parameters.
 
     Args:
@@ -221,7 +222,7 @@ def vgg11(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 132_868_840, "Simonyan, Zisserman 2014")
-def vgg11_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg11_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-11 (A) with batch normalisation: 132,868,840 parameters.
 
     Args:
@@ -239,7 +240,7 @@ def vgg11_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 132_863_336, "Simonyan, Zisserman 2014")
-def vgg11_lrn(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg11_lrn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-11 with local response normalisation (A-LRN), no better in the paper: 132,863,336 parameters.
 
     Args:
@@ -257,7 +258,7 @@ def vgg11_lrn(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 132_868_840, "Simonyan, Zisserman 2014")
-def vgg11_lrn_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg11_lrn_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build A-LRN with batch normalisation: 132,868,840 parameters.
 
     Args:
@@ -275,7 +276,7 @@ def vgg11_lrn_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 133_047_848, "Simonyan, Zisserman 2014")
-def vgg13(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg13(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-13 (B): 133,047,848 parameters.
 
     Args:
@@ -293,7 +294,7 @@ def vgg13(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 133_053_736, "Simonyan, Zisserman 2014")
-def vgg13_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg13_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-13 (B) with batch normalisation: 133,053,736 parameters.
 
     Args:
@@ -311,7 +312,7 @@ def vgg13_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 133_638_952, "Simonyan, Zisserman 2014")
-def vgg16c(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg16c(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-16 with 1x1 convolutions (C): 133,638,952 parameters.
 
     Args:
@@ -329,7 +330,7 @@ def vgg16c(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 133_647_400, "Simonyan, Zisserman 2014")
-def vgg16c_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg16c_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-16 with 1x1 convolutions (C) and batch normalisation: 133,647,400 parameters.
 
     Args:
@@ -347,7 +348,7 @@ def vgg16c_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 138_357_544, "Simonyan, Zisserman 2014")
-def vgg16(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg16(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-16 (D): 138,357,544 parameters.
 
     Args:
@@ -365,7 +366,7 @@ def vgg16(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 138_365_992, "Simonyan, Zisserman 2014")
-def vgg16_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg16_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-16 (D) with batch normalisation: 138,365,992 parameters.
 
     Args:
@@ -383,7 +384,7 @@ def vgg16_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 143_667_240, "Simonyan, Zisserman 2014")
-def vgg19(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg19(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-19 (E): 143,667,240 parameters.
 
     Args:
@@ -401,7 +402,7 @@ def vgg19(*, weights: WeightsFile = None, **kwargs) -> VGG:
 
 
 @register_model(PHOTOGRAPH, 143_678_248, "Simonyan, Zisserman 2014")
-def vgg19_bn(*, weights: WeightsFile = None, **kwargs) -> VGG:
+def vgg19_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-19 (E) with batch normalisation: 143,678,248 parameters.
 
     Args:
