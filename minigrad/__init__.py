@@ -16,8 +16,10 @@ from minigrad.kernels import use_kernels as use_kernels
 from minigrad.ops.activation import log_softmax as log_softmax
 from minigrad.ops.activation import softmax as softmax
 from minigrad.ops.arithmetic import *
+from minigrad.ops.axes import *
 from minigrad.ops.comparison import *
 from minigrad.ops.convert import *
+from minigrad.ops.counting import *
 from minigrad.ops.creation import *
 from minigrad.ops.einsum import *
 from minigrad.ops.elementwise import *
@@ -26,8 +28,10 @@ from minigrad.ops.indexing import *
 from minigrad.ops.joining import *
 from minigrad.ops.linalg import *
 from minigrad.ops.pointwise import *
+from minigrad.ops.questions import *
 from minigrad.ops.random import *
 from minigrad.ops.reduction import *
+from minigrad.ops.scan import *
 from minigrad.ops.shape import *
 from minigrad.ops.sorting import *
 from minigrad.printing import *

@@ -103,3 +103,11 @@ def test_one_element_becomes_a_number(shape):
     assert type(mg.full(shape, True).item()) is bool
     with pytest.raises(RuntimeError, match="a Tensor with 2 elements cannot be converted to Scalar"):
         mg.ones(2).item()
+
+
+def test_questions():
+    x = mg.zeros(2, 3)
+    assert mg.is_tensor(x) and not mg.is_tensor(x.numpy())
+    assert mg.numel(x) == x.nelement() == 6
+    assert x.get_device() == -1
+    assert mg.is_floating_point(x) and not mg.is_floating_point(mg.tensor([1]))

@@ -83,6 +83,7 @@ SAMPLES: dict[str, tuple[Callable[[Any, tuple, dict], bool], str]] = {
         lambda input, args, kwargs: input.dtype == torch.float32 and input.numel() > 0 and input.abs().max() > 1000,
         "logsumexp of large numbers, whose rounded result PyTorch takes for the gradient",
     ),
+    "kthvalue": (INTEGER, TIES),
     "topk": (INTEGER, TIES),
     "sort": (_is_long, TIES),
     "argsort": (_is_long, TIES),

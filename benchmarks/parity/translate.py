@@ -21,6 +21,8 @@ ADAPTED: dict[str, Callable] = {
     "where": lambda x, condition, other: mg.where(condition, x, other),
     "normal/in_place": lambda x, *args, **kwargs: x.normal_(*args, **kwargs),
     "zero_": lambda x: x.clone().zero_(),
+    "resize_": lambda x, size: x.clone().resize_(size),
+    "resize_as_": lambda x, other: x.clone().resize_as_(other),
 }
 
 

@@ -6,6 +6,7 @@ so that backward notices a stale saved value. It also changes the history of the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,13 +81,34 @@ def write(target: Tensor, value: Tensor, index: Any = EVERYWHERE, computed: bool
     return observed("write", (target, value, index is EVERYWHERE), target) if observers else target
 
 
-def check_writable(target: Tensor) -> None:
-    """Raise RuntimeError if an in-place operation on `target` is not allowed."""
+def check_not_leaf(target: Tensor) -> None:
+    """Raise RuntimeError if `target` is a leaf that requires grad, or a view of one, and the thread records."""
     if state.enabled:
         base = target if target._base is None else target._base
         if base.requires_grad and base._node is None:
             which = "a leaf Variable" if base is target else "a view of a leaf Variable"
             raise RuntimeError(f"{which} that requires grad is being used in an in-place operation.")
+
+
+def become(target: Tensor, view: Callable[[Tensor], Tensor]) -> Tensor:
+    """Give `target` the shape, the strides and the history of ``view(target)``, in place.
+
+    Raises RuntimeError for a leaf that requires grad.
+    """
+    check_not_leaf(target)
+    finish(target)
+    seen = view(target if target._base is not None else target._alias())
+    if target._base is not None:
+        target._replay, target._base_node = seen._replay, seen._base_node
+    target.array = seen.array
+    target._bump_version()  # what was saved of it had another shape
+    target._requires_grad, target._node, target._slot = seen._requires_grad, seen._node, seen._slot
+    return target
+
+
+def check_writable(target: Tensor) -> None:
+    """Raise RuntimeError if an in-place operation on `target` is not allowed."""
+    check_not_leaf(target)
     finish(target)
     if not target._writable:
         raise RuntimeError(

@@ -16,8 +16,10 @@ from minigrad.display import tensor_html
 from minigrad.ops import (
     activation,
     arithmetic,
+    axes,
     comparison,
     convert,
+    counting,
     creation,
     elementwise,
     gathering,
@@ -27,6 +29,8 @@ from minigrad.ops import (
     pointwise,
     random,
     reduction,
+    reshape_in_place,
+    scan,
     shape,
     sorting,
 )
@@ -37,7 +41,9 @@ from minigrad.tensor import Tensor
 # Of these families every function whose first argument is the tensor `input` is a method too.
 FAMILIES = (
     arithmetic,
+    axes,
     comparison,
+    counting,
     elementwise,
     gathering,
     indexing,
@@ -45,6 +51,7 @@ FAMILIES = (
     linalg,
     pointwise,
     reduction,
+    scan,
     shape,
     sorting,
 )
@@ -54,6 +61,8 @@ MORE_METHODS = {
     convert: "to cpu cuda pin_memory is_pinned type_as clone contiguous is_contiguous",
     creation: "new_zeros new_ones new_empty new_full new_tensor",
     joining: "repeat split",
+    axes: "unfold",
+    reshape_in_place: "resize_ resize_as_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_",
     random: "bernoulli bernoulli_ multinomial normal_ uniform_",
     shape: "expand expand_as reshape_as sum_to_size view view_as",
 }
@@ -175,6 +184,7 @@ IN_PLACE = {
     "lerp": "mg.tensor([0.0, 10.0]).lerp_(mg.tensor([1.0, 20.0]), 0.5) -> tensor([ 0.5000, 15.0000])",
     "addcmul": "mg.ones(2).addcmul_(mg.tensor([1.0, 2.0]), mg.tensor([3.0, 4.0])) -> tensor([4., 9.])",
     "addcdiv": "mg.ones(2).addcdiv_(mg.tensor([1.0, 2.0]), mg.tensor([4.0, 4.0])) -> tensor([1.2500, 1.5000])",
+    "cumprod": "mg.tensor([2.0, 3.0]).cumprod_(0) -> tensor([2., 6.])",
     "cumsum": "mg.tensor([1.0, 2.0]).cumsum_(0) -> tensor([1., 3.])",
     "eq": "mg.tensor([1.0, 2.0]).eq_(2) -> tensor([0., 1.])",
     "ne": "mg.tensor([1.0, 2.0]).ne_(2) -> tensor([1., 0.])",
@@ -195,7 +205,7 @@ IN_PLACE = {
 
 
 # Made of several operations, of which more than the last keep what is overwritten: they are given a copy.
-COMPOSED = {"logit"}
+COMPOSED = {"cumprod", "logit"}
 
 
 def _operator(function: Binary) -> Binary:
@@ -368,6 +378,26 @@ def _backward(
     autograd.backward(self, gradient, retain_graph, create_graph, inputs)
 
 
+def _nelement(self: Tensor) -> int:
+    """Return the number of elements, as `numel` does.
+
+    Examples:
+        >>> mg.zeros(2, 3).nelement()
+        6
+    """
+    return self.numel()
+
+
+def _get_device(self: Tensor) -> int:
+    """Return the index of the GPU that the tensor lies on; -1 for the CPU.
+
+    Examples:
+        >>> mg.zeros(2).get_device()
+        -1
+    """
+    return self.device.index or 0 if self.is_cuda else -1
+
+
 # Members whose name, or order of arguments, is not the function's.
 RENAMED = {
     "__init__": creation.construct,
@@ -385,6 +415,8 @@ RENAMED = {
     "backward": _backward,
     "copy_": _copy,
     "fill_": _fill,
+    "get_device": _get_device,
+    "nelement": _nelement,
     "register_hook": register_hook,
     "retain_grad": retain_grad,
     "where": _where,

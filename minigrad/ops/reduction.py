@@ -24,7 +24,21 @@ from minigrad.ops.joining import cat
 from minigrad.ops.pointwise import abs, sign
 from minigrad.tensor import Tensor, from_array
 
-__all__ = ["all", "any", "count_nonzero", "cumsum", "logsumexp", "mean", "norm", "prod", "std", "sum", "var"]
+__all__ = [
+    "all",
+    "any",
+    "count_nonzero",
+    "dist",
+    "logsumexp",
+    "mean",
+    "norm",
+    "prod",
+    "std",
+    "std_mean",
+    "sum",
+    "var",
+    "var_mean",
+]
 
 Dims = int | Sequence[int] | None
 
@@ -110,10 +124,10 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DTypeL
     """
     check_tensor("sum", "input", input)
     dims = dimensions("sum", dim, input.ndim)
-    return Sum.apply(_summand("sum", input, dtype), dims, keepdim)
+    return Sum.apply(summand("sum", input, dtype), dims, keepdim)
 
 
-def _summand(operation: str, input: Tensor, dtype) -> Tensor:
+def summand(operation: str, input: Tensor, dtype) -> Tensor:
     """`input` in the dtype asked for; otherwise integers and booleans as int64."""
     if dtype is not None:
         return input.to(dtypes.check_dtype(operation, dtype))
@@ -323,6 +337,65 @@ def norm(
     return total if p in (0, 1) else Root.apply(total, p)
 
 
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """Compute the p-norm of the difference of two tensors.
+
+    Args:
+        input, other: floating-point tensors whose shapes broadcast.
+        p: the order of the norm.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast, or the devices differ.
+
+    Examples:
+        >>> mg.dist(mg.tensor([1.0, 1.0]), mg.tensor([4.0, 5.0]))
+        tensor(5.)
+    """
+    return norm(check_tensor("dist", "input", input) - check_tensor("dist", "other", other), p)
+
+
+def var_mean(
+    input: Tensor,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Compute the variance and the mean.
+
+    Args:
+        input, dim, unbiased, keepdim, correction: as for `var`.
+
+    Examples:
+        >>> mg.var_mean(mg.tensor([1.0, 3.0]))
+        (tensor(2.), tensor(2.))
+    """
+    first = var(input, dim, unbiased, keepdim, correction=correction)
+    return first, mean(input, None if isinstance(dim, bool) else dim, keepdim)
+
+
+def std_mean(
+    input: Tensor,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Compute the standard deviation and the mean.
+
+    Args:
+        input, dim, unbiased, keepdim, correction: as for `std`.
+
+    Examples:
+        >>> mg.std_mean(mg.tensor([1.0, 5.0]), correction=0)
+        (tensor(2.), tensor(3.))
+    """
+    first = std(input, dim, unbiased, keepdim, correction=correction)
+    return first, mean(input, None if isinstance(dim, bool) else dim, keepdim)
+
+
 class Prod(Function):
     """The product over one dimension; an element's derivative is the product of the others"""
 
@@ -345,15 +418,20 @@ class Prod(Function):
 
 
 def _products_before(x: Tensor, dim: int) -> Tensor:
-    """For each element the product of those before it: a scan, whose reach doubles with each step."""
-    products, step = _shifted(x, dim, 1), 1
+    """For each element the product of those before it."""
+    return running_product(shifted(x, dim, 1), dim)
+
+
+def running_product(x: Tensor, dim: int) -> Tensor:
+    """For each element the product of all up to it: a scan, whose reach doubles with each step."""
+    step = 1
     while step < x.shape[dim]:
-        products = products * _shifted(products, dim, step)
+        x = x * shifted(x, dim, step)
         step *= 2
-    return products
+    return x
 
 
-def _shifted(x: Tensor, dim: int, step: int) -> Tensor:
+def shifted(x: Tensor, dim: int, step: int) -> Tensor:
     """`x` moved `step` places up in `dim`, with ones in front."""
     ones = x.new_ones([step if d == dim else size for d, size in enumerate(x.shape)])
     return cat([ones, x.narrow(dim, 0, x.shape[dim] - step)], dim)
@@ -376,51 +454,13 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
         >>> mg.prod(mg.tensor([2, 3, 4]))
         tensor(24)
     """
-    input = _summand("prod", check_tensor("prod", "input", input), dtype)
+    input = summand("prod", check_tensor("prod", "input", input), dtype)
     if dim is None or input.ndim == 0:
         product = Prod.apply(input.reshape(-1), 0, False)
         if dim is not None:
             dimension("prod", dim, 0)
         return product
     return Prod.apply(input, dimension("prod", dim, input.ndim), keepdim)
-
-
-class CumSum(Function):
-    """The sums of all elements up to each one along a dimension"""
-
-    @staticmethod
-    def forward(ctx, x, dim):
-        ctx.dim = dim
-        # A running sum loses digits at each step: float32 is added up in float64, as PyTorch does.
-        wide = np.float64 if x.array.dtype.kind == "f" else x.array.dtype
-        return from_array(x.array.cumsum(dim, wide).astype(x.array.dtype, copy=False))
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        dims = (ctx.dim,)
-        return CumSum.apply(grad_output.flip(dims), ctx.dim).flip(dims), None
-
-
-def cumsum(input: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
-    """Compute the running sums along a dimension.
-
-    Args:
-        input: a tensor; integers and booleans are summed as int64.
-        dim: the dimension.
-        dtype: cast the input to it first.
-
-    Raises:
-        IndexError: there is no such dimension.
-
-    Examples:
-        >>> mg.cumsum(mg.tensor([1, 2, 3, 4]), 0)
-        tensor([ 1,  3,  6, 10])
-    """
-    input = _summand("cumsum", check_tensor("cumsum", "input", input), dtype)
-    dim = dimension("cumsum", dim, input.ndim)
-    if input.ndim == 0:
-        return CumSum.apply(input.reshape(1), 0).reshape(())
-    return CumSum.apply(input, dim)
 
 
 class LogSumExp(Function):

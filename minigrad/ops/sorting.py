@@ -15,12 +15,12 @@ from minigrad.autograd import Function
 from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_tensor, dimension, dimensions
-from minigrad.ops.elementwise import maximum, minimum
+from minigrad.ops.elementwise import maximum, minimum, where
 from minigrad.ops.gathering import pick
 from minigrad.ops.reduction import Dims, kept_shape
 from minigrad.tensor import Tensor, from_array
 
-__all__ = ["amax", "amin", "argmax", "argmin", "argsort", "max", "min", "sort", "topk"]
+__all__ = ["amax", "amin", "argmax", "argmin", "argsort", "kthvalue", "max", "median", "min", "sort", "topk"]
 
 
 class ValuesIndices(NamedTuple):
@@ -331,3 +331,101 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if input.ndim:
         indices = indices.narrow(dim, 0, k)
     return ValuesIndices(pick(input, dim, indices), indices)
+
+
+class Median(Extreme):
+    """The middle element of a vector, the lower of two; NaN if there is one"""
+
+    @staticmethod
+    def forward(ctx, x):
+        xp, a = array_module(x.array), x.array
+        middle = xp.sort(a)[(a.size - 1) // 2]
+        result = from_array(xp.where((a != a).any(), a.sum(), middle).astype(a.dtype))
+        ctx.dims = (0,)
+        ctx.save_for_backward(x, result)
+        return result
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return Extreme.backward(ctx, grad_output)[0]
+
+
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+    """Take the k-th smallest element along a dimension; NaN counts as the largest.
+
+    Args:
+        input: a tensor of numbers.
+        k: which, counted from 1.
+        dim: the dimension.
+        keepdim: keep the dimension with size 1.
+
+    Returns:
+        A named tuple (values, indices).
+
+    Raises:
+        IndexError: there is no dimension `dim`.
+        RuntimeError: `k` is not within the dimension.
+
+    Examples:
+        >>> mg.kthvalue(mg.tensor([4, 9, 1, 7]), 2)
+        ValuesIndices(values=tensor(4), indices=tensor(0))
+    """
+    check_tensor("kthvalue", "input", input)
+    dim = dimension("kthvalue", dim, input.ndim)
+    size = input.shape[dim] if input.ndim else 1
+    if not 1 <= k <= size:
+        raise RuntimeError(f"kthvalue: selected number k out of range: got k = {k} for dimension {dim} of size {size}")
+    if input.ndim == 0:
+        return ValuesIndices(input.clone(), argsort(input))
+    return _picked(input, dim, argsort(input, dim).narrow(dim, k - 1, 1), keepdim)
+
+
+def _picked(input: Tensor, dim: int, indices: Tensor, keepdim: bool) -> ValuesIndices:
+    """One element along `dim`, whose place `indices` tells."""
+    values = pick(input, dim, indices)
+    return ValuesIndices(values, indices) if keepdim else ValuesIndices(values.squeeze(dim), indices.squeeze(dim))
+
+
+@overload
+def median(input: Tensor) -> Tensor: ...
+@overload
+def median(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | ValuesIndices:
+    """Take the middle element, the lower of two, of all or along a dimension; NaN if there is one.
+
+    Equal elements share the gradient equally if no dimension is given.
+
+    Args:
+        input: a tensor of numbers.
+        dim: the dimension; None for the median of all elements.
+        keepdim: keep the dimension with size 1.
+
+    Returns:
+        The median, or with `dim` a named tuple (values, indices).
+
+    Raises:
+        IndexError: there is no dimension `dim`, or it has no elements.
+        RuntimeError: there are no elements, or they are boolean.
+
+    Examples:
+        >>> mg.median(mg.tensor([4, 9, 1, 7]))
+        tensor(4)
+        >>> mg.median(mg.tensor([[4.0, 9.0, 1.0], [2.0, 2.0, 3.0]]), 1).values
+        tensor([4., 2.])
+    """
+    check_tensor("median", "input", input)
+    if input.dtype == bool:
+        raise RuntimeError("median: does not support bool input; convert it with .int()")
+    if dim is None:
+        if not input.numel():
+            raise RuntimeError(f"median: there is no median of no elements, got shape {list(input.shape)}")
+        return Median.apply(input.reshape(-1))
+    dim = dimension("median", dim, input.ndim)
+    if input.ndim == 0:
+        return ValuesIndices(input.clone(), argsort(input))
+    _not_empty("median", input, dim, (dim,))
+    order, size = argsort(input, dim), input.shape[dim]
+    numbers = (input == input).sum(dim, keepdim=True)
+    # NaN is sorted behind the numbers.
+    place = where(numbers < size, numbers, (size - 1) // 2)
+    return _picked(input, dim, pick(order, dim, place), keepdim)

@@ -164,6 +164,11 @@ def largest(x, k=2):
     return np.take_along_axis(x, order, -1), order
 
 
+def _place(x, values):
+    """Where in its row each of the values stands."""
+    return (x == values[:, None]).argmax(1)
+
+
 REDUCTIONS = [
     reduction("sum", np.sum),
     reduction("sum", np.sum, dim=1),
@@ -176,6 +181,18 @@ REDUCTIONS = [
     reduction("prod", np.prod, x=positive(2, 3)),
     reduction("prod", np.prod, x=np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]), dim=1),
     Case("cumsum", (normal(2, 3),), lambda x: np.cumsum(x, 1), {"dim": 1}),
+    Case("cumprod", (normal(2, 5),), lambda x: np.cumprod(x, 1), {"dim": 1}),
+    Case("cumprod with zeros", (np.array([1.5, 0.0, 2.0, 0.0, 3.0]),), np.cumprod, {"dim": 0}),
+    Case("cumprod integers", (integers(4, 3, 2) + 1,), lambda x: np.cumprod(x, 0), {"dim": 0}, differentiable=False),
+    Case("dist", (normal(2, 3), normal(3)), lambda x, y: np.linalg.norm(x - y)),
+    Case("var_mean", (normal(2, 3),), lambda x: (x.var(1, ddof=1), x.mean(1)), {"dim": 1}),
+    Case("std_mean", (normal(2, 3),), lambda x: (x.std(ddof=1), x.mean())),
+    Case("median", (normal(2, 3),), lambda x: np.sort(x, None)[2]),
+    Case("median odd", (normal(3, 3),), np.median),
+    Case(
+        "median over a dimension", (normal(2, 5),), lambda x: (np.median(x, 1), _place(x, np.median(x, 1))), {"dim": 1}
+    ),
+    Case("kthvalue", (normal(2, 5),), lambda x: (np.sort(x)[:, 1], _place(x, np.sort(x)[:, 1])), {"k": 2}),
     reduction("logsumexp", special.logsumexp, dim=1),
     reduction("norm", lambda x: np.sqrt((x * x).sum())),
     Case("norm p=1", (normal(2, 3),), lambda x: np.abs(x).sum(1), {"p": 1, "dim": 1}),
@@ -266,6 +283,24 @@ SHAPES = [
     shape("select", normal(5, 2), lambda x: x[:, 1], 1, 1),
     shape("ravel", normal(2, 3), np.ravel),
     shape("movedim", normal(2, 3, 4), lambda x: np.moveaxis(x, 0, 2), 0, 2),
+    shape("moveaxis", normal(2, 3, 4), lambda x: np.moveaxis(x, 0, 2), 0, 2),
+    shape("swapaxes", normal(2, 3, 4), lambda x: np.swapaxes(x, 0, 2), 0, 2),
+    shape("swapdims", normal(2, 3, 4), lambda x: np.swapaxes(x, 1, 2), 1, 2),
+    shape("repeat_interleave", normal(2, 3), lambda x: np.repeat(x, 2), 2),
+    shape("repeat_interleave by dimension", normal(2, 3), lambda x: np.repeat(x, 2, 1), 2, 1),
+    Case("repeat_interleave by counts", (normal(3, 2), np.array([2, 0, 1]), 0), lambda x, n, d: np.repeat(x, n, d)),
+    Case("vstack", ([normal(3), normal(2, 3)],), np.vstack),
+    Case("hstack", ([normal(2, 3), normal(2, 1)],), np.hstack),
+    Case("hstack of vectors", ([normal(3), normal(2)],), np.hstack),
+    Case("dstack", ([normal(2, 3), normal(2, 3)],), np.dstack),
+    Case("meshgrid", (normal(2), normal(3)), lambda x, y: np.meshgrid(x, y, indexing="ij"), {"indexing": "ij"}),
+    Case("meshgrid xy", (normal(2), normal(3)), np.meshgrid, {"indexing": "xy"}),
+    Case(
+        "Tensor.unfold",
+        (normal(2, 7),),
+        lambda x: np.lib.stride_tricks.sliding_window_view(x, 3, 1)[:, ::2],
+        function=lambda x: x.unfold(1, 3, 2),
+    ),
     shape("roll", normal(2, 3), lambda x: np.roll(x, 1, 1), 1, 1),
     shape("tile", normal(2, 3), lambda x: np.tile(x, (2, 2)), (2, 2)),
     shape("diag of a matrix", normal(3, 4), np.diag),
@@ -349,6 +384,19 @@ INDEXING = [
         function=lambda x, i, s: mg.index_put(x, (i,), s),
     ),
     Case("nonzero", (booleans(3, 4),), np.argwhere, differentiable=False),
+    Case("unique", (integers(4, 3, 3),), np.unique, differentiable=False),
+    Case(
+        "unique with inverse and counts",
+        (integers(4, 9),),
+        lambda x: np.unique(x, return_inverse=True, return_counts=True),
+        {"return_inverse": True, "return_counts": True},
+        differentiable=False,
+    ),
+    Case("unique rows", (integers(2, 9, 2),), lambda x: np.unique(x, axis=0), {"dim": 0}, differentiable=False),
+    Case("bincount", (integers(4, 9),), np.bincount, differentiable=False),
+    Case("bincount with weights", (integers(4, 9), positive(9)), np.bincount, differentiable=False),
+    Case("searchsorted", (np.sort(normal(5)), normal(2, 3)), np.searchsorted, differentiable=False),
+    Case("bucketize", (normal(2, 3), np.sort(normal(5))), lambda x, b: np.searchsorted(b, x), differentiable=False),
     Case("index_select", (normal(4, 3), 1, integers(3, 5)), lambda x, d, i: np.take(x, i, d)),
     Case("masked_fill", (normal(2, 3), booleans(2, 3), 0.5), lambda x, m, v: np.where(m, v, x)),
     Case("masked_select", (normal(2, 3), booleans(2, 3)), lambda x, m: x[m]),

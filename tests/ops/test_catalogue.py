@@ -25,8 +25,10 @@ ELSEWHERE = {
     "cuda/test_engine_tensors.py": "cuda pin_memory is_pinned",
     "autograd/test_tape.py": "backward requires_grad_ register_hook retain_grad",
     "autograd/test_inplace.py": "copy_ fill_ zero_",
-    "test_tensor.py": """detach detach_ data_ptr dim element_size is_floating_point item numel numpy size
-        stride tolist""",
+    "autograd/test_reshape_in_place.py": """resize_ resize_as_ squeeze_ swapaxes_ swapdims_ t_ transpose_
+        unsqueeze_""",
+    "test_tensor.py": """detach detach_ data_ptr dim element_size get_device is_floating_point is_tensor item
+        nelement numel numpy size stride tolist""",
 }
 TESTED_IN = {name: TESTS / file for file, names in ELSEWHERE.items() for name in names.split()}
 

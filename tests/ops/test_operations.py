@@ -12,6 +12,7 @@ from catalogue import CASES
 
 import minigrad as mg
 from minigrad.autograd import gradcheck, gradgradcheck
+from minigrad.ops import reshape_in_place
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 differentiable = pytest.mark.parametrize("case", [c for c in CASES if c.differentiable], ids=lambda case: case.name)
@@ -146,6 +147,8 @@ def test_reference_kernels_agree(case):
 def in_place_form(case: Case):
     """The method that does in place what a catalogue's entry does; None if there is none."""
     method = getattr(mg.Tensor, case.name.split()[0] + "_", None)
+    if method is not None and method.__module__ == reshape_in_place.__name__:
+        return None  # they have a file of their own
     return method if case.function is None and isinstance(case.inputs[0], np.ndarray) else None
 
 
