@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 
 class Anomaly(threading.local):
@@ -33,7 +34,7 @@ class set_detect_anomaly:
 
     def __enter__(self) -> None: ...
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         anomaly.enabled, anomaly.check_nan = self._before
 
 

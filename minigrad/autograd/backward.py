@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import Any
 
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
@@ -16,6 +17,9 @@ from minigrad.autograd.numpy_warnings import ignored_warnings
 from minigrad.autograd.observer import observers, observing
 from minigrad.device import array_module
 from minigrad.tensor import Tensor, from_array
+
+# For each output of a node the gradient that has arrived, or None, and whether nobody else holds its array.
+Arrived = dict[Node, list[tuple[Any, bool]]]
 
 
 def backward_pass(
@@ -36,7 +40,7 @@ def backward_pass(
     waiting = children_counts(roots, targets)
     wanted = set(targets or ())
     captured: dict[Edge, Tensor | None] = {}
-    arrived: dict[Node, list] = {}
+    arrived: Arrived = {}
     for (root, slot), seed in zip(roots, gradients, strict=True):
         if root in waiting:
             deliver(arrived, root, slot, seed, fresh=False)
@@ -119,7 +123,9 @@ def nodes_before(nodes: Sequence[Node], targets: Sequence[Edge]) -> set[Node]:
     return found
 
 
-def deliver(arrived: dict, node: Node, slot: int, gradient: Tensor, fresh: bool, source=None) -> None:
+def deliver(
+    arrived: Arrived, node: Node, slot: int, gradient: Tensor, fresh: bool, source: tuple[Node, int] | None = None
+) -> None:
     """Add a gradient to those that have arrived at an output of `node`.
 
     The one place where a gradient gets its tensor's shape (summed over what broadcasting repeated) and dtype.
@@ -137,14 +143,18 @@ def deliver(arrived: dict, node: Node, slot: int, gradient: Tensor, fresh: bool,
     slots[slot] = (gradient, fresh) if before is None else (before + gradient, True)
 
 
-def sum_to_shape(gradient: Tensor, shape: tuple[int, ...], source=None) -> Tensor:
+def sum_to_shape(gradient: Tensor, shape: tuple[int, ...], source: tuple[Node, int] | None = None) -> Tensor:
     """`gradient` summed over the dimensions in which a tensor of `shape` was broadcast."""
     added = gradient.ndim - len(shape)
     wrong = added < 0 or any(
         [want not in (1, got) for want, got in zip(shape, gradient.shape[max(added, 0) :], strict=False)]
     )
     if wrong:
-        origin = f"{source[0].name()} returned an invalid gradient at index {source[1]}" if source else "backward"
+        origin = (
+            f"{source[0].name()} returned an invalid gradient at index {source[1]}"
+            if source and source[0]
+            else "backward"
+        )
         raise RuntimeError(f"{origin}: got {list(gradient.shape)} but expected shape compatible with {list(shape)}")
     repeated = [d for d in range(gradient.ndim) if d < added or (shape[d - added] == 1 and gradient.shape[d] != 1)]
     if repeated:
@@ -152,7 +162,7 @@ def sum_to_shape(gradient: Tensor, shape: tuple[int, ...], source=None) -> Tenso
     return gradient.reshape(shape)
 
 
-def apply_hooks(node: Node, gradients: list) -> list:
+def apply_hooks(node: Node, gradients: list[Any]) -> list[Any]:
     """The gradients that arrived, after the hooks on their tensors; `retain_grad` keeps them here."""
     for slot, hooks in (node.hooks or {}).items():
         for hook in list(hooks.values()):
@@ -168,20 +178,20 @@ def apply_hooks(node: Node, gradients: list) -> list:
     return gradients
 
 
-def observed_pass(waiting: dict[Node, int]) -> AbstractContextManager:
+def observed_pass(waiting: dict[Node, int]) -> AbstractContextManager[Any]:
     """Around a pass: what the thread's observer, if it has one, wants to stand there."""
     observer = observing() if observers else None
     return nullcontext() if observer is None else observer.backward_pass(waiting)
 
 
-def run_observed(node: Node, gradients: list) -> Iterable[Tensor | None]:
+def run_observed(node: Node, gradients: list[Any]) -> Iterable[Tensor | None]:
     """Run `node` in anomaly mode, if that is on, and before the eyes of the thread's observer, if it has one."""
     run = partial(run_checked, node) if anomaly.enabled else node.run
     observer = observing()
     return run(gradients) if observer is None else observer.step(node, gradients, run)
 
 
-def run_checked(node: Node, gradients: list) -> Iterable[Tensor | None]:
+def run_checked(node: Node, gradients: list[Any]) -> Iterable[Tensor | None]:
     """Anomaly mode: run `node`; an error, or the first NaN, is shown with the line of its forward call."""
     made = "".join(node.trace.format()[-1:]) if node.trace else "  (recorded outside anomaly mode)"
     try:
@@ -292,7 +302,7 @@ def grad(
     return tuple(results)
 
 
-def _prepare(operation: str, tensors, grad_tensors) -> tuple[list[Edge], list[Tensor]]:
+def _prepare(operation: str, tensors: Any, grad_tensors: Any) -> tuple[list[Edge], list[Tensor]]:
     """The edges that a pass starts from and the gradients it starts with, checked."""
     tensors = _as_sequence(tensors)
     grad_tensors = [None] * len(tensors) if grad_tensors is None else _as_sequence(grad_tensors)
@@ -334,5 +344,5 @@ def _target_edges(operation: str, inputs: Sequence[Tensor]) -> list[Edge]:
     return [gradient_edge(tensor) for tensor in inputs]
 
 
-def _as_sequence(tensors) -> Sequence:
+def _as_sequence(tensors: Any) -> Sequence[Any]:
     return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad.autograd.backward import children_counts, grad
-from minigrad.autograd.function import AccumulateGrad, Function
+from minigrad.autograd.function import AccumulateGrad, Context, Function, Gradients
 from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled
 from minigrad.generator import default_generator
 from minigrad.tensor import Tensor
@@ -25,7 +25,14 @@ class Checkpoint(Function):
     """
 
     @staticmethod
-    def forward(ctx, outputs, rerun, args, count, *tensors):
+    def forward(
+        ctx: Context,
+        outputs: tuple[Tensor, ...],
+        rerun: Callable[..., Any],
+        args: tuple[Any, ...],
+        count: int,
+        *tensors: Tensor,
+    ) -> tuple[Tensor, ...]:
         ctx.rerun, ctx.args, ctx.count = rerun, args, count
         ctx.save_for_backward(*tensors)
         detached = tuple([output.detach() for output in outputs])
@@ -33,7 +40,7 @@ class Checkpoint(Function):
         return detached
 
     @staticmethod
-    def backward(ctx, *grad_outputs):
+    def backward(ctx: Context, *grad_outputs: Tensor) -> Gradients:
         tensors = ctx.saved_tensors
         inputs, leaves = tensors[: ctx.count], tensors[ctx.count :]
         if not is_grad_enabled():
@@ -56,7 +63,13 @@ class Checkpoint(Function):
         return None, None, None, None, *[next(gradients) if need else None for need in needs]
 
 
-def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, preserve_rng_state: bool = True, **kwargs):
+def checkpoint(
+    function: Callable[..., Any],
+    *args: Any,
+    use_reentrant: bool = False,
+    preserve_rng_state: bool = True,
+    **kwargs: Any,
+) -> Any:
     """Call a function without keeping its saved values; backward computes them again when it needs them.
 
     It works with `autograd.grad`, `inputs=` and `create_graph`, so that PyTorch's re-entrant variant is not needed.
@@ -82,7 +95,7 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, pres
         raise TypeError(f"checkpoint: expected a function, got {type(function).__name__}")
     state = default_generator.get_state()
 
-    def rerun(*arguments):
+    def rerun(*arguments: Any) -> Any:
         now = default_generator.get_state()
         if preserve_rng_state:
             default_generator.set_state(state)
@@ -104,7 +117,7 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, pres
     return detached if isinstance(result, tuple) else detached[0]
 
 
-def _leaves(outputs: tuple, exclude: list) -> list[Tensor]:
+def _leaves(outputs: tuple[Any, ...], exclude: list[Any]) -> list[Tensor]:
     """The leaves that the tape of `outputs` ends in, in the order in which the tape names them."""
     roots = [(output._node, output._slot) for output in outputs if output.requires_grad]
     nodes = children_counts(roots, None)
@@ -119,7 +132,7 @@ def _cut(tensor: Tensor) -> Tensor:
     return leaf
 
 
-def _fill(args: tuple, tensors: tuple) -> list:
+def _fill(args: tuple[Any, ...], tensors: tuple[Any, ...]) -> list[Any]:
     """`args` with `tensors`, in order, in the places of tensors."""
     rest = iter(tensors)
     return [next(rest) if a is TENSOR else a for a in args]

@@ -26,6 +26,8 @@ from minigrad.tensor import Tensor, Version, from_array
 
 # The node as forward and backward see it: they leave each other whatever attributes they like on it.
 Context: TypeAlias = Any
+# What backward returns: a gradient, or None, for the argument of forward, or for each of several.
+Gradients: TypeAlias = "Tensor | None | tuple[Tensor | None, ...]"
 Edge = tuple["Node | None", int]  # the node that made a tensor, and which of its outputs the tensor was
 NO_EDGE: Edge = (None, 0)  # of a tensor that needs no gradient
 NOT_A_TENSOR: Edge = (None, -1)  # of an argument that is a plain value
@@ -42,7 +44,7 @@ class Node:
     edges: tuple[Edge, ...] = ()
     outputs: tuple[tuple[tuple[int, ...], Any, Any], ...] = ()  # shape, dtype and (of several) device
     hooks: dict[int, dict[int, Any]] | None = None  # output slot -> hooks on that gradient
-    retained: dict[int, weakref.ref] | None = None  # output slot -> tensor that wants its gradient kept
+    retained: dict[int, weakref.ref[Any]] | None = None  # output slot -> tensor that wants its gradient kept
     trace: traceback.StackSummary | None = None  # where forward was called, in anomaly mode
 
     def name(self) -> str:
@@ -191,7 +193,7 @@ class Function(Node):
     _materialize = True
     _dirty: tuple[Tensor, ...] = ()
     _non_differentiable: tuple[Tensor, ...] = ()
-    _saved: tuple = ()
+    _saved: tuple[Any, ...] = ()
     _recorded = False
     _released = False
 
@@ -208,7 +210,7 @@ class Function(Node):
         raise NotImplementedError("Function: a subclass must define forward as a static method")
 
     @staticmethod
-    def backward(ctx: Context, *grad_outputs: Any, **kwargs: Any) -> Any:
+    def backward(ctx: Context, *grad_outputs: Any, **kwargs: Any) -> Gradients:
         """Compute a gradient, or None, for each argument of forward.
 
         Args:
@@ -303,7 +305,7 @@ class Function(Node):
         with np.errstate(all="ignore"):
             return self._forward(args)
 
-    def _forward(self, args: tuple):
+    def _forward(self, args: tuple[Any, ...]) -> Any:
         cls = type(self)
         if cls.setup_context is Function.setup_context:
             return cls.forward(self, *args)
@@ -312,7 +314,7 @@ class Function(Node):
         cls.setup_context(self, args, result)
         return result
 
-    def _record(self, args: tuple, outputs: tuple) -> None:
+    def _record(self, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """Point this node at its inputs' nodes, and the outputs at this node."""
         self.edges = tuple([
             gradient_edge(a) if need else NO_EDGE if isinstance(a, Tensor) else NOT_A_TENSOR
@@ -337,7 +339,7 @@ class Function(Node):
         if self._non_differentiable:
             self._non_differentiable = ()
 
-    def _aliases(self, args: tuple, outputs: tuple) -> tuple:
+    def _aliases(self, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """Outputs that are inputs: written ones take the new history, others are handed on as a new tensor."""
         for tensor in self._dirty:
             if tensor._base is not None:
@@ -404,7 +406,7 @@ def _callers_stack() -> traceback.StackSummary:
     return traceback.StackSummary.from_list([f for f in frames if not f.filename.startswith(_PACKAGE)] or frames)
 
 
-def _link_view(cls: type[Function], args: tuple, output: Tensor) -> None:
+def _link_view(cls: type[Function], args: tuple[Any, ...], output: Tensor) -> None:
     """Let a view remember its base and how it is taken from it, so that a write into one reaches the other."""
     source = args[0]
     if not same_memory(output.array, source.array):
@@ -420,7 +422,7 @@ def _link_view(cls: type[Function], args: tuple, output: Tensor) -> None:
     output._base_node = output._base._node
 
 
-def _share_a_tensor(args: tuple, outputs: tuple) -> bool:
+def _share_a_tensor(args: tuple[Any, ...], outputs: tuple[Any, ...]) -> bool:
     """Whether one of the outputs is an argument."""
     for output in outputs:
         for argument in args:

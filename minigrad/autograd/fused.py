@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad.autograd.backward import grad
-from minigrad.autograd.function import Function, Saved
+from minigrad.autograd.function import Context, Function, Gradients, Saved
 from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled
 from minigrad.tensor import Tensor
 
@@ -34,7 +36,7 @@ class FusedFunction(Function):
     """
 
     @staticmethod
-    def definition(*args) -> Tensor:
+    def definition(*args: Any, **kwargs: Any) -> Tensor:
         """Compute the differentiable output from simpler operations, as a textbook does.
 
         Raises:
@@ -43,7 +45,7 @@ class FusedFunction(Function):
         raise NotImplementedError
 
     @staticmethod
-    def fused_backward(ctx, *grad_outputs):
+    def fused_backward(ctx: Context, *grad_outputs: Any, **kwargs: Any) -> Gradients:
         """Compute what `Function.backward` does, by kernels; it is never recorded.
 
         Args:
@@ -55,7 +57,7 @@ class FusedFunction(Function):
         """
         raise NotImplementedError
 
-    def _record(self, args: tuple, outputs: tuple) -> None:
+    def _record(self, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         super()._record(args, outputs)
         self._arguments = tuple([Saved(a) if isinstance(a, Tensor) else a for a in args])
 
@@ -66,7 +68,7 @@ class FusedFunction(Function):
             self._arguments, self._released = (), True
 
     @staticmethod
-    def backward(ctx, *grad_outputs):
+    def backward(ctx: Context, *grad_outputs: Tensor) -> Gradients:
         """Call `fused_backward`, or differentiate the definition where a graph of the gradient is wanted.
 
         Args:

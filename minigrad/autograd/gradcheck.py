@@ -7,6 +7,7 @@ float64's 16 digits, about 9 digits are reliable. In float32 there would be none
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +38,8 @@ class GradcheckError(RuntimeError):
 
 
 def gradcheck(
-    func: Callable,
-    inputs: Tensor | Sequence,
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
     *,
     eps: float = 1e-6,
     atol: float = 1e-5,
@@ -87,8 +88,8 @@ def gradcheck(
 
 
 def gradgradcheck(
-    func: Callable,
-    inputs: Tensor | Sequence,
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
     grad_outputs: Tensor | Sequence[Tensor] | None = None,
     *,
     eps: float = 1e-6,
@@ -123,7 +124,7 @@ def gradgradcheck(
         ]
     grad_outputs = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
 
-    def first_derivatives(*arguments):
+    def first_derivatives(*arguments: Any) -> tuple[Tensor, ...]:
         arguments, weights = arguments[: len(inputs)], arguments[len(inputs) :]
         with enable_grad():
             results = [o for o in _outputs(func, arguments) if o.requires_grad]
@@ -142,7 +143,7 @@ def gradgradcheck(
     )
 
 
-def _outputs(func: Callable, inputs: Sequence) -> tuple[Tensor, ...]:
+def _outputs(func: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Tensor, ...]:
     """The floating-point tensors that `func` returns."""
     result = func(*inputs)
     result = (result,) if isinstance(result, Tensor) else result
@@ -152,17 +153,25 @@ def _outputs(func: Callable, inputs: Sequence) -> tuple[Tensor, ...]:
     return outputs
 
 
-def _value(func: Callable, inputs: Sequence, index: int) -> np.ndarray:
+def _value(func: Callable[..., Any], inputs: Sequence[Any], index: int) -> np.ndarray:
     with no_grad():
         return _on_host(_outputs(func, inputs)[index].array)
 
 
-def _on_host(array) -> np.ndarray:
+def _on_host(array: Any) -> np.ndarray:
     """A copy of `array` in the host's memory, where all comparisons are made."""
     return np.array(to_device(array, "cpu"))
 
 
-def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
+def _compare_jacobians(
+    func: Callable[..., Any],
+    inputs: Sequence[Any],
+    checked: Sequence[tuple[int, Tensor]],
+    index: int,
+    eps: float,
+    atol: float,
+    rtol: float,
+) -> None:
     """The Jacobian of output `index`, by rows from backward passes and by columns from differences."""
     output = _outputs(func, inputs)[index]
     tensors = [x for _, x in checked]
@@ -193,7 +202,9 @@ def _compare_jacobians(func, inputs, checked, index, eps, atol, rtol) -> None:
                 )
 
 
-def _value_at(func, inputs, index: int, x: Tensor, entry: tuple, step: float) -> np.ndarray:
+def _value_at(
+    func: Callable[..., Any], inputs: Sequence[Any], index: int, x: Tensor, entry: tuple[int, ...], step: float
+) -> np.ndarray:
     """The output with one entry of the input `x` moved by `step`."""
     before = x.array[entry].item()
     x.array[entry] = before + step
@@ -214,7 +225,15 @@ def _kink(sides: Sequence[float], atol: float, rtol: float) -> str:
     return ""
 
 
-def _compare_along_direction(func, inputs, checked, index, eps, atol, rtol) -> None:
+def _compare_along_direction(
+    func: Callable[..., Any],
+    inputs: Sequence[Any],
+    checked: Sequence[tuple[int, Tensor]],
+    index: int,
+    eps: float,
+    atol: float,
+    rtol: float,
+) -> None:
     """One number each: v^T J u for random unit directions u of all inputs and v of the output."""
     random = np.random.default_rng(0)
     output = _outputs(func, inputs)[index]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 from minigrad.tensor import Tensor
 
@@ -14,7 +15,7 @@ _keys = itertools.count()
 class RemovableHandle:
     """What registering a hook returns: `remove()` takes the hook away; as a context manager, at its end."""
 
-    def __init__(self, hooks: dict[int, Callable], hook: Callable):
+    def __init__(self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]):
         self._hooks, self._key = hooks, next(_keys)
         hooks[self._key] = hook
 
@@ -24,7 +25,7 @@ class RemovableHandle:
     def __enter__(self) -> RemovableHandle:
         return self
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         self.remove()
 
 

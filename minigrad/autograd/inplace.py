@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.function import Function
+from minigrad.autograd.function import Context, Function, Gradients
 from minigrad.autograd.grad_mode import state
 from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
@@ -28,14 +28,14 @@ class Overwrite(Function):
     """
 
     @staticmethod
-    def forward(ctx, base, value, replay, index):
+    def forward(ctx: Context, base: Tensor, value: Tensor, replay: Callable[[Tensor], Tensor], index: Any) -> Tensor:
         ctx.replay, ctx.index, ctx.shape = replay, index, base.shape
         ctx.order = sorted(range(base.ndim), key=lambda dim: -abs(base.array.strides[dim]))
         ctx.mark_dirty(base)
         return base
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         # The mask lies in memory as the base does, so that what was a view of the base is one of the mask.
         dense = array_module(grad_output.array).zeros([ctx.shape[dim] for dim in ctx.order], bool)
         mask = from_array(dense.transpose([ctx.order.index(dim) for dim in range(len(ctx.order))]))
@@ -119,7 +119,7 @@ def check_writable(target: Tensor) -> None:
         _check_unshared(target.array)
 
 
-def _check_unshared(array) -> None:
+def _check_unshared(array: Any) -> None:
     """Raise RuntimeError if elements of an array share memory, or if it must not be written."""
     shared = array.size and any([step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)])
     if shared or (isinstance(array, np.ndarray) and not array.flags.writeable):
@@ -133,7 +133,7 @@ def _itself(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _as_tensors(index):
+def _as_tensors(index: Any) -> tuple[Any, ...]:
     """An index as `Tensor.__getitem__` takes it."""
     parts = index if isinstance(index, tuple) else (index,)
     return tuple([from_array(part) if hasattr(part, "dtype") else part for part in parts])

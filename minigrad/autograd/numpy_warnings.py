@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,6 @@ class ignored_warnings(np.errstate):
         super().__enter__()
         self._outer, warnings.ignored = warnings.ignored, True
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         warnings.ignored = self._outer
         super().__exit__(*exc_info)

@@ -20,16 +20,16 @@ class Observer(Protocol):
     `cls` is a `Function`, `node` a `Node`; they know this module, and it does not know them.
     """
 
-    def operation(self, cls: Any, args: tuple) -> Any:
+    def operation(self, cls: Any, args: tuple[Any, ...]) -> Any:
         """An operation is applied: return ``cls.apply(*args)``, called under `unobserved`."""
 
-    def function(self, name: str, args: tuple, result: Any) -> None:
+    def function(self, name: str, args: tuple[Any, ...], result: Any) -> None:
         """A function that has no gradient, such as a comparison, has returned `result`."""
 
-    def backward_pass(self, waiting: Mapping[Any, int]) -> AbstractContextManager:
+    def backward_pass(self, waiting: Mapping[Any, int]) -> AbstractContextManager[Any]:
         """Around a backward pass; for each node that it visits the number of gradients that the node waits for."""
 
-    def step(self, node: Any, gradients: list, run: Callable[[list], Any]) -> Any:
+    def step(self, node: Any, gradients: list[Any], run: Callable[[list[Any]], Any]) -> Any:
         """A node of the pass runs backward: return ``run(gradients)``."""
 
     def accumulate(self, node: Any, gradient: Tensor, fresh: bool) -> None:
@@ -63,7 +63,7 @@ def unobserved() -> Iterator[None]:
             observers[thread] = observer
 
 
-def observed(name: str, args: tuple, result: Any) -> Any:
+def observed(name: str, args: tuple[Any, ...], result: Any) -> Any:
     """Tell the thread's observer, if it has one, what the function `name` without a gradient returned; `result`."""
     observer = observing()
     if observer is not None:
