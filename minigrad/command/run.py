@@ -112,7 +112,7 @@ def _run_file(program: Path) -> None:
 
 def _show(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     """As Python shows what a program did not catch; a name that minigrad lacks in one line."""
-    where = _in_program(where)
+    where = _in_program(where) or (None if isinstance(error, SyntaxError) else where)
     name = _missing_name(error)
     if name is None:
         sys.__excepthook__(kind, error.with_traceback(where), where)
@@ -127,7 +127,7 @@ def _in_program(where: TracebackType | None) -> TracebackType | None:
     below = where
     while below is not None and _is_ours(below.tb_frame.f_code.co_filename):
         below = below.tb_next
-    return below or where
+    return below
 
 
 def _is_ours(filename: str) -> bool:

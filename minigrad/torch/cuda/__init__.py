@@ -44,8 +44,7 @@ def set_device(device: Any) -> None:
     Raises:
         RuntimeError: another GPU is asked for.
     """
-    index = getattr(device, "index", device)
-    index = str(index).rpartition(":")[2] if index is not None else "0"
+    index = str(device).rpartition(":")[2]
     if index not in ("0", "cuda", "-1"):
         raise RuntimeError(f"torch.cuda.set_device: work is done on GPU 0; say device='cuda:{index}' where it is not")
 

@@ -1,0 +1,35 @@
+"""A program of 2017 as PyTorch 2.13 still runs it: Variable, tensor types, names without underscores, volatile."""
+
+import torch
+import torch.nn as nn
+from numbers_ import fill, images
+from torch.autograd import Variable
+
+use_gpu = torch.cuda.is_available()
+dtype = torch.cuda.FloatTensor if use_gpu else torch.FloatTensor
+
+model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(True), nn.MaxPool2d(2))
+head = nn.Linear(100, 4)
+nn.init.constant(head.bias, 0.5)
+print(float(head.bias.sum().item()))
+fill(model)
+fill(head)
+parameters = list(model.parameters()) + list(head.parameters())
+optimizer = torch.optim.Adam(parameters, lr=1e-2)
+criterion = nn.CrossEntropyLoss()
+inputs, labels = images(32)
+for step in range(4):
+    x = Variable(inputs.type(dtype))
+    y = Variable(labels.type(torch.LongTensor), requires_grad=False)
+    optimizer.zero_grad()
+    features = model(x)
+    loss = criterion(head(features.view(features.size(0), -1)), y)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm(parameters, 1.0)
+    optimizer.step()
+    print(step, loss.data.item())
+x = Variable(inputs, volatile=True)
+_, predicted = torch.max(head(model(x).view(32, -1)).data, 1)
+print((predicted == labels).sum().item(), x.data.type(), isinstance(x, Variable), isinstance(inputs, torch.FloatTensor))
+t = torch.FloatTensor([[1, 2], [3, 4]])
+print(t.type("torch.DoubleTensor").type(), t.new(2, 3).size()[1], t.new([5]).sum().item(), torch.LongTensor(3).type())

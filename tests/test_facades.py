@@ -1,0 +1,140 @@
+"""The facades by hand, and what they hold beside the engine's names."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import torch, torchvision
+
+
+def test_names_are_the_engines():
+    assert torch.nn.Conv2d is mg.nn.Conv2d and torch.utils.data.DataLoader is mg.data.DataLoader
+    assert torch.optim.lr_scheduler._LRScheduler is mg.optim.lr_scheduler.LRScheduler
+    assert torchvision.transforms.ToTensor is mg.vision.transforms.ToTensor and torch.float32 is mg.float32
+    names: dict = {}
+    exec("from minigrad.torch.nn import *", names)
+    assert names["Linear"] is mg.nn.Linear and "DataParallel" in names and "annotations" not in names
+    assert "Conv2d" in dir(torch.nn)
+
+
+def test_the_engine_does_not_know_the_facades():
+    assert not hasattr(mg, "FloatTensor") and not hasattr(mg.nn.init, "xavier_uniform")
+    assert not hasattr(mg.nn, "DataParallel") and not hasattr(mg.autograd, "Variable")
+
+
+@pytest.mark.parametrize("name", ["FloatTensor", "DoubleTensor", "HalfTensor", "LongTensor", "IntTensor", "ShortTensor",
+                                  "CharTensor", "ByteTensor", "BoolTensor"])  # fmt: skip
+def test_tensor_types_are_pytorchs(name):
+    real = pytest.importorskip("torch")
+    ours, theirs = getattr(torch, name), getattr(real, name)
+    for data in ([[1, 0], [3, 1]], (2, 3), np.array([1, 2], dtype=theirs([1]).numpy().dtype)):
+        got, wanted = ours(data), theirs(data) if not isinstance(data, np.ndarray) else real.from_numpy(data)
+        assert got.tolist() == wanted.tolist() and got.type() == wanted.type()
+        assert isinstance(got, ours) and isinstance(wanted, theirs)
+    assert ours(2, 3).shape == (2, 3) and ours().shape == (0,) and repr(ours) == repr(theirs)
+    assert torch.ones(2).type(ours).type() == torch.ones(2).type(f"torch.{name}").type() == f"torch.{name}"
+    assert (
+        ours([1]).new(4).type() == f"torch.{name}"
+        and ours([1]).new([1, 0]).tolist() == theirs([1]).new([1, 0]).tolist()
+    )
+    assert not isinstance(3, ours) and isinstance(torch.ones(1), torch.FloatTensor)
+    with pytest.raises(TypeError, match=f"{name}: expected sizes or one sequence"):
+        ours(2.5)
+
+
+def test_variable():
+    x = torch.ones(2)
+    v = torch.autograd.Variable(x, requires_grad=True)
+    assert v.requires_grad and not x.requires_grad and v.data_ptr() == x.data_ptr()
+    assert isinstance(x, torch.autograd.Variable) and not isinstance(3, torch.autograd.Variable)
+    assert not torch.autograd.Variable(v * 2).requires_grad
+    with pytest.warns(UserWarning, match="volatile was removed"):
+        torch.autograd.Variable(x, volatile=True)
+
+
+def test_old_names_warn_and_do_what_the_new_ones_do():
+    for name in ("xavier_uniform", "kaiming_normal", "orthogonal", "normal"):
+        first, second = mg.empty(3, 4), mg.empty(3, 4)
+        mg.manual_seed(1)
+        getattr(mg.nn.init, f"{name}_")(first)
+        mg.manual_seed(1)
+        with pytest.warns(FutureWarning, match=f"`nn.init.{name}` is now deprecated in favor of `{name}_`"):
+            assert getattr(torch.nn.init, name)(second) is second
+        assert mg.equal(first, second)
+    with pytest.warns(FutureWarning, match="clip_grad_norm_"):
+        torch.nn.utils.clip_grad_norm([mg.ones(1, requires_grad=True)], 1.0)
+
+
+def test_default_tensor_type():
+    try:
+        torch.set_default_tensor_type("torch.DoubleTensor")
+        assert torch.ones(1).dtype == torch.float64
+    finally:
+        torch.set_default_tensor_type(torch.FloatTensor)
+    assert torch.ones(1).dtype == torch.float32
+    with pytest.raises(TypeError, match="expected a tensor type"):
+        torch.set_default_tensor_type(3)
+
+
+def test_data_parallel_is_the_module_with_a_prefix():
+    net = torch.nn.Linear(2, 2)
+    parallel = torch.nn.DataParallel(net, device_ids=[0, 1]).train()
+    x = mg.ones(1, 2)
+    assert list(parallel.state_dict()) == ["module.weight", "module.bias"] and parallel.module is net
+    assert mg.equal(parallel(x), net(x)) and mg.equal(torch.nn.parallel.data_parallel(net, x), net(x))
+
+
+def test_flags_and_questions():
+    torch.backends.cudnn.benchmark = torch.backends.cudnn.deterministic = True
+    assert not torch.backends.cudnn.is_available() and not torch.backends.mps.is_available()
+    assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 0) and torchvision.__version__.startswith("0.")
+    torch.use_deterministic_algorithms(True)
+    assert torch.are_deterministic_algorithms_enabled()
+    torch.set_float32_matmul_precision("high")
+    assert torch.get_float32_matmul_precision() == "high"
+    with pytest.raises(ValueError, match="'fast'"):
+        torch.set_float32_matmul_precision("fast")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torch.cuda.manual_seed(1)
+        torch.cuda.manual_seed_all(1)
+        torch.cuda.set_device(0)
+        torch.cuda.set_device("cuda:0")
+    with pytest.raises(RuntimeError, match="cuda:1"):
+        torch.cuda.set_device(1)
+    available = torch.cuda.is_available()
+    assert torch.accelerator.is_available() == available
+    assert (torch.accelerator.current_accelerator() is None) == (not available)
+    state = torch.get_rng_state()
+    with torch.random.fork_rng():
+        torch.rand(3)
+    assert mg.equal(state, torch.get_rng_state())
+
+
+def test_compile_is_the_module_itself():
+    net = torch.nn.Linear(1, 1)
+    assert mg.allclose(torch.compile(net)(mg.ones(1)), net(mg.ones(1)))
+
+    @torch.compile(mode="max-autotune")
+    def double(x):
+        return 2 * x
+
+    assert double(3) == 6
+
+
+def test_mixed_precision_is_switched_off():
+    x = mg.ones(2, requires_grad=True)
+    optimizer = torch.optim.SGD([x], lr=1.0)
+    scaler = torch.cuda.amp.GradScaler()
+    with torch.cuda.amp.autocast(), torch.amp.autocast("cuda", dtype=torch.float16):
+        loss = (x * 2).sum()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+    assert x.tolist() == [-1, -1] and loss.dtype == mg.float32 and scaler.get_scale() == 1
+    scaler.load_state_dict(scaler.state_dict())
