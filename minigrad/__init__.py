@@ -1,6 +1,6 @@
 """minigrad: a deep-learning engine that reads like a textbook and trains like PyTorch.
 
-The names are PyTorch's: ``import minigrad as torch`` runs a program for a small network.
+The names are PyTorch's; old spellings and switches are in the facade `minigrad.torch`.
 """
 
 from importlib.util import find_spec
