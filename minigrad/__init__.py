@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from minigrad import autograd as autograd
 from minigrad import cuda as cuda
+from minigrad import memory
 from minigrad.autograd.grad_mode import *
 from minigrad.cuda import backends as backends
 from minigrad.device import *
@@ -53,3 +54,5 @@ if find_spec("minigrad.fusion"):  # a layer on top, which may be left out
 half, float, double, int, long, bool = float16, float32, float64, int32, int64, bool_
 
 __version__ = "0.2.0"
+
+memory.keep_freed_memory()

@@ -1,8 +1,7 @@
-"""Where arrays live: devices, the array module (NumPy or CuPy) that an array belongs to, and memory."""
+"""Where arrays live: devices, and the array module (NumPy or CuPy) that an array belongs to."""
 
 from __future__ import annotations
 
-import ctypes
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -180,33 +179,3 @@ def set_num_threads(count: int) -> None:
     from minigrad.kernels import cpu
 
     cpu.set_num_threads(count)
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep what a step frees for the next step, which needs the same sizes again.
-
-    By default it gives large blocks back to the system, and getting them anew costs a page fault for every
-    4 KiB: 1,900 in a training step of LeNet-5 on 128 pictures, none with this. A step of VGG-11 on 4 pictures of
-    224x224 took 590 ms instead of 640 when blocks above 32 MiB were kept too, its peak memory the same.
-
-    And let Linux give the first GiB of it in pages of 2 MiB, as NumPy asks for in arrays of 4 MiB and more only. A
-    layer's weights and pictures, and what Python reads between the layers, are then found without walking through page
-    tables: one picture of 224x224 takes GoogLeNet 0.96 of the time, ResNet-50 0.96 to 0.99. What is not written to
-    takes no memory.
-    """
-    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of <malloc.h>
-    huge_page, advise_huge, heap = 2**21, 14, 2**30  # 14 is MADV_HUGEPAGE of <sys/mman.h>
-    try:
-        libc = ctypes.CDLL(None)
-        libc.mallopt(trim_threshold, 2**31 - 1)
-    except (AttributeError, OSError, TypeError):
-        return  # another C library, which does as it thinks best
-    libc.mallopt(mmap_max, 0)
-    libc.malloc.restype = ctypes.c_void_p
-    if block := libc.malloc(ctypes.c_size_t(heap)):
-        start = -(-block // huge_page) * huge_page
-        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(heap - huge_page), advise_huge)
-        libc.free(ctypes.c_void_p(block))
-
-
-_keep_freed_memory()
