@@ -1,6 +1,6 @@
 """The hot loops: an operation a folder, its implementations side by side, plain arrays in and out.
 
-minigrad imports from here and no deeper. `cpu`, `cuda` and `philox` are packages, read when they are asked for.
+minigrad imports from here only. `cpu`, which imports Numba, and the operations are imported at their first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How windows lie on an image, and images in memory: what pooling and convolution share."""
+"""Window geometry and memory formats, shared by pooling and convolution."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
 def is_channels_last(array: np.ndarray) -> bool:
     """Whether (N, C, H, W) lies in memory as (N, H, W, C).
 
-    One pixel, or one channel, lies both ways; then the strides tell which way it came.
+    With one pixel or one channel both formats fit; then the strides decide.
     """
     if not array.transpose(0, 2, 3, 1).flags.c_contiguous:
         return False

@@ -12,5 +12,6 @@ Array: TypeAlias = np.ndarray[Any, Any]
 Arrays: TypeAlias = Sequence[Array]
 Shape: TypeAlias = tuple[int, ...]
 Pair: TypeAlias = tuple[int, int]  # along height and width
-# A number of Python. Where a captured CUDA graph reads it from memory at each replay: an array of the GPU holds it.
+# A number of Python; for a captured CUDA graph, which reads it from memory at each replay, the array of the GPU that
+# holds it, or a 0-d array of the host, from which it is copied there.
 Scalar: TypeAlias = Any

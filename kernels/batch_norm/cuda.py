@@ -121,7 +121,7 @@ class _Rows(NamedTuple):
         return cls(x, last, count, length, channels, vector(length, x))
 
     def together_with(self, *arrays) -> _Rows:
-        """The same rows, moved in packs only if each of these arrays (None: absent) begins at a whole pack too."""
+        """The same rows, with vector accesses only if each of these arrays (None: absent) is aligned too."""
         return self._replace(packed=vector(self.length, self.x, *arrays))
 
     @property

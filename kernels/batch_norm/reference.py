@@ -34,7 +34,7 @@ def track(
 
 
 def scale(var: Array, eps: float, weight: Array | None) -> Array:
-    """weight / sqrt(var + eps), (C,): what a kept variance, and the weight if any, multiply x - mean by."""
+    """weight / sqrt(var + eps), (C,): the factor of x - mean for a running variance `var` and the weight, if any."""
     invstd = 1 / np.sqrt(var + eps)
     return invstd if weight is None else invstd * weight
 
@@ -67,7 +67,7 @@ def backward(
     With x^ = (x - mean) invstd: dbias = sum dy, dweight = sum dy x^, and, because the mean and the variance
     depend on x too, dx = weight invstd (dy - average of dy - x^ (average of dy x^)).
     Without a weight, dweight is None. With `relu`, dy is the gradient of the rectified y: it counts where y is
-    positive or NaN, which is found again from x, so that y need not be kept (`bias` is used for that alone).
+    positive or NaN, which is recomputed from x, so that y need not be saved (`bias` is used for that alone).
     """
     axes = _all_but_channels(x)
     if relu:

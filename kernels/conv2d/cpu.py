@@ -1,10 +1,10 @@
 """2-D convolution and its two gradients on the CPU: which algorithm runs, and why.
 
 All functions take and return plain arrays of float32 or float64, of any strides, shaped as in `reference.py`.
-Images flow channels-last through a network: a result lies channels-last in memory if what it comes from does, if
-it has CHANNELS_LAST channels, which fill the vectors of every kernel that follows, or if its algorithm writes it so,
-as all but "direct" do. So the first layers turn the pictures and nothing turns them back; a small network (LeNet-5)
-stays channels-first, as its kernels run along the pixels. Results do not depend on the number of threads.
+Memory format: a result is channels-last if its input is, if it has at least CHANNELS_LAST channels, which fill the
+vectors of every kernel that follows, or if its algorithm writes it so, as all but "direct" do. So the first layers
+transpose the images and no later one transposes them back; a small network (LeNet-5) stays channels-first, as its
+kernels run along the pixels. Results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -60,11 +60,12 @@ def choose_algorithm(
     groups: int,
     *,
     gradient: bool = False,
-    turned: bool = False,
+    weight_last: bool = False,
 ) -> str:
-    """The fastest of those that fit, forward or for the two gradients. float32 alone is rounded as Winograd does;
-    float64 is asked for where exactness matters (gradient checks). Weights that lie channels-last are `turned`: all
-    but "skinny" copy them first.
+    """The fastest algorithm that can compute the layer, forward or for the two gradients.
+
+    Winograd's, which rounds more, serves float32 only: float64 is asked for where exactness matters (gradient checks).
+    `weight_last` says that the weights are channels-last in memory: all but "skinny" copy such weights first.
 
     Milliseconds forward, float32, two cores with AVX-512             direct   im2col   winograd   skinny
     256 images,   1 ->    6 channels, 28 x 28, 5 x 5 kernel (LeNet)     0.6      2.6
@@ -86,7 +87,7 @@ def choose_algorithm(
         return "depthwise"  # no sums over channels: vectors along them, nothing to multiply as matrices
     wide = min(out_channels, group_in) >= 16  # the transforms run along the channels, a vector of 16 float32
     pixels = batch * out_size[0] * out_size[1]
-    if fit["skinny"] and pixels <= (WINOGRAD_PIXELS if turned else FEW_PIXELS):
+    if fit["skinny"] and pixels <= (WINOGRAD_PIXELS if weight_last else FEW_PIXELS):
         return "skinny"  # reads the weights once, as they lie
     if fit["two_by_two"] and wide:
         return "two_by_two"  # 9 products, where winograd takes 36 and im2col 36
@@ -101,16 +102,20 @@ def choose_algorithm(
 
 @lru_cache(maxsize=256)
 def _forward_plan(
-    asked: str | None, turned: bool, dtype: np.dtype, shape: tuple, weight_shape: tuple, *geometry
+    asked: str | None, weight_last: bool, dtype: np.dtype, shape: tuple, weight_shape: tuple, *geometry
 ) -> tuple[str, Pair]:
     """The algorithm and the output's size."""
     out_size = tuple(map(output_size, shape[2:], weight_shape[2:], *geometry[:3]))
-    return _algorithm(asked, False, turned, dtype, shape[0], weight_shape, out_size, *geometry), out_size
+    return _algorithm(asked, False, weight_last, dtype, shape[0], weight_shape, out_size, *geometry), out_size
 
 
-def _algorithm(asked: str | None, gradient: bool, turned: bool, dtype, batch, weight_shape, out_size, *geometry) -> str:
+def _algorithm(
+    asked: str | None, gradient: bool, weight_last: bool, dtype, batch, weight_shape, out_size, *geometry
+) -> str:
     if asked is None:
-        return choose_algorithm(dtype, batch, weight_shape, out_size, *geometry, gradient=gradient, turned=turned)
+        return choose_algorithm(
+            dtype, batch, weight_shape, out_size, *geometry, gradient=gradient, weight_last=weight_last
+        )
     fit = fits(dtype, weight_shape, out_size, *geometry, gradient)
     if not fit.get(asked):
         fitting = ", ".join(repr(name) for name, can in fit.items() if can)
@@ -137,7 +142,7 @@ def forward(
 ) -> Array:
     """y (N, O, OH, OW) from x (N, C, H, W), weight (O, C // groups, KH, KW) and bias (O) or None.
 
-    With a `scale` (O) and with `relu`, what follows the convolution is computed on the way: max(scale y + bias, 0).
+    A `scale` (O) and `relu` are fused: max(scale y + bias, 0).
     """
     geometry = stride, padding, dilation, groups
     algorithm, out_size = _forward_plan(algorithm, is_channels_last(weight), x.dtype, x.shape, weight.shape, *geometry)
@@ -200,7 +205,7 @@ def weight_gradient(
 ) -> Array:
     """dweight (O, C // groups, *kernel_size) from dy (N, O, OH, OW) and x.
 
-    `dbias` (O), if given, is written: the sum of dy over pictures and pixels, which most algorithms have on the way.
+    `dbias` (O), if given, is written: the sum of dy over images and pixels, a by-product of most algorithms.
     """
     geometry = stride, padding, dilation, groups
     dweight = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)

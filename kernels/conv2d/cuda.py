@@ -1,13 +1,13 @@
 """2-D convolution and its two gradients on a GPU: the algorithm, how its work is cut, and what must be transposed.
 
 All functions take and return plain device arrays of float32 or float64, of any strides, shaped as in `reference.py`.
-Results lie channels-last in memory, weights' gradients as weights do. Nothing is added by atomics: two runs are
-bit-equal.
+Results lie channels-last in memory, weights' gradients as weights do. No sums by atomics: results are
+bitwise reproducible.
 
 "tensor_cores"  float32 rounded to TF32, where the switch allows it and the device can (sm_80)
 "exact"         float32 or float64 on the plain cores, any device
 "depthwise"     float32 or float64, one channel in each group
-"im2col"        the columns written down, and a matrix product: the readable one, and an oracle for the others
+"im2col"        the columns materialised, and a matrix product: readable, and the reference in tests of the others
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .transpose_cuda import channels_last, transpose, transposed_weight
 
 
 def choose_algorithm(dtype: np.dtype, depthwise: bool) -> str:
-    """The fastest that rounds no more than the caller allows."""
+    """The fastest algorithm whose rounding the caller allows."""
     if depthwise:
         return "depthwise"  # each channel's product would fill one column of a tile
     rounds = dtype == np.float32 and allow_tf32("conv") and capability() >= (8, 0)

@@ -2,7 +2,7 @@
 
     y[n, oh, ow, c] = bias[c] + sum over kh, kw of w[kh, kw, c] x[n, oh stride + kh dilation - padding, ow ..., c]
 
-A number is multiplied K times for one written, so the caches set the limit, not the multipliers: a task takes rows of
+There are only K multiplications for each output, so the caches are the limit, not the arithmetic: a task takes rows of
 outputs, keeps a row's sums in the first-level cache and goes through the taps; what it reads of x is read again for
 the next row, from the second-level cache. With a stride of 1 neighbouring pixels lie side by side for x and y alike:
 a run of them is one loop, for which the weights of a tap are repeated. The input gradient gathers in the same way,

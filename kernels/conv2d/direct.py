@@ -1,4 +1,4 @@
-"""Direct convolution: the layer's sums as they are written, vectorised over output pixels and images.
+"""Direct convolution: the sums of the definition, vectorised over output pixels and images.
 
 A task takes a block of images and copies it into a form in which one kernel tap is one offset. With
 `u = oh * stride + kh * dilation` the row of the padded image that output row oh reads through kernel row kh:

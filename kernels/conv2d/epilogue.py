@@ -1,7 +1,7 @@
-"""What follows a convolution's sums: y = max(scale sum + shift, floor), channel by channel, while they are in cache.
+"""The fused epilogue of a convolution: y = max(scale sum + shift, floor) for each channel, while the sums are in cache.
 
-The shift is the bias. An evaluated batch norm is a scale and another shift, a ReLU is the floor 0; as operations of
-their own each goes over a whole layer in memory once more.
+The shift is the bias. Batch norm in evaluation mode is a scale and another shift, ReLU the floor 0. As operations of
+their own, each would read and write the whole layer once more.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 // tile by tile as fma_tile.cuh does. All geometries; what TF32 rounding may not touch and what older devices run.
 //
 //     forward          y (pixels, O)  = windows of x (pixels, taps) weight (O, taps)^T + bias
-//     input gradient   dx             = the same with windows of dy and the weights turned, a parity class at a time
+//     input gradient   dx             = the same with windows of dy and the weights rotated, a parity class at a time
 //     weight gradient  dw (O, taps)   = dy (pixels, O)^T windows of x (pixels, taps)
 //
 // x, y, dy, dx channels-last; weight (O, KH, KW, C / groups), for the input gradient (C, KH, KW, O / groups). With

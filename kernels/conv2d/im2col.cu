@@ -1,4 +1,4 @@
-// The columns of a convolution written down, and their adjoint: see reference.py.
+// The columns of a convolution, materialised, and their adjoint: see reference.py.
 //     columns[g][n l][k] = x[n][g C/G + c][pixel under tap (a, b) of window l],       k = (c, a, b), l = (i, j)
 // One thread a column's number (im2col), or a pixel's (col2im: it gathers from all windows that see it, so that nothing
 // is added by atomics). Neighbouring threads write neighbours. x channels-last.

@@ -1,4 +1,4 @@
-"""Convolution as matrix products, im2col without writing the columns down; channels last in memory.
+"""Convolution as matrix products: im2col without materialised columns, on channels-last memory.
 
 Let a row be an output pixel (n, oh, ow) and k = (c, kh, kw) a number under its window. With the weights (O, K) as a
 matrix,
@@ -7,11 +7,11 @@ matrix,
     weight gradient   dweight^T       = X^T dy (pixels, O)
     input gradient    dx              = the same as forward, with dy for x: see below
 
-where X[p, k] = x[place of p's window + place of k in a window] is never written: `tile.multiply` reads it so. A task
-takes some rows of some images, copies the input that they see, padded with zeros, so that it stays in cache (not even
-that where there is no padding), and goes through the output channels in blocks that fill a tile, 64 float32 each. Of
-a block it transposes some of the weights into a panel, whose rows the tile reads, uses them for all its pixels, and
-takes the next: packing is done where the weights are needed, and they are never copied to memory.
+where X[p, k] = x[place of p's window + place of k in a window] is never materialised: `tile.multiply` reads it from x.
+A task takes some rows of some images, copies the input under their windows with its zero padding, so that it stays in
+cache (without padding it reads the input itself), and goes through the output channels in blocks as wide as a tile, 64
+float32 each. For each block it packs some of the weights, transposed, into a panel, uses them for all its pixels, and
+takes the next: packed weights stay in the cache and are never written to memory.
 
 A pixel of dx collects weight[kh, kw] dy[oh, ow] over all oh stride + kh dilation - padding = h. With a stride these are
 other taps for each remainder of h and w modulo the stride, but the same for all pixels of one remainder: so dx is
@@ -64,8 +64,8 @@ def _even(total, run):
     return max(1, -(-total // max(1, -(-total // run))))
 
 
-def _turned(x):
-    """The pictures, channels last if those are many: a copy once is cheaper than turning them in every task."""
+def _layout(x):
+    """The images, channels-last if they have many channels: one copy is cheaper than a transpose in every task."""
     return channels_last(x) if x.shape[1] >= MANY_CHANNELS else x
 
 
@@ -78,7 +78,7 @@ def _convolve(x, weight, strides, area, taps_h, taps_w, taps, inside, epilogue, 
     """
     if not pixels.size:
         return
-    x = _turned(x)
+    x = _layout(x)
     inside = inside and x.transpose(0, 2, 3, 1).flags.c_contiguous
     groups, size = strides[3], y.itemsize
     cuts = _cuts(pixels.shape, groups, step, x.shape[1] // groups, size, 2 * get_num_threads())
@@ -150,7 +150,7 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     if not dy.size:
         dweight[...] = 0
         return
-    x = _turned(x)
+    x = _layout(x)
     run, _, blocks, vectors = _cuts(dy.shape, groups, stride, channels, dy.itemsize, PARTS)
     bands = -(-dy.shape[0] // run[0]) * -(-dy.shape[2] // run[1])
     # Every part has its own sum in memory, and two or four threads share an even number evenly.

@@ -1,4 +1,4 @@
-"""Convolution on a GPU as im2col and a matrix product, as in `reference.py`: to be read, and an oracle for the others.
+"""Convolution on a GPU as im2col and a matrix product, as in `reference.py`; the tests compare the others with it.
 
 All images' columns at once, a group's windows (G, N L, K) as rows, so that with the weights (G, O / G, K)
 

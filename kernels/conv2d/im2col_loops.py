@@ -10,7 +10,7 @@ from ..cpu.tile import VECTOR_BYTES, aligned, multiply
 from ..cpu.transpose import transpose
 from .epilogue import finish, initial
 
-RUN = 16  # channels that are turned together: a cache line of each kernel
+RUN = 16  # channels that are transposed together: a cache line of each kernel
 PIXELS = 96  # summed at a time in the weight gradient: with 64 outputs half of the first-level cache
 DEPTH = 1024  # terms summed at a time: with 64 outputs a panel of 256 KiB, which the second-level cache holds
 

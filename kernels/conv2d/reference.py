@@ -11,21 +11,21 @@ up as a column,
             |              ...              |
             +-------------------------------+
 
-and the sliding is over: with the weights as a matrix of O rows and K columns,
+and the convolution is a matrix product: with the weights as a matrix of O rows and K columns,
 
     forward            y       (O, L) = weight (O, K) @ columns (K, L)
     weight gradient    dweight (O, K) = dy (O, L) @ columns^T (L, K),            summed over the images
     input gradient     dcolumns (K, L) = weight^T (K, O) @ dy (O, L),            then dx = col2im(dcolumns)
 
-The last two are the backward rule of any matrix product. What is left is the way from dcolumns back to dx.
-im2col only copies: an input pixel stands in as many columns as there are windows that see it, up to KH * KW.
+The last two are the backward rule of any matrix product. What remains is dx from dcolumns.
+im2col only copies: an input pixel is in as many columns as there are windows that see it, up to KH * KW.
 As a matrix it would hold a single 1 in each row, so its transpose, which is what the chain rule asks for,
 *adds*: every entry of the columns goes back to the pixel it was copied from, and entries from the same pixel
 are summed. That is col2im, the adjoint: <im2col(x), c> = <x, col2im(c)> for all x and c. The same map run
 forwards is the transposed convolution.
 
-With `groups` > 1 the channels fall into groups that do not see each other: the matrices get a leading axis of
-groups.
+With `groups` > 1 the channels are split into groups that are convolved separately: the matrices get a leading axis
+of groups.
 
 Shapes: x (N, C, H, W); weight (O, C // groups, KH, KW); y, dy (N, O, OH, OW), where
 OH = (H + 2 * padding - dilation * (KH - 1) - 1) // stride + 1. `stride`, `padding` and `dilation` are pairs

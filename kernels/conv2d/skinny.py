@@ -1,12 +1,12 @@
-"""Convolution of so few pixels that reading the weights is the work: each weight once, as it lies in memory.
+"""Convolution with few output pixels, which is bound by reading the weights: each is read once, where it lies.
 
-The windows are written down, one row X[p] for each output pixel p with the numbers under its window in the order in
+The windows are materialised, one row X[p] for each output pixel p with the numbers under its window in the order in
 which the weights of an output lie in memory: (c, kh, kw), or (kh, kw, c) where they are channels-last. Then
 
     forward           y (pixels, O) = X (pixels, K) weight (O, K)^T + bias
 
-is a matrix of few rows times a large one (`dots.py`), which no algorithm that turns, packs or transforms the weights
-can keep up with. A thread writes all of X and computes its share of the outputs.
+is a matrix of few rows times a large one (`dots.py`). Algorithms that transpose, pack or transform the weights are
+slower. A thread writes all of X and computes its share of the outputs.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ NANOSECONDS = 0.2  # a weight takes one thread
 
 def forward(x, weight, epilogue, y, stride, padding, dilation):
     """Write the convolution of x, and what follows it, into y, channels-last in memory."""
-    turned = weight.transpose(0, 2, 3, 1)
-    is_turned = turned.flags.carray
-    flat = (turned if is_turned else row_major(weight)).reshape(weight.size)
+    nhwc = weight.transpose(0, 2, 3, 1)
+    weight_last = nhwc.flags.carray
+    flat = (nhwc if weight_last else row_major(weight)).reshape(weight.size)
     kernel = team(_forward, NANOSECONDS * weight.size)
     tasks = get_num_threads() if kernel is _forward else 1
     kernel(
-        channels_last(x).transpose(0, 2, 3, 1), flat, is_turned, weight.shape[2:], epilogue, y.transpose(0, 2, 3, 1),
+        channels_last(x).transpose(0, 2, 3, 1), flat, weight_last, weight.shape[2:], epilogue, y.transpose(0, 2, 3, 1),
         stride, padding, dilation, tasks,
     )  # fmt: skip
 
@@ -50,8 +50,8 @@ def _window(x, image, top, left, kernel, dilation, window):
 
 
 @jit
-def _turn(window, rows, start):
-    """rows[start + c * taps + t] = window[t, c]; the square that is turned last reaches a vector beyond the end."""
+def _transpose_window(window, rows, start):
+    """rows[start + c * taps + t] = window[t, c]; the square that is transposed last reaches a vector beyond the end."""
     taps, channels = window.shape
     lanes, flat = VECTOR_BYTES // window.itemsize, window.reshape(window.size)
     for c in range(0, channels, lanes):
@@ -63,7 +63,7 @@ def _turn(window, rows, start):
 
 
 @jit(parallel=True)
-def _forward(x, weight, is_turned, kernel, epilogue, y, stride, padding, dilation, tasks):
+def _forward(x, weight, weight_last, kernel, epilogue, y, stride, padding, dilation, tasks):
     """y (N, OH, OW, O) from x (N, H, W, C), in `tasks` ranges of outputs."""
     batch, out_h, out_w, outputs = y.shape
     channels, taps = x.shape[3], kernel[0] * kernel[1]
@@ -76,11 +76,11 @@ def _forward(x, weight, is_turned, kernel, epilogue, y, stride, padding, dilatio
         for p in range(pixels):
             image, i, j = p // (out_h * out_w), p // out_w % out_h, p % out_w
             top, left = i * stride[0] - padding[0], j * stride[1] - padding[1]
-            if is_turned:
+            if weight_last:
                 window = rows[p * depth : (p + 1) * depth].reshape(taps, channels)
             _window(x, image, top, left, kernel, dilation, window)
-            if not is_turned:
-                _turn(window, rows, p * depth)
+            if not weight_last:
+                _transpose_window(window, rows, p * depth)
             for o in range(first, last):
                 flat[p * outputs + o] = start[o]
         add_dots(weight, first * depth, last - first, rows, pixels, depth, flat, first, outputs)

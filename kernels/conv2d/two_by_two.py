@@ -1,7 +1,6 @@
-"""3x3 convolution with padding 1 of maps of 2x2 pixels: 9 multiplications instead of 36, of which 20 are by padding.
+"""3x3 convolution with padding 1 of maps of 2x2 pixels: 9 multiplications instead of 36, of which 20 are with padding.
 
-Of a deep network's last maps the window sees no more than all four pixels. Along one axis, of taps a, b, c and
-pixels x0, x1,
+The last maps of a deep network may have only four pixels. Along one axis, for taps a, b, c and pixels x0, x1,
 
     y0 = b x0 + c x1 = m0 + m1        m0 = b (x0 + x1)
     y1 = a x0 + b x1 = m0 + m2        m1 = (c - b) x1        m2 = (a - b) x0
@@ -10,15 +9,15 @@ takes 3 multiplications, Karatsuba's trick for a Toeplitz matrix; along both axe
 (`winograd.py`) with other matrices:
 
     forward           M[k] = V[k] U[k],    V = B^T x B,  U = G w G^T,  y = A^T M A
-    input gradient    the same with dy for x, kernels turned by 180 degrees, input and output channels swapped
+    input gradient    the same with dy for x, kernels rotated by 180 degrees, input and output channels swapped
     weight gradient   dU[k] = Z[k]^T V[k],   Z = A dy A^T,  dweight = G^T dU G
 
     B^T = 1  1       G = 0  1  0       A^T = 1  1  0
           0  1           0 -1  1             1  0  1
           1  0           1 -1  0
 
-The kernels outweigh the images here, 9.4 MB of them for 512 x 512 channels, so what counts is to go through them
-once, which Winograd's loops for few tiles do. float32.
+The weights are larger than the images here, 9.4 MB for 512 x 512 channels, so they should be read once only, as
+Winograd's loops for few tiles do. float32.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def forward(x, weight, epilogue, y):
 def input_gradient(dy, weight, dx):
     """Write the gradient of x into dx."""
     epilogue = Epilogue.of(dx.shape[1], dx.dtype)
-    winograd.convolve(dy, winograd.kernels(weight, turned=True), epilogue, dx, PADDING, SIZE)
+    winograd.convolve(dy, winograd.kernels(weight, rotated=True), epilogue, dx, PADDING, SIZE)
 
 
 def weight_gradient(dy, x, dweight, dbias=None):

@@ -10,14 +10,14 @@ elementwise product becomes 36 small matrix products, tiles x channels times cha
 where the time goes:
 
     forward           M[k] = V[k] U[k],    V = B^T d B,  U = G w G^T,    y = A^T M A + bias
-    input gradient    the same with dy for x, kernels turned by 180 degrees, input and output channels swapped
-    weight gradient   the transpose of it all: dU[k] = Z[k]^T V[k],  Z = A dy A^T,  dweight = G^T dU G
+    input gradient    the same with dy for x, kernels rotated by 180 degrees, input and output channels swapped
+    weight gradient   the transpose of this map: dU[k] = Z[k]^T V[k],  Z = A dy A^T,  dweight = G^T dU G
 
 Channels lie side by side (NHWC) in the pieces, so the transforms vectorise over them. Tiles are cut into groups,
 channels into blocks, and a product is made of pieces (36, tiles, channels) and (36, channels, outputs) that fit in
 the second-level cache together, in one of two orders. With many tiles, U of all kernels is made once, and each
-worker meets it with V of a group of tiles at a time (`by_tiles`). With few tiles U is the larger: then V is made
-once, and each worker meets it with U of a block of kernels at a time (`by_outputs`), so that U, four times the
+worker multiplies it by V of a group of tiles at a time (`by_tiles`). With few tiles U is the larger: then V is made
+once, and each worker multiplies it by U of a block of kernels at a time (`by_outputs`), so that U, four times the
 weights, never goes to memory. The weight gradient has the same two orders, with dU in U's place.
 
 The products take two thirds of the time, at 130 to 170 GFLOP/s a core of the 205 that it reaches (AVX-512).
@@ -66,11 +66,11 @@ def _tiles(images, size):
     return len(images) * down * across, down, across
 
 
-def kernels(weight, turned=False):
-    """Weights (O, C, 3, 3) as the loops take them; `turned`: by 180 degrees, and input and output channels swapped."""
+def kernels(weight, rotated=False):
+    """Weights (O, C, 3, 3) as the loops take them; `rotated`: by 180 degrees, and input and output channels swapped."""
     out_channels, channels = weight.shape[:2]
     flat = row_major(weight).reshape(weight.size)
-    if turned:
+    if rotated:
         return flat, channels, out_channels, 9, 9 * channels, 1
     return flat, out_channels, channels, 9 * channels, 9, 0
 
@@ -106,15 +106,15 @@ def forward(x, weight, epilogue, y, padding):
 
 
 def input_gradient(dy, weight, dx, padding):
-    """Write the gradient of x into dx: the convolution of dy with the turned kernels."""
+    """Write the gradient of x into dx: the convolution of dy with the kernels rotated by 180 degrees."""
     epilogue = Epilogue.of(dx.shape[1], dx.dtype)
-    convolve(dy, kernels(weight, turned=True), epilogue, dx, (2 - padding[0], 2 - padding[1]))
+    convolve(dy, kernels(weight, rotated=True), epilogue, dx, (2 - padding[0], 2 - padding[1]))
 
 
 def weight_gradient(dy, x, dweight, padding, dbias=None, size=4):
     """Write the gradient of the weight into dweight (C-contiguous), and that of the bias into `dbias` if given.
 
-    The latter comes almost for nothing: Z of one product is the sum of dy over a tile.
+    The latter costs next to nothing: Z of one product is the sum of dy over a tile.
     """
     (out_channels, channels), points = dweight.shape[:2], POINTS[size]
     tiles, down, across = _tiles(dy, size)

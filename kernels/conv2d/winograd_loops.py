@@ -4,7 +4,7 @@ An image comes as a tuple: flat array (channels last), C, H, W; kernels as `_tra
 the tile products come as LLVM's instructions from `winograd_transforms.py` and `tile.py`.
 
 V, U, M, Z and dU are stacks of matrices, one for each product, with a `pitch` from one to the next. It is a little more
-than their size: at a multiple of 4096 bytes all that a transform writes would meet in one set of the first-level cache.
+than their size: at a multiple of 4096 bytes all that a transform writes would map to one set of the first-level cache.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ def _transform_kernels(kernels, cuts, b, q, u):
     """u[:, c, o] = U of the kernel from channel c of block q to output o of block b; 0 beyond the last.
 
     The kernel from channel c to output o begins at taps[o * stride_o + c * stride_c]; its taps are read backwards if
-    `turned`.
+    `rotated`.
     """
-    taps, out_channels, channels, stride_o, stride_c, turned = kernels
+    taps, out_channels, channels, stride_o, stride_c, rotated = kernels
     pitch = u.shape[1]
     flat = u.reshape(u.size)
     for o in range(0, cuts.columns, LANES):
@@ -91,7 +91,7 @@ def _transform_kernels(kernels, cuts, b, q, u):
         for c in range(cuts.rows):
             channel = q * cuts.rows + c
             lanes = out_channels - output if channel < channels else 0
-            source = output * stride_o + channel * stride_c, stride_o, lanes, turned
+            source = output * stride_o + channel * stride_c, stride_o, lanes, rotated
             target = c * cuts.columns + o, pitch
             if cuts.size == 2:
                 transform_kernel_2(taps, source, flat, target)
@@ -189,7 +189,7 @@ def _add_pixels(z, columns, count, sums):
 
 @jit(parallel=True)
 def by_tiles(x, kernels, epilogue, y, padding, cuts, v, u, m):
-    """Each worker keeps V of one group of tiles at a time and meets it with all of U."""
+    """Each worker makes V of one group of tiles at a time and multiplies it by all of U."""
     for pair in prange(cuts.outputs * cuts.inputs):
         b, q = pair // cuts.inputs, pair % cuts.inputs
         _transform_kernels(kernels, cuts, b, q, u[b, q])
@@ -206,7 +206,7 @@ def by_tiles(x, kernels, epilogue, y, padding, cuts, v, u, m):
 
 @jit(parallel=True)
 def by_outputs(x, kernels, epilogue, y, padding, cuts, v, u, m):
-    """Each worker keeps U of one pair of blocks at a time and meets it with all of V, its own or one for all."""
+    """Each worker makes U of one pair of blocks at a time and multiplies it by all of V, its own or a shared one."""
     shared = len(v) < len(u)
     for run in prange(-(-cuts.tiles // RUN) if shared else 0):
         first = run * RUN
@@ -224,7 +224,7 @@ def by_outputs(x, kernels, epilogue, y, padding, cuts, v, u, m):
 
 @jit(parallel=True)
 def gradient_by_tiles(x, dy, dweight, sums, shape, padding, cuts, v, z, du):
-    """Each worker meets V and Z of one group of tiles at a time; dU is summed in parts, the same in every run.
+    """Each worker multiplies V and Z of one group of tiles at a time; dU is summed in parts fixed by the shapes.
 
     So are the `sums` of dy over tiles and pixels, (parts, outputs, columns).
     """

@@ -1,8 +1,8 @@
-"""The transforms of Winograd's convolution, as straight code over vectors.
+"""The transforms of Winograd's convolution, as straight-line code over vectors.
 
-A transform works on a small square of vectors, of LANES channels each. Its matrix is written down once, as arithmetic
+A transform works on a small square of vectors, of LANES channels each. Its matrix is stated once, as arithmetic
 on the six (four, three, two) vectors of a column or row; `_Vector` makes LLVM's instructions of it, which hold the
-square in registers: from loops over arrays the compiler does not find that by itself. `transform_...(source, place,
+square in registers; from loops over arrays the compiler does not generate such code. `transform_...(source, place,
 target, place)` load a square, apply the matrix along both axes, and store the result. A square lies in
 
     an image (channels last)         `_pixels`; what is beyond its edges or its last channel reads as 0, unwritten
@@ -184,12 +184,12 @@ def _kernel_places(builder, first, stride, kernels):
 
 
 def _load_taps(builder, array, place, size):
-    """Nine vectors, each one tap of LANES kernels; place: (the first's, stride, kernels left, whether to turn them)."""
-    first, stride, kernels, turned = place
-    turned = builder.icmp_signed("!=", turned, ir.Constant(_i64, 0))
+    """Nine vectors, each one tap of LANES kernels; place: (the first's, stride, kernels left, whether rotated)."""
+    first, stride, kernels, rotated = place
+    rotated = builder.icmp_signed("!=", rotated, ir.Constant(_i64, 0))
     rows = [_load(builder, array, *at) for at in _kernel_places(builder, first, stride, kernels)]
     taps = transposed(builder, rows)[:9]
-    taps = [builder.select(turned, back, tap) for tap, back in zip(taps, taps[::-1], strict=True)]
+    taps = [builder.select(rotated, back, tap) for tap, back in zip(taps, taps[::-1], strict=True)]
     return [taps[i : i + size] for i in range(0, 9, size)]
 
 

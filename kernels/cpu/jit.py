@@ -1,4 +1,4 @@
-"""How every CPU kernel is compiled: one decorator around Numba, and the two thread pools kept in order.
+"""How every CPU kernel is compiled: one decorator around Numba; and the settings of its threads and of BLAS's.
 
 Importing this module imports Numba (half a second), so it is imported by the kernels, never by
 `import minigrad`.
@@ -208,9 +208,9 @@ WORTH_SHARING = 30_000
 
 
 def team(kernel: Any, nanoseconds: float) -> Callable:
-    """The form in which to call a parallel `kernel`: for all threads, or, where one thread would do the work in about
-    `nanoseconds` and that is too little to be shared, for the calling thread alone.
+    """The form of a parallel `kernel` to call: for all threads or, where the work would take one thread about
+    `nanoseconds` and that is below WORTH_SHARING, for the calling thread alone.
 
-    That one does not wake the others, nor ask how many there are: 2 us less.
+    The latter neither wakes other threads nor asks how many there are, which saves 2 us.
     """
     return kernel if nanoseconds >= WORTH_SHARING else kernel.alone

@@ -1,7 +1,7 @@
-"""Copies of images and kernels from one order in memory to the other, NCHW and NHWC, and of images side by side.
+"""Copies of images and kernels between NCHW and NHWC memory, and concatenation along channels.
 
-Either order is a transpose of the matrices (channels, pixels) or (channels, taps). NumPy copies them on one thread and
-across the lines of the cache: 64 channels of 32 pictures of 32 x 32 take it 2.5 ms on the way back, here 0.7.
+Either order is a transpose of the matrices (channels, pixels) or (channels, taps). NumPy copies them on one thread,
+with strided accesses: for 32 images of 64 x 32 x 32, NHWC to NCHW takes it 2.5 ms, here 0.7.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from numba import prange
 from ..geometry import is_dense
 from .jit import WORTH_SHARING, jit, team
 
-SQUARE = (
-    32  # rows and columns that are turned together: their cache lines, 2 x 4 KB in float32, stay in the first level
-)
+# Rows and columns that are transposed together: their cache lines, 2 x 4 KB in float32, stay in the first level.
+SQUARE = 32
 NANOSECONDS = 0.5  # an element takes one thread
 BRANCHES = 4  # images set side by side by one call of a kernel: as many as an Inception module joins
 
 
 def row_major(array: np.ndarray) -> np.ndarray:
-    """The array, or a copy, C-contiguous and writable: for each other kind Numba would compile a kernel again."""
+    """The array, or a copy, C-contiguous and writable; Numba would compile a kernel again for any other layout."""
     return array if array.flags.carray else _copy(array, np.empty(array.shape, array.dtype))
 
 
@@ -78,15 +77,15 @@ def _copy(source: np.ndarray, target: np.ndarray) -> np.ndarray:
             (h * w, c, source.transpose(0, 2, 3, 1), target),
         ):
             if a.flags.carray and b.flags.carray:
-                turn = team(_turn, NANOSECONDS * source.size)
-                turn(a.reshape(n, rows, columns), b.reshape(n, columns, rows))
+                transpose = team(_transpose, NANOSECONDS * source.size)
+                transpose(a.reshape(n, rows, columns), b.reshape(n, columns, rows))
                 return target
     target[...] = source
     return target
 
 
 @jit(parallel=True)
-def _turn(a, b):
+def _transpose(a, b):
     """b[n, j, i] = a[n, i, j], along the lines of the one whose neighbours lie closer together in the other."""
     batch, rows, columns = a.shape
     strips = -(-columns // SQUARE)

@@ -1,4 +1,4 @@
-"""The tile product: what every fast matrix product and convolution in here does in its innermost loop.
+"""The tile product: the innermost loop of the matrix products and convolutions.
 
     c[targets[i] + j] = start[starts[i] + j] + sum over d of a[rows[i] + depths[d]] * b[columns[d] + j]
 
@@ -7,13 +7,13 @@ vectors of b, and for each row spreads one number of a over a vector and does 4 
 multiply-adds need 10 loads, which keeps both of the processor's multipliers busy (Goto and van de Geijn 2008,
 "Anatomy of high-performance matrix multiplication").
 
-The tables are what makes one loop serve all. In a matrix row i begins at i * pitch. In a convolution row i is
-an output pixel, and the number under tap (kh, kw) in channel c lies at a place that is a sum: where the pixel's
-window begins, plus where the tap lies in a window. So rows[i] + depths[d] is the matrix that im2col would
-write, and it need not be written (Dukhan 2019, "The indirect convolution algorithm", arXiv 1907.02129).
+The index tables make one loop serve all of them. In a matrix row i begins at i * pitch. In a convolution row i is
+an output pixel, and the address of the element under tap (kh, kw) in channel c is a sum: the window's offset plus
+the tap's offset in a window. So rows[i] + depths[d] addresses the matrix that im2col would write, and it need not
+be materialised (Dukhan 2019, "The indirect convolution algorithm", arXiv 1907.02129).
 
-The loop is given to the compiler as LLVM's instructions, with the vectors spelled out: from Python's scalars it
-does not find such a tile by itself. Measured on two cores, AVX-512, float32: 340 GFLOP/s (6 x 4 tile, d of 64 to
+The loop is generated as LLVM's vector instructions: from scalar code in Python the compiler does not make such
+a tile. Measured on two cores, AVX-512, float32: 340 GFLOP/s (6 x 4 tile, d of 64 to
 1600), where OpenBLAS's largest products run at 300.
 """
 

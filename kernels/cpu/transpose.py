@@ -1,7 +1,7 @@
-"""A square of a matrix transposed in registers: 4 numbers a cycle, where a loop over numbers takes a cycle for each.
+"""A square of a matrix transposed in registers: 4 elements a cycle, where a scalar loop takes a cycle for each.
 
-Weaving two vectors, a0 b0 a1 b1 ..., moves every number's row, as binary digits, one digit into its column. Of a square
-of 2^k rows, weaving row i with row i + half and the results again, k times in all, exchanges rows and columns.
+Interleaving two vectors, a0 b0 a1 b1 ..., shifts the binary digits of an element's (row, column) by one. In a square of
+2^k rows, interleaving row i with row i + half, k times in all, exchanges rows and columns.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def transposed(builder, square: list) -> list:
 def transpose(typing, a, start, pitch, rows, columns, b, to, width):
     """b[to + j * width + i] = a[start + i * pitch + j] for i < rows and j < columns, at most a vector's numbers each.
 
-    Nothing else is read, but a whole square written: beyond `rows` the last of them again, beyond `columns` zeros.
+    Nothing else is read, but a whole square is written: the last row repeated beyond `rows`, zeros beyond `columns`.
     """
     signature = types.void(a, start, pitch, rows, columns, b, to, width)
 

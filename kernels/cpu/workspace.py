@@ -1,4 +1,4 @@
-"""Memory that kernels work in, kept from call to call: new memory costs more than filling it (a fault a page)."""
+"""Working memory of kernels, reused from call to call: new memory costs a page fault a page, more than filling it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Memory(threading.local):
         self.reserve(0)
 
     def reserve(self, size: int) -> None:
-        """So many bytes, the first on a cache line."""
+        """Allocate `size` bytes, aligned to a cache line."""
         memory = np.empty(size + CACHE_LINE, np.uint8)
         self.bytes = memory[-memory.ctypes.data % CACHE_LINE :]
 

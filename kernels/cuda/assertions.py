@@ -1,6 +1,6 @@
-"""What values on a GPU must be: checked there, noted there, raised when the program next waits for the GPU.
+"""Assertions about values on a GPU: checked and noted there, raised at the next synchronisation.
 
-To look at a label, an index or a probability on the host would stall the GPU at every step. PyTorch's device-side
+Checking a label, an index or a probability on the host would stall the GPU at every step. PyTorch's device-side
 assertion does not, but it ends the program: nothing on the GPU can be used afterwards. Here each check is a kernel that
 notes a wrong value in a table in the GPU's memory; whatever brings values to the host (`item`, `cpu`, `print`,
 `cuda.synchronize`) reads the table too, and raises the error that the CPU raises at once. The kernels that used

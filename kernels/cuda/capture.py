@@ -1,9 +1,9 @@
-"""What changes from one replay of a captured step to the next: numbers that the host sets, and what the host counts.
+"""The inputs of a captured step: numbers that the host sets before each replay, and what it counts.
 
-A CUDA graph freezes each number that a kernel was given when it was captured. Those that change (the learning rate,
-Adam's step, the place in a generator's stream) have to lie in the GPU's memory. So whoever computes with such a number
-looks whether its thread is being captured, and if so takes the number's place in memory from the `Capture`, which
-writes the new value there before each replay.
+A CUDA graph keeps each number that a kernel was given at capture. Those that change (the learning rate,
+Adam's step, the place in a generator's stream) have to lie in the GPU's memory. So code that uses such a number
+asks whether its thread is being captured, and if so gets from the `Capture` an address in the GPU's memory, to which
+the new value is written before each replay.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Capture:
         raise cannot_hold(what)
 
     def expect(self, holds: Callable[[], bool]) -> None:
-        """What has to be true for the graph to be what the step would be now."""
+        """Add a condition under which the graph is still equal to the step."""
         self._expected.append(holds)
 
     def stream(self, generator: Any, offset: int) -> tuple[Any, int]:
@@ -86,7 +86,7 @@ class Capture:
             change(-1)
 
     def fits(self) -> bool:
-        """Whether the graph still is what the step would do."""
+        """Whether the graph is still equal to the step."""
         return all(holds() for holds in self._expected)
 
     def prepare(self) -> None:
@@ -112,13 +112,13 @@ _state = _State()
 
 
 def capturing() -> Capture | None:
-    """What this thread's step is being captured into; None nearly always."""
+    """The capture that is in progress in this thread, or None."""
     return _state.capture
 
 
 @contextmanager
 def into(capture: Capture) -> Iterator[None]:
-    """Within it this thread's step is being captured."""
+    """A context in which this thread's step is captured."""
     _state.capture = capture
     try:
         yield

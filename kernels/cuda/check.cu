@@ -4,7 +4,7 @@
 // only takes a note, and goes on: nothing waits for a check, and a step that has one can be captured as a graph.
 //
 // One thread looks at one value at a time, in steps of the whole grid. The word holds 0, or the largest wrong value (so
-// that the order of the threads does not matter; the atomic runs only for wrong values). Its sign bit is turned, so that
+// that the order of the threads does not matter; the atomic runs only for wrong values). Its sign bit is flipped, so that
 // unsigned words have the values' order, and 0 stands for the least int64, which nobody uses as an index.
 
 __device__ __forceinline__ unsigned long long noted(long long value) {

@@ -1,4 +1,4 @@
-"""Launches of check.cu: nothing is returned and nobody waits; what is wrong is noted in a word on the GPU."""
+"""Launches of check.cu, asynchronous: a fault is noted in a word on the GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The narrow layer between minigrad and a GPU: allocate and copy, launch, count memory.
+"""The device layer: allocation, copies, launches and memory statistics, for CuPy and for the simulator.
 
 It has two implementations, `cupy_backend.py` and `simulator/backend.py`, chosen once a process: the simulator where
 MINIGRAD_CUDA_SIMULATOR=1 is set, CuPy otherwise. Where there is no GPU, `backend` says why in one line.
@@ -16,7 +16,7 @@ import numpy as np
 
 
 class Backend(Protocol):
-    """What minigrad asks of a GPU."""
+    """The interface of the device layer."""
 
     name: str  # "cupy" or "simulator"
     xp: Any  # the array module
@@ -48,7 +48,7 @@ class Backend(Protocol):
     def download(self, array: Any, non_blocking: bool = False) -> np.ndarray: ...
     def event(self) -> Event: ...
     def capture(self) -> AbstractContextManager[Graph]:
-        """Within it this thread's work is not done but written down, for `Graph.launch` to do it as often as one likes.
+        """Within it this thread's work is recorded instead of done; `Graph.launch` does it, any number of times.
 
         What is allocated then comes from memory of the graph's own. CaptureError where a graph cannot hold the work.
         """
@@ -60,7 +60,7 @@ class Backend(Protocol):
 
 
 class Event(Protocol):
-    """A place in the GPU's work."""
+    """A CUDA event."""
 
     def record(self) -> None: ...
     def synchronize(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What can go wrong on a GPU, as classes; and where the long story of a failed compile is kept."""
+"""The errors of GPU code; and where the log of a failed compilation is kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class KernelError(RuntimeError):
-    """A kernel was launched wrongly, or did something wrong."""
+    """A kernel was launched with wrong arguments, or failed."""
 
 
 class KernelCompileError(KernelError):
@@ -21,15 +21,15 @@ class OutOfMemoryError(RuntimeError):
 
 
 class DeviceLostError(RuntimeError):
-    """The GPU failed in mid-run: nothing that lies on it can be read again."""
+    """The GPU failed: nothing in its memory can be read any more."""
 
 
 class CaptureError(RuntimeError):
-    """A step did, while it was captured, what a CUDA graph cannot hold."""
+    """A step that is captured did something that a CUDA graph cannot hold."""
 
 
 def cannot_hold(what: str) -> CaptureError:
-    """The error in words that are the same everywhere."""
+    """The CaptureError for `what`, such as "a wait for a value"."""
     return CaptureError(f"a CUDA graph cannot hold {what}")
 
 

@@ -1,4 +1,4 @@
-"""Launch of numbers.cu."""
+"""Launch of numbers.cu, which writes the numbers of a captured step before each replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a launch is laid out: which variant of a kernel serves an array, and how blocks cover it."""
+"""The layout of a launch: the variant of a kernel for an array, and the grid that covers it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a kernel's .cu file: headers pasted in, its variants, and the hash it is known by.
+"""A kernel's .cu file: its text with headers included, its variants, and its hash.
 
 - Headers (`#include "ptx.cuh"`) are pasted into the text, each once, from the file's own folder or from this one: the
   caches of compiled kernels know a file by its text, and would run old code after a header changed.

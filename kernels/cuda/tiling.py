@@ -1,4 +1,4 @@
-"""Into which tiles a product is cut, and its depth into how many parts, so that all multiprocessors have work.
+"""The tiles of a matrix product and the split of its depth (split-K), so that all multiprocessors have work.
 
 A block computes one tile of the result. Larger tiles read less from shared memory for each multiplication; smaller
 ones, and a cut depth, make more blocks: 32 tiles of 128x128 leave 100 of an H200's 132 multiprocessors idle. `cut`

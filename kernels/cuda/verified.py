@@ -1,6 +1,6 @@
 """Which kernels have passed their tests on a GPU: a record by the hash of each file's text, headers included.
 
-    python -m minigrad.kernels.cuda.verified     says which have not, as they now are
+    python -m minigrad.kernels.cuda.verified     names those that have not
 
 `benchmarks.gpu` writes verified.json. A kernel that changes, or whose headers do, is unverified until it passes again.
 """

@@ -11,5 +11,5 @@ class Dropout(Protocol):
     """What each implementation computes; `reference.py` says how."""
 
     def forward(self, x: Array, p: float, seed: Scalar, offset: int) -> Array:
-        """x / (1 - p) where the stream's number is at least p, else 0; applied to dy it is the backward."""
+        """x times a mask: 1 / (1 - p) where the stream's number is at least p, else 0. Also the backward."""
         ...

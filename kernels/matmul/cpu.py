@@ -1,9 +1,9 @@
 """Matrix products by NumPy's BLAS, with as many threads as the work is worth, and by `skinny` for a few rows.
 
-The threads are ours, and BLAS runs on one in each of them. Its own would share every product larger than 64x64x64,
-and they wait for the next one by yielding the processor in a loop, in the way of the kernels that run then: a training
-step of VGG-11 on 64 pictures of 32x32 took 193 ms with them and 147 without. A product of LeNet-5's takes one thread a
-tenth of a millisecond, less than waking another.
+The threads are Numba's, with a single-threaded BLAS in each. BLAS's own threads share every product larger than
+64x64x64 and then wait by yielding in a loop, which slows the kernels that follow: a training step of VGG-11 on 64
+images of 32x32 took 193 ms with them and 147 without. A product of LeNet-5 takes one thread 0.1 ms, less than waking
+another takes.
 """
 
 from __future__ import annotations

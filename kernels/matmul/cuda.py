@@ -96,7 +96,7 @@ def _operand(array, batch_shape: tuple):
     if math.prod(array.shape[:-2]) not in (1, math.prod(batch_shape)):
         array = xp.broadcast_to(array, (*batch_shape, rows, columns))
     stacked = math.prod(array.shape[:-2]) > 1
-    turned = array.swapaxes(-1, -2)
-    if turned.flags.c_contiguous and not array.flags.c_contiguous:
-        return turned, 1, rows, rows * columns * stacked
+    transposed = array.swapaxes(-1, -2)
+    if transposed.flags.c_contiguous and not array.flags.c_contiguous:
+        return transposed, 1, rows, rows * columns * stacked
     return xp.ascontiguousarray(array), columns, 1, rows * columns * stacked

@@ -1,4 +1,4 @@
-"""Products of a few rows with a large matrix, as in linear layers with small batches: bound by reading that once.
+"""Products of a few rows with a large matrix, as in linear layers with small batches: bound by reading that matrix.
 
 BLAS packs the large matrix before it multiplies, which costs more than multiplying it by a few rows. Here it is
 read once, as it lies in memory, while the small one stays in the cache.

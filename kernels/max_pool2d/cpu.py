@@ -1,4 +1,4 @@
-"""Max-pooling with Numba: by planes for NCHW memory, by pixels for channels-last, and 2x2 / 2 by itself."""
+"""Max-pooling with Numba: by planes for NCHW memory, by pixels for channels-last; 2x2 with stride 2 is a case apart."""
 
 from __future__ import annotations
 

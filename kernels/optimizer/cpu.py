@@ -1,8 +1,8 @@
 """Parameter updates with Numba: one kernel call and one pass for all parameters of a network.
 
 A network has many small parameters, and a call for each would cost more than its arithmetic. The kernel gets
-the addresses of the arrays instead, thinks of all parameters as laid end to end, and cuts that line into
-equal tasks.
+the addresses of the arrays instead, treats all parameters as one concatenated vector, and cuts that into equal
+tasks.
 """
 
 from __future__ import annotations

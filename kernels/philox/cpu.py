@@ -12,7 +12,7 @@ from .reference import KEY_INCREMENTS, MULTIPLIERS, blocks, box_muller
 
 __all__ = ["blocks", "normal", "random_bits", "uniform"]
 
-# The arithmetic below mixes 32-bit words in 64-bit integers; Numba would turn int64 with uint64 into float64,
+# The arithmetic below mixes 32-bit words in 64-bit integers; Numba would make int64 with uint64 a float64,
 # so that every constant is a uint64.
 _M0, _M1 = (np.uint64(multiplier) for multiplier in MULTIPLIERS)
 _W0, _W1 = (np.uint64(increment) for increment in KEY_INCREMENTS)

@@ -48,7 +48,7 @@ def stream(seed: Any, offset: int) -> tuple:
 
 
 def advance(state: Any, blocks: int) -> None:
-    """Count `blocks` as used up in `state`, uint64 (2,) on the GPU: the last thing a captured step does."""
+    """Add `blocks` to the position in `state`, uint64 (2,) on the GPU, at the end of a captured step."""
     launch(FILE, "philox_advance", (1,), (1,), (state, np.uint64(blocks)), defines=(("REAL", "float"),))
 
 

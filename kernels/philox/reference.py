@@ -18,7 +18,7 @@ MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 KEY_INCREMENTS = 0x9E3779B9, 0xBB67AE85
 WORD = 0xFFFFFFFF
 
-# Blocks scrambled together, and pairs turned normal: their 64-bit words then stay in the second-level cache.
+# Blocks scrambled together, and pairs made normal: their 64-bit words then stay in the second-level cache.
 _CHUNK = 8192
 
 
@@ -55,7 +55,7 @@ def normal(n: int, seed: Scalar, offset: int, dtype: DTypeLike = np.float32) -> 
 
 
 def box_muller(u: np.ndarray) -> np.ndarray:
-    """Turn uniform numbers (an even count) into as many normal ones, pair by pair.
+    """As many normal numbers as there are uniform ones in u (an even count), pair by pair.
 
     A pair becomes the radius sqrt(-2 log(1 - u1)) and the angle 2 pi u2 of a point in the plane, and its two
     coordinates are independent and normal. Computed in float64, so that float32 rounds alike everywhere.

@@ -9,7 +9,7 @@ from . import reference
 
 
 def sum_rows(rows: Array, positions: Array, count: int) -> Array:
-    """Reading rows is a product with a matrix of a single 1 in each row; this is that with its transpose.
+    """See reference.py. Gathering rows is a product with a one-hot matrix; this is the product with its transpose.
 
     NumPy's add.at takes twenty times as long, except in one dimension.
     """

@@ -1,4 +1,4 @@
-"""Launch of sum_rows.cu; see reference.py for the arguments. A position out of range is left out."""
+"""Launch of sum_rows.cu; see reference.py for the arguments. A position out of range is ignored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFINES = {  # the kernel's types of an element and of a sum
 
 
 def sum_rows(rows: Array, positions: Array, count: int) -> Array:
-    """Every sum is added up in the same order in each run; many positions are sorted first, few are not."""
+    """See reference.py. The order of additions is the same in each run; many positions are sorted first."""
     if rows.dtype.char not in DEFINES:
         return sum_rows(rows.astype(np.int64), positions, count).astype(rows.dtype)
     xp = array_module(rows)

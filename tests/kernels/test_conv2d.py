@@ -317,7 +317,7 @@ def test_algorithm_for_few_pixels():
 
     assert choose(512, 512, 3, 3) == choose(512, 512, 1, 1) == "im2col"
     assert choose(512, 512, 3, 3, gradient=True) == choose(512, 512, 3, 3, size=9) == "winograd"
-    assert choose(512, 512, 3, 3, turned=True) == "skinny"
+    assert choose(512, 512, 3, 3, weight_last=True) == "skinny"
     assert choose(512, 512, 3, 3, size=4) == choose(512, 512, 1, 1, size=1) == "skinny"
     assert choose(512, 512, 3, 3, size=2, gradient=True) == "two_by_two"
 

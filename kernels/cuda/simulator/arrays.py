@@ -2,7 +2,7 @@
 
 An array wraps a NumPy array that lies in the simulated device's memory, and shows only what CuPy 14 shows
 (cupy_names.txt): functions and arguments that only NumPy has fail here as they would there, host arrays are refused,
-and nothing turns into a host array by itself. `empty` is full of NaN.
+and nothing becomes a host array by itself. `empty` is full of NaN.
 
 Stricter than CuPy: an index out of range raises (CuPy wraps around), and host arrays are no index.
 """

@@ -1,8 +1,8 @@
-"""Captured work of the simulated device: what was asked for in a capture, done again at each launch of the graph.
+"""Graphs of the simulated device: the work recorded in a capture, repeated at each launch.
 
 As a CUDA graph, it holds addresses and numbers, and keeps no array alive: what it uses has to lie in its own arena of
-memory, or has to be kept by others. A launch that touches memory which was given to somebody else in the meantime
-does here what it does on a GPU: harm.
+memory, or has to be kept by others. A launch that touches memory which has been reused in the meantime
+overwrites it, as on a GPU.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Graph:
         self._kept: list[Any] = []
 
     def add(self, work: Callable[[], object]) -> None:
-        """Do this, too, at each launch."""
+        """Record `work`, for each launch."""
         self._work.append(work)
 
     def keep(self, memory: Any) -> None:
-        """Hold memory that lies elsewhere."""
+        """Keep memory outside the arena alive."""
         self._kept.append(memory)
 
     def launch(self) -> None:
-        """Do it all."""
+        """Run all recorded work."""
         if _state.graph is not None:
             raise cannot_hold("the launch of another graph")
         with np.errstate(all="ignore"):
@@ -63,7 +63,7 @@ def capturing() -> Graph | None:
 
 @contextmanager
 def recording(graph: Graph) -> Iterator[None]:
-    """Within it what this thread asks for goes into the graph."""
+    """A context in which the work of this thread is recorded in the graph."""
     if _state.graph is not None:
         raise CaptureError("a CUDA graph is being captured already")
     _state.graph = graph

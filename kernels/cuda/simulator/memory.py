@@ -106,7 +106,7 @@ class Pool:
             self._push(block.arena.free.setdefault(block.size, []), block.address)
 
     def contents(self) -> dict[int, bytes]:
-        """What the memory in use holds."""
+        """A copy of all memory in use."""
         with self._lock:
             return {address: ctypes.string_at(address, size) for address, size in self._taken.items()}
 
@@ -117,7 +117,7 @@ class Pool:
                 ctypes.memmove(address, contents.get(address, bytes([POISON]) * size), size)
 
     def close(self, arena: Arena) -> None:
-        """Let the pool have what an arena holds, and what it will get back."""
+        """Return an arena's free memory to the pool, and what is freed into it later."""
         with self._lock:
             for size, addresses in arena.free.items():
                 for address in addresses:

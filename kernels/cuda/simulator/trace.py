@@ -1,4 +1,4 @@
-"""What the device was asked to do, written down: to show that two training steps ask for the same."""
+"""A record of what the device was asked to do: to show that two training steps ask for the same."""
 
 from __future__ import annotations
 
