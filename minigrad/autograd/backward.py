@@ -150,11 +150,7 @@ def sum_to_shape(gradient: Tensor, shape: tuple[int, ...], source: tuple[Node, i
         [want not in (1, got) for want, got in zip(shape, gradient.shape[max(added, 0) :], strict=False)]
     )
     if wrong:
-        origin = (
-            f"{source[0].name()} returned an invalid gradient at index {source[1]}"
-            if source and source[0]
-            else "backward"
-        )
+        origin = f"{source[0].name()} returned an invalid gradient at index {source[1]}" if source else "backward"
         raise RuntimeError(f"{origin}: got {list(gradient.shape)} but expected shape compatible with {list(shape)}")
     repeated = [d for d in range(gradient.ndim) if d < added or (shape[d - added] == 1 and gradient.shape[d] != 1)]
     if repeated:

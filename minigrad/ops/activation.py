@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 from numpy.typing import DTypeLike
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_floating, check_tensor, dimension, in_float32
@@ -39,7 +42,7 @@ class Softmax(Function):
     """y_i = exp(x_i) / sum_j exp(x_j); dx = y (dy - sum_j dy_j y_j)"""
 
     @staticmethod
-    def forward(ctx, x, dim):
+    def forward(ctx: Context, x: Tensor, dim: int) -> Tensor:
         ctx.dim = dim
         exponentials = array_module(x.array).exp(_shifted(x.array, dim))
         y = from_array(exponentials / exponentials.sum(dim, keepdims=True))
@@ -47,7 +50,7 @@ class Softmax(Function):
         return y
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (y,) = ctx.saved_tensors
         weighted = grad_output * y
         return weighted - y * weighted.sum(ctx.dim, keepdim=True), None
@@ -57,7 +60,7 @@ class LogSoftmax(Function):
     """y_i = x_i - log sum_j exp(x_j); dx_i = dy_i - exp(y_i) sum_j dy_j"""
 
     @staticmethod
-    def forward(ctx, x, dim):
+    def forward(ctx: Context, x: Tensor, dim: int) -> Tensor:
         ctx.dim = dim
         xp, shifted = array_module(x.array), _shifted(x.array, dim)
         y = from_array(shifted - xp.log(xp.exp(shifted).sum(dim, keepdims=True)))
@@ -65,12 +68,12 @@ class LogSoftmax(Function):
         return y
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (y,) = ctx.saved_tensors
         return grad_output - y.exp() * grad_output.sum(ctx.dim, keepdim=True), None
 
 
-def _shifted(x, dim: int):
+def _shifted(x: Any, dim: int) -> Any:
     """x less its largest element: quotients of exponentials stay the same, and none overflows."""
     return x - x.max(dim, keepdims=True) if x.size else x
 
@@ -119,7 +122,9 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
     return _over_dimension(LogSoftmax, "log_softmax", input, dim, _stacklevel, dtype)
 
 
-def _over_dimension(operation: type[Function], name: str, input: Tensor, dim, stacklevel: int, dtype) -> Tensor:
+def _over_dimension(
+    operation: type[Function], name: str, input: Tensor, dim: int | None, stacklevel: int, dtype: Any
+) -> Tensor:
     check_tensor(name, "input", input)
     if dtype is not None:
         input = input.to(dtype)
@@ -137,7 +142,7 @@ def _over_dimension(operation: type[Function], name: str, input: Tensor, dim, st
     return operation.apply(input, dim)
 
 
-def _maybe_in_place(function, input: Tensor, inplace: bool) -> Tensor:
+def _maybe_in_place(function: Callable[[Tensor], Tensor], input: Tensor, inplace: bool) -> Tensor:
     """function(input), written into `input` if `inplace`; backward then uses values of a copy."""
     compute = in_float32(function)
     return write(input, compute(input.clone()), computed=True) if inplace else compute(input)

@@ -14,7 +14,7 @@ from minigrad import dtypes
 from minigrad.kernels import assertions
 from minigrad.tensor import Tensor, from_array
 
-Operation = TypeVar("Operation", bound=Callable)
+Operation = TypeVar("Operation", bound=Callable[..., Any])
 Pair = tuple[int, int]  # along height and width
 IntOrPair = int | Sequence[int]
 
@@ -53,7 +53,7 @@ def check_same_device(operation: str, *tensors: Tensor) -> None:
                 )
 
 
-def check_positions(operation: str, positions, dim: int, low: int, size: int) -> None:
+def check_positions(operation: str, positions: Any, dim: int, low: int, size: int) -> None:
     """IndexError for a position outside [low, size); on a GPU at the next synchronisation."""
     where = f"is out of bounds for dimension {dim} with size {size}"
     if not isinstance(positions, np.ndarray):
@@ -158,12 +158,12 @@ def _on_one_device(operation: str, input: Tensor, other: Tensor) -> tuple[Tensor
     return input, other
 
 
-def beside(array, like):
+def beside(array: Any, like: Any) -> Any:
     """`array` for an operation with `like`: a number in the host's memory goes as an argument, not as an array."""
     return array if type(array) is type(like) or array.ndim else array[()]
 
 
-def _from_numpy(array) -> Any:
+def _from_numpy(array: Any) -> Any:
     return array.item() if isinstance(array, np.generic) else from_array(array)
 
 
@@ -226,7 +226,7 @@ def dimensions(operation: str, dim: Any, ndim: int) -> tuple[int, ...]:
     return tuple(d for d in dims if d < ndim)
 
 
-def sizes(operation: str, args: Sequence) -> tuple[int, ...]:
+def sizes(operation: str, args: Sequence[Any]) -> tuple[int, ...]:
     """A shape given as separate integers or as one sequence: ``x.view(2, 3)`` and ``x.view((2, 3))``."""
     shape = args[0] if len(args) == 1 and isinstance(args[0], Sequence) else args
     for size in shape:
@@ -235,12 +235,12 @@ def sizes(operation: str, args: Sequence) -> tuple[int, ...]:
     return tuple([size.__index__() for size in shape])
 
 
-def takes_sizes(function: Callable) -> Callable:
+def takes_sizes(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let the second parameter, a sequence of integers, be given as separate ones too: ``x.permute(1, 0)``."""
     operation = function.__name__
 
     @wraps(function)
-    def wrapper(input: Tensor, *separate: Any, **named: Any):
+    def wrapper(input: Tensor, *separate: Any, **named: Any) -> Any:
         check_tensor(operation, "input", input)
         if named:
             return function(input, *separate, **{name: sizes(operation, (value,)) for name, value in named.items()})

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.ops.arguments import check_number, check_tensor, expect_none, floating, operands
 from minigrad.ops.elementwise import add, array_of, clamp, div, mul, sub, where
 from minigrad.ops.pointwise import abs, log, neg
@@ -41,14 +42,14 @@ class Remainder(Function):
     """What x / y leaves when it is rounded "floor" or "trunc"; the derivatives are 1 and minus the rounded quotient"""
 
     @staticmethod
-    def forward(ctx, x, y, rounding_mode):
+    def forward(ctx: Context, x: Any, y: Any, rounding_mode: str | None) -> Tensor:
         ctx.rounding_mode = rounding_mode
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, y if ctx.needs_input_grad[1] else None)
         remainder = np.remainder if rounding_mode == "floor" else np.fmod
         return from_array(remainder(array_of(x), array_of(y)))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y = ctx.saved_tensors
         grad_y = None
         if ctx.needs_input_grad[1]:
@@ -60,12 +61,12 @@ class Atan2(Function):
     """The angle of the point (x, y); the derivatives are x / (x^2 + y^2) and -y / (x^2 + y^2)"""
 
     @staticmethod
-    def forward(ctx, y, x):
+    def forward(ctx: Context, y: Any, x: Any) -> Tensor:
         ctx.save_for_backward(y, x)
         return from_array(np.arctan2(y.array, x.array))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         y, x = ctx.saved_tensors
         share = grad_output / (x * x + y * y)
         return share * x, -share * y
@@ -75,13 +76,13 @@ class Hypot(Function):
     """sqrt(x^2 + y^2), which overflows only if the result does; the derivatives are x and y over it"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Any, y: Any) -> Tensor:
         length = from_array(np.hypot(x.array, y.array))
         ctx.save_for_backward(x, y, length)
         return length
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y, length = ctx.saved_tensors
         return grad_output * (x / length), grad_output * (y / length)
 
@@ -90,13 +91,13 @@ class XLogY(Function):
     """x log(y), and 0 where x is; the derivatives are log(y) and x / y"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Any, y: Any) -> Tensor:
         ctx.save_for_backward(x, y)
         product = x.array * np.log(y.array)
         return from_array(np.where((x.array == 0) & (y.array == y.array), 0, product).astype(product.dtype, copy=False))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y = ctx.saved_tensors
         nothing = (x == 0) & (y <= 0)
         return grad_output * where(nothing, 0.0, log(y)), grad_output * x / y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 
-def _comparison(name: str, compare, symbol: str):
+def _comparison(name: str, compare: Callable[..., Any], symbol: str) -> Any:
     def function(input: Any, other: Any) -> Tensor:
         x, y = operands(name, check_tensor(name, "input", input), other)
         result = from_array(compare(*[o.array if isinstance(o, Tensor) else o for o in (x, y)]))
@@ -66,7 +67,7 @@ gt = _comparison("gt", np.greater, ">")
 ge = _comparison("ge", np.greater_equal, ">=")
 
 
-def _bitwise(name: str, ufunc, symbol: str):
+def _bitwise(name: str, ufunc: Callable[..., Any], symbol: str) -> Any:
     def function(input: Any, other: Any) -> Tensor:
         x, y = operands(name, input, other)
         for operand in (x, y):

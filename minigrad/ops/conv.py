@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module
 from minigrad.kernels import implementation
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_same_device, check_tensor, pair
@@ -28,19 +30,21 @@ class Conv2d(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(x, weight, bias, stride, padding, dilation, groups):
+    def forward(
+        x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> Tensor:
         kernel, shift = implementation("conv2d", x.array), None if bias is None else bias.array
         return from_array(kernel.forward(x.array, weight.array, shift, stride, padding, dilation, groups))
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Context, inputs: tuple[Any, ...], output: Any) -> None:
         x, weight, _, *ctx.geometry = inputs
         need_x, need_weight = ctx.needs_input_grad[:2]
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
         ctx.input_shape, ctx.kernel_size = x.shape, weight.shape[2:]
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, weight = ctx.saved_tensors
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
@@ -55,7 +59,9 @@ class Conv2d(Function):
         return grad_x, grad_weight, grad_bias, None, None, None, None
 
     @staticmethod
-    def definition(x, weight, bias, stride, padding, dilation, groups):
+    def definition(
+        x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> Tensor:
         """The textbook's way: every window becomes a column, and the weights multiply all columns at once."""
         n, out_channels, kernel_size = x.shape[0], weight.shape[0], weight.shape[2:]
         columns = unfold(x, kernel_size, dilation, padding, stride)
@@ -71,7 +77,16 @@ class Conv2dInput(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, y, weight, input_shape, stride, padding, dilation, groups):
+    def forward(
+        ctx: Context,
+        y: Tensor,
+        weight: Tensor,
+        input_shape: tuple[int, ...],
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
+    ) -> Tensor:
         need_y, need_weight = ctx.needs_input_grad[:2]
         ctx.save_for_backward(y if need_weight else None, weight if need_y else None)
         ctx.kernel_size = weight.shape[2:]
@@ -80,7 +95,7 @@ class Conv2dInput(Function):
         return from_array(kernel.input_gradient(y.array, weight.array, input_shape, *ctx.geometry))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         y, weight = ctx.saved_tensors
         grad_y = grad_weight = None
         if ctx.needs_input_grad[0]:
@@ -96,11 +111,13 @@ class Conv2dWeight(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, y, x, kernel_size, *geometry):
+    def forward(
+        ctx: Context, y: Tensor, x: Tensor, kernel_size: Pair, *geometry: Any
+    ) -> Tensor | tuple[Tensor, Tensor]:
         kernel = ctx.remember(y, x, geometry)
         return from_array(kernel.weight_gradient(y.array, x.array, kernel_size, *geometry))
 
-    def remember(self, y, x, geometry):
+    def remember(self, y: Tensor, x: Tensor, geometry: Any) -> Any:
         """Keep what backward needs; returns the kernels."""
         need_y, need_x = self.needs_input_grad[:2]
         self.save_for_backward(y if need_x else None, x if need_y else None)
@@ -108,7 +125,7 @@ class Conv2dWeight(Function):
         return implementation("conv2d", y.array)
 
     @staticmethod
-    def backward(ctx, grad_weight, grad_bias=None):
+    def backward(ctx: Context, grad_weight: Tensor, grad_bias: Tensor | None = None) -> Gradients:
         y, x = ctx.saved_tensors
         grad_y = grad_x = None
         if ctx.needs_input_grad[0]:
@@ -122,7 +139,7 @@ class Conv2dWeightAndBias(Conv2dWeight):
     """The same, and the gradient with respect to the bias, the sum of each channel of y: one pass serves both"""
 
     @staticmethod
-    def forward(ctx, y, x, kernel_size, *geometry):
+    def forward(ctx: Context, y: Tensor, x: Tensor, kernel_size: Pair, *geometry: Any) -> tuple[Tensor, Tensor]:
         kernel = ctx.remember(y, x, geometry)
         bias = array_module(y.array).empty(y.shape[1], y.dtype)
         weight = kernel.weight_gradient(y.array, x.array, kernel_size, *geometry, dbias=bias)

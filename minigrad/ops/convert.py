@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.device import cuda_backend, cuda_device_count, pinned, to_device
 from minigrad.device import device as Device
 from minigrad.ops.arguments import check_tensor
@@ -24,11 +25,11 @@ class Cast(Function):
     """The same numbers in another dtype; the engine casts the gradient back"""
 
     @staticmethod
-    def forward(ctx, x, dtype):
+    def forward(ctx: Context, x: Tensor, dtype: Any) -> Tensor:
         return from_array(x.array.astype(dtype))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return grad_output, None
 
 
@@ -36,12 +37,12 @@ class Transfer(Function):
     """The same numbers on another device"""
 
     @staticmethod
-    def forward(ctx, x, device, non_blocking):
+    def forward(ctx: Context, x: Tensor, device: Any, non_blocking: bool) -> Tensor:
         ctx.home = x.device
         return from_array(to_device(x.array, device, non_blocking))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return grad_output.to(ctx.home), None, None
 
 
@@ -49,14 +50,14 @@ class Clone(Function):
     """A copy; `order` is NumPy's: "C" row-major, "K" as it lies, "channels_last" NHWC in memory"""
 
     @staticmethod
-    def forward(ctx, x, order):
+    def forward(ctx: Context, x: Tensor, order: str) -> Tensor:
         if order == channels_last:
             copy = x.array.transpose(0, 2, 3, 1).copy("C").transpose(0, 3, 1, 2)
             return from_array(copy)
         return from_array(x.array.copy(order))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return grad_output, None
 
 
@@ -192,7 +193,7 @@ def to(
     return clone(result) if copy and result is input else result
 
 
-def _names_dtype(name) -> bool:
+def _names_dtype(name: str | Device) -> bool:
     try:
         return isinstance(name, str) and np.dtype(name) is not None
     except TypeError:

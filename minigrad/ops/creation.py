@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -169,7 +169,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     return borrow((cuda_backend().xp if on_gpu else np).from_dlpack(ext_tensor))
 
 
-def _as_array(operation: str, data: Any, dtype, copy: bool) -> np.ndarray:
+def _as_array(operation: str, data: Any, dtype: Any, copy: bool) -> np.ndarray:
     if dtype is not None:
         dtype = dtypes.check_dtype(operation, dtype)
     if isinstance(data, Tensor):
@@ -194,7 +194,7 @@ def _as_array(operation: str, data: Any, dtype, copy: bool) -> np.ndarray:
     return array.astype(dtypes.check_dtype(operation, dtype), copy=False)
 
 
-def _plain(data: Sequence) -> list:
+def _plain(data: Sequence[Any]) -> list[Any]:
     """Nested sequences with the tensors in them replaced by their arrays."""
     return [
         on_host(d.array) if isinstance(d, Tensor) else _plain(d) if isinstance(d, list | tuple) else d for d in data
@@ -207,7 +207,9 @@ def _holds_arrays(data: Any) -> bool:
     return isinstance(data, np.ndarray | np.generic)
 
 
-def _made(operation: str, make, shape: Sequence, dtype, device, requires_grad: bool) -> Tensor:
+def _made(
+    operation: str, make: Callable[..., Any], shape: Sequence[Any], dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
     """A tensor of `shape` made by ``make(xp, shape, dtype)`` on the device, `xp` being the array module there."""
     shape = sizes(operation, shape)
     if any(size < 0 for size in shape):
@@ -410,7 +412,7 @@ def linspace(
         for name, value in (("start", start), ("end", end))
     ]
 
-    def make(xp, shape, dtype):
+    def make(xp: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         # Integers lie between whole ends and are cut off towards zero; NumPy would round them down.
         ends = (int(start), int(end)) if dtype.kind in "iu" else (start, end)
         return xp.linspace(*ends, *shape).astype(dtype)
@@ -418,7 +420,9 @@ def linspace(
     return _made("linspace", make, (steps,), dtype, device, requires_grad)
 
 
-def _like(operation: str, make, input: Tensor, dtype, device, requires_grad: bool) -> Tensor:
+def _like(
+    operation: str, make: Callable[..., Any], input: Tensor, dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
     """A tensor with the shape, and unless given the dtype and device, of `input`."""
     check_tensor(operation, "input", input)
     dtype = input.dtype if dtype is None else dtypes.check_dtype(operation, dtype)
@@ -496,7 +500,7 @@ def full_like(
         tensor([0.5000, 0.5000])
     """
 
-    def make(xp, array, dtype):
+    def make(xp: Any, array: Any, dtype: Any) -> Any:
         return xp.full_like(array, number("full_like", fill_value, dtype).array[()], dtype)
 
     return _like("full_like", make, input, dtype, device, requires_grad)

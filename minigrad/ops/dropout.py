@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Real
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.autograd.inplace import write
 from minigrad.generator import default_generator
 from minigrad.kernels import implementation
@@ -22,12 +23,12 @@ class Dropout(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, x, p, seed, offset):
+    def forward(ctx: Context, x: Tensor, p: float, seed: int, offset: int) -> Tensor:
         ctx.draw = p, seed, offset
         return from_array(implementation("dropout", x.array).forward(x.array, *ctx.draw))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return Dropout.apply(grad_output, *ctx.draw), None, None, None
 
 

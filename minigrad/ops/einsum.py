@@ -7,6 +7,7 @@ from typing import Any
 
 from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_same_device, check_tensor
 from minigrad.ops.creation import eye, ones
@@ -24,7 +25,7 @@ class Einsum(Function):
     """
 
     @staticmethod
-    def forward(ctx, equation, *operands):
+    def forward(ctx: Context, equation: str, *operands: Tensor) -> Tensor:
         ctx.equation = equation
         ctx.save_for_backward(*operands)
         arrays = [operand.array for operand in operands]
@@ -34,7 +35,7 @@ class Einsum(Function):
         return from_array(result.copy() if xp.may_share_memory(result, arrays[0]) else result)
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         operands = ctx.saved_tensors
         inputs, output = ctx.equation.split("->")
         terms = inputs.split(",")

@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
-from minigrad.autograd.function import NO_EDGE, NOT_A_TENSOR
+from minigrad.autograd.function import NO_EDGE, NOT_A_TENSOR, Context, Gradients
 from minigrad.autograd.observer import observed, observers
 from minigrad.kernels import implementation, is_dense
 from minigrad.ops.arguments import (
@@ -43,17 +43,17 @@ __all__ = [
 WORTH_A_KERNEL = 1 << 16  # elements from which a sum (of a residual, of two gradients) is shared between threads
 
 
-def sum_of(a, b):
+def sum_of(a: Any, b: Any) -> Any:
     """a + b, by the kernel if both are large arrays of one shape."""
     return implementation("elementwise", a).add(a, b) if _worth_a_kernel(a, b) else a + b
 
 
-def _worth_a_kernel(a, b) -> bool:
+def _worth_a_kernel(a: Any, b: Any) -> bool:
     arrays = isinstance(a, np.ndarray) and isinstance(b, np.ndarray)
     return arrays and a.size >= WORTH_A_KERNEL and a.shape == b.shape and a.dtype == b.dtype and a.dtype.char in "fd"
 
 
-def array_of(operand):
+def array_of(operand: Any) -> Any:
     """The array of a tensor; a Python number stays what it is."""
     return operand.array if isinstance(operand, Tensor) else operand
 
@@ -62,7 +62,7 @@ class Arithmetic(Function):
     """x and y joined by an operator; either may be a Python number"""
 
     @property
-    def next_functions(self):
+    def next_functions(self) -> Any:
         """The edges towards the leaves; a number behind the operator counts as a tensor, as in PyTorch."""
         x, y = self.edges[:2]
         return (y,) if x == NOT_A_TENSOR else (x, NO_EDGE if y == NOT_A_TENSOR else y)
@@ -72,7 +72,7 @@ class Add(Arithmetic):
     """x + y, or with `inplace` written over x: nothing is saved, since the derivatives are 1"""
 
     @staticmethod
-    def forward(ctx, x, y, inplace=False):
+    def forward(ctx: Context, x: Any, y: Any, inplace: bool = False) -> Tensor:
         if not inplace:
             return from_array(sum_of(array_of(x), array_of(y)))
         implementation("elementwise", x.array).add(x.array, y.array, out=x.array)
@@ -80,7 +80,7 @@ class Add(Arithmetic):
         return x
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return grad_output, grad_output, None
 
 
@@ -88,11 +88,11 @@ class Sub(Arithmetic):
     """x - y"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Any, y: Any) -> Tensor:
         return from_array(array_of(x) - array_of(y))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return grad_output, -grad_output if ctx.needs_input_grad[1] else None
 
 
@@ -100,13 +100,13 @@ class Mul(Arithmetic):
     """x * y"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Any, y: Any) -> Tensor:
         need_x, need_y = ctx.needs_input_grad
         ctx.save_for_backward(x if need_y else None, y if need_x else None)
         return from_array(array_of(x) * array_of(y))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y = ctx.saved_tensors
         return None if y is None else grad_output * y, None if x is None else grad_output * x
 
@@ -115,12 +115,12 @@ class Div(Arithmetic):
     """x / y; with respect to y: -x / y^2"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Any, y: Any) -> Tensor:
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, y)
         return from_array(np.true_divide(array_of(x), array_of(y)))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y = ctx.saved_tensors
         need_x, need_y = ctx.needs_input_grad
         return grad_output / y if need_x else None, -grad_output * ((x / y) / y) if need_y else None
@@ -130,7 +130,7 @@ class DivRounded(Function):
     """x / y rounded to an integer, down ("floor") or towards zero ("trunc"): constant but for its jumps"""
 
     @staticmethod
-    def forward(ctx, x, y, rounding_mode, dtype):
+    def forward(ctx: Context, x: Any, y: Any, rounding_mode: str | None, dtype: Any) -> Tensor:
         a, b = array_of(x), array_of(y)
         if rounding_mode == "floor":
             quotient = np.floor_divide(a, b)
@@ -142,7 +142,7 @@ class DivRounded(Function):
         return from_array(quotient.astype(dtype, copy=False))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         zero = grad_output * 0
         return zero, zero, None, None
 
@@ -151,13 +151,13 @@ class Pow(Function):
     """x ** y; with respect to x: y x^(y-1), to y: x^y log(x), and both are 0 where the factor in front is"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Any, y: Any) -> Tensor:
         result = from_array(np.power(array_of(x), array_of(y)))
         ctx.save_for_backward(x, y, result if ctx.needs_input_grad[1] else None)
         return result
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y, result = ctx.saved_tensors
         grad_x = grad_y = None
         if ctx.needs_input_grad[0]:
@@ -175,12 +175,12 @@ class Maximum(Function):
     """The larger of x and y (NaN if either is); equal values share the gradient evenly, as in PyTorch"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Any, y: Any) -> Tensor:
         ctx.save_for_backward(x, y)
         return from_array(np.maximum(x.array, y.array))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y = ctx.saved_tensors
         share = grad_output * where(x == y, 0.5, 1.0)
         return share.masked_fill(x < y, 0), share.masked_fill(x > y, 0)
@@ -190,12 +190,12 @@ class Minimum(Function):
     """The smaller of x and y (NaN if either is); equal values share the gradient evenly, as in PyTorch"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Any, y: Any) -> Tensor:
         ctx.save_for_backward(x, y)
         return from_array(np.minimum(x.array, y.array))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y = ctx.saved_tensors
         share = grad_output * where(x == y, 0.5, 1.0)
         return share.masked_fill(x > y, 0), share.masked_fill(x < y, 0)
@@ -205,13 +205,13 @@ class Where(Function):
     """x where the condition holds, y elsewhere"""
 
     @staticmethod
-    def forward(ctx, condition, x, y):
+    def forward(ctx: Context, condition: Tensor, x: Any, y: Any) -> Tensor:
         ctx.save_for_backward(condition)
         mask = condition.array
         return from_array(np.where(mask, beside(x.array, mask), beside(y.array, mask)))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (condition,) = ctx.saved_tensors
         return None, where(condition, grad_output, 0.0), where(condition, 0.0, grad_output)
 
@@ -220,13 +220,13 @@ class Clamp(Function):
     """x limited to [low, high]; the derivative is 1 on the closed interval, 0 outside"""
 
     @staticmethod
-    def forward(ctx, x, low, high):
+    def forward(ctx: Context, x: Any, low: Any, high: Any) -> Tensor:
         ctx.save_for_backward(x)
         ctx.low, ctx.high = low, high
         return from_array(np.clip(x.array, low, high))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (x,) = ctx.saved_tensors
         array = x.array
         outside = np.zeros_like(array, dtype=bool)
@@ -459,7 +459,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return Clamp.apply(input.to(dtype), low, high)
 
 
-def where(condition: Tensor, input: Any = None, other: Any = None):
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """Choose element by element: `input` where `condition` is true, `other` elsewhere.
 
     Args:

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-def _grid(operation: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None = None) -> tuple:
+def _grid(operation: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None = None) -> tuple[Any, ...]:
     """Index arrays that name, for each element of `index`, its own position except along `dim`.
 
     With `src` the positions are to be written; raises if `index` is larger than `input` (but for `dim`) or
@@ -176,7 +176,7 @@ def _check_dtypes(operation: str, input: Tensor, src: Tensor) -> None:
         raise RuntimeError(f"{operation}: expected src to have the dtype of input, {input.dtype}, got {src.dtype}")
 
 
-def _rows(operation: str, input: Tensor, dim: int, index: Tensor) -> tuple:
+def _rows(operation: str, input: Tensor, dim: int, index: Tensor) -> tuple[Any, ...]:
     """The index that takes the positions `index`, a vector, along `dim`."""
     check_tensor(operation, "input", input)
     check_tensor(operation, "index", index)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module, device_of, to_device
 from minigrad.kernels import implementation
@@ -41,12 +42,12 @@ class Slice(Function):
     is_view = True
 
     @staticmethod
-    def forward(ctx, x, index):
+    def forward(ctx: Context, x: Tensor, index: Any) -> Tensor:
         ctx.shape, ctx.index = x.shape, index
         return from_array(x.array[(*index, ...)])  # with the Ellipsis NumPy gives an array for a single element too
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return SliceAdjoint.apply(grad_output, ctx.shape, ctx.index), None
 
 
@@ -54,18 +55,18 @@ class SliceAdjoint(Function):
     """A tensor of `shape` full of `fill` with the values at `index`: the derivative of `Slice`"""
 
     @staticmethod
-    def forward(ctx, values, shape, index, fill=0):
+    def forward(ctx: Context, values: Tensor, shape: tuple[int, ...], index: Any, fill: int = 0) -> Tensor:
         ctx.index = index
         whole = _full(values.array, shape, fill)
         whole[index] = values.array
         return from_array(whole)
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return (Slice.apply(grad_output, ctx.index), None, None, None)[: len(ctx.needs_input_grad)]
 
 
-def _full(values, shape: tuple[int, ...], fill):
+def _full(values: Any, shape: tuple[int, ...], fill: Any) -> Any:
     """An array of `shape` full of `fill`, channels-last in memory if the values lie so."""
     xp = array_module(values)
     if values.ndim == len(shape) == 4 and values.strides[1] < values.strides[3]:
@@ -78,14 +79,14 @@ class Index(Function):
     """x[index] for index arrays (and full slices): a copy; `distinct` says that no element is read twice"""
 
     @staticmethod
-    def forward(ctx, x, index, distinct=False):
+    def forward(ctx: Context, x: Tensor, index: Any, distinct: bool = False) -> Tensor:
         ctx.shape, ctx.index, ctx.distinct = x.shape, index, distinct
         if all([part is EVERYTHING for part in index[:-1]]):
             return from_array(x.array.take(index[-1], axis=len(index) - 1))  # the same, faster
         return from_array(array_module(x.array).ascontiguousarray(x.array[index]))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         grad_x = IndexAdjoint.apply(grad_output, ctx.shape, ctx.index, ctx.distinct)
         return (grad_x, None, None)[: len(ctx.needs_input_grad)]
 
@@ -94,7 +95,7 @@ class IndexAdjoint(Function):
     """Zeros of `shape` with the values added at `index`: an element read twice gets both gradients"""
 
     @staticmethod
-    def forward(ctx, values, shape, index, distinct=False):
+    def forward(ctx: Context, values: Tensor, shape: tuple[int, ...], index: Any, distinct: bool = False) -> Tensor:
         ctx.index, ctx.distinct = index, distinct
         if distinct:
             whole = array_module(values.array).zeros(shape, values.dtype)
@@ -119,19 +120,19 @@ class IndexAdjoint(Function):
         return from_array(xp.moveaxis(total, tuple(range(total.ndim)), tuple(indexed + kept)))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         grad_values = Index.apply(grad_output, ctx.index, ctx.distinct)
         return (grad_values, None, None, None)[: len(ctx.needs_input_grad)]
 
 
-def sum_rows(rows, positions, count: int):
+def sum_rows(rows: Any, positions: Any, count: int) -> Any:
     """(count, C): row i is the sum of those of `rows` (K, C) whose position (K) is i."""
     if rows.dtype == np.float16:  # a format to store, not to add in
         return sum_rows(rows.astype(np.float32), positions, count).astype(np.float16)
     return implementation("sum_rows", rows).sum_rows(rows, positions, count)
 
 
-def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
+def split_index(input: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The basic part of an index (integers, slices, None) and the advanced one (arrays and full slices).
 
     The arrays lie where the input does; those of a CPU tensor, an array or a list go there, as in PyTorch.
@@ -149,8 +150,8 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
         raise IndexError("an index can only have a single ellipsis ('...')")
     at = ellipses[0] if ellipses else len(parts)
     parts[at : at + 1] = [EVERYTHING] * (input.ndim - consumed)
-    basic: list = []
-    advanced: list = []
+    basic: list[Any] = []
+    advanced: list[Any] = []
     dim = 0
     for part in parts:
         size = input.shape[dim] if dim < input.ndim else 0
@@ -188,7 +189,7 @@ def split_index(input: Tensor, index: Any) -> tuple[tuple, tuple]:
     return tuple(basic), tuple(advanced)
 
 
-def _beside(input: Tensor, part):
+def _beside(input: Tensor, part: Any) -> Any:
     """An index array on the input's device."""
     if type(part) is type(input.array):
         return part
@@ -204,7 +205,7 @@ def _is_array(part: Any) -> bool:
     return hasattr(part, "dtype")
 
 
-def _part(part: Any):
+def _part(part: Any) -> Any:
     """One entry of an index as an int, a slice, None, Ellipsis or an array."""
     if part is None or part is Ellipsis:
         return part
@@ -234,7 +235,7 @@ def _as_array(values: Any) -> np.ndarray:
     return array
 
 
-def _index_array(array):
+def _index_array(array: Any) -> Any:
     """An array as one of booleans or of int64; a single integer as an int."""
     if array.dtype == np.uint8 and array.ndim:
         raise IndexError("indexing with dtype uint8 is not supported: use bool for a mask, int64 for positions")
@@ -253,7 +254,7 @@ def _consumes(part: Any) -> int:
     return part.ndim if _is_array(part) and part.dtype == bool else 1
 
 
-def _mask_positions(shape: tuple[int, ...], dim: int, mask) -> list:
+def _mask_positions(shape: tuple[int, ...], dim: int, mask: Any) -> list[Any]:
     """Where a boolean mask over the dimensions from `dim` on is true."""
     for offset, size in enumerate(mask.shape):
         if size != shape[dim + offset]:
@@ -294,7 +295,7 @@ def _masks(index: Tensor, input: Tensor) -> bool:
     return index.dtype == bool and 0 < index.ndim <= input.ndim and index.shape == input.shape[: index.ndim]
 
 
-def _fit(value: Tensor, target: Tensor, advanced: tuple) -> Tensor:
+def _fit(value: Tensor, target: Tensor, advanced: tuple[Any, ...]) -> Tensor:
     """`value` without leading dimensions of size 1 in excess; RuntimeError if it cannot be broadcast."""
     shape = target.shape
     if advanced:
@@ -334,14 +335,14 @@ class MaskedFill(Function):
     """x with `value` where the mask holds; no gradient flows there, and all that it stops flows to `value`"""
 
     @staticmethod
-    def forward(ctx, x, mask, value):
+    def forward(ctx: Context, x: Tensor, mask: Tensor, value: Any) -> Tensor:
         ctx.save_for_backward(mask)
         array = x.array
         filled = array_module(array).where(mask.array, beside(value.array, array), array)
         return from_array(filled.astype(array.dtype, copy=False))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (mask,) = ctx.saved_tensors
         grad_value = grad_output.masked_fill(~mask, 0) if ctx.needs_input_grad[2] else None
         return grad_output.masked_fill(mask, 0), None, grad_value

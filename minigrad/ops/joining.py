@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module
 from minigrad.kernels import is_channels_last
 from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, sizes, takes_sizes
@@ -35,7 +36,7 @@ class Cat(Function):
     """The tensors one after the other along `dim`; the gradient is split again"""
 
     @staticmethod
-    def forward(ctx, dim, *tensors):
+    def forward(ctx: Context, dim: int, *tensors: Tensor) -> Tensor:
         ctx.dim, ctx.sizes = dim, [tensor.shape[dim] for tensor in tensors]
         arrays = [tensor.array for tensor in tensors if tensor.shape[dim]] or [tensors[0].array]
         xp = array_module(arrays[0])
@@ -48,7 +49,7 @@ class Cat(Function):
         return from_array(xp.concatenate(arrays, axis=dim))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return None, *split(grad_output, ctx.sizes, ctx.dim)
 
 
@@ -74,12 +75,12 @@ class Flip(Function):
     """The order of the elements reversed along some dimensions; so is the gradient's"""
 
     @staticmethod
-    def forward(ctx, x, dims):
+    def forward(ctx: Context, x: Tensor, dims: tuple[int, ...]) -> Tensor:
         ctx.dims = dims
         return from_array(array_module(x.array).flip(x.array, dims).copy())
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return Flip.apply(grad_output, ctx.dims), None
 
 
@@ -418,7 +419,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     return input.clone() if not any(pad) else input
 
 
-def _source(xp, mode: str, size: int, before: int, after: int):
+def _source(xp: Any, mode: str, size: int, before: int, after: int) -> Any:
     """Where the elements along a padded dimension are taken from, as an array of the module `xp`."""
     position = xp.arange(-before, size + after)
     if mode == "reflect":
@@ -478,7 +479,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     return input.masked_fill(from_array(_triangle("triu", input, diagonal - 1)), 0)
 
 
-def _triangle(operation: str, input: Tensor, diagonal: int):
+def _triangle(operation: str, input: Tensor, diagonal: int) -> Any:
     """True on and below the diagonal."""
     if check_tensor(operation, "input", input).ndim < 2:
         raise RuntimeError(f"{operation}: input tensor must have at least 2 dimensions, got {list(input.shape)}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.kernels import implementation
 from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor
 from minigrad.tensor import Tensor, from_array
@@ -25,7 +27,7 @@ class MatMul(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Tensor, y: Tensor) -> Tensor:
         need_x, need_y = ctx.needs_input_grad
         ctx.save_for_backward(x if need_y else None, y if need_x else None)
         a, b = x.array, y.array
@@ -36,7 +38,7 @@ class MatMul(Function):
         return from_array(multiply(a, b))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y = ctx.saved_tensors
         grad_x = grad_y = None
         if y is not None:
@@ -50,7 +52,7 @@ class MatMul(Function):
         return grad_x, grad_y
 
 
-def multiply(a, b):
+def multiply(a: Any, b: Any) -> Any:
     """The matrix product of two arrays; the kernel is for the types that BLAS knows."""
     dtype = a.dtype
     if dtype == b.dtype and dtype.char in "fd":
@@ -58,12 +60,12 @@ def multiply(a, b):
     return a @ b
 
 
-def as_matrix(array):
+def as_matrix(array: Any) -> Any:
     """The array with all leading dimensions as one."""
     return array if array.ndim == 2 else array.reshape(rows_and_columns(array.shape))
 
 
-def as_stack(matrix, array):
+def as_stack(matrix: Any, array: Any) -> Any:
     """A matrix with one row for each of `array` taken as a matrix, in the array's leading dimensions."""
     return matrix if array.ndim == 2 else matrix.reshape(*array.shape[:-1], matrix.shape[1])
 
@@ -73,7 +75,9 @@ def rows_and_columns(shape: tuple[int, ...]) -> tuple[int, int]:
     return math.prod(shape[:-1]), shape[-1]
 
 
-def check_factors(operation: str, first: Tensor, second: Tensor, shapes: tuple[tuple, tuple] | None = None) -> None:
+def check_factors(
+    operation: str, first: Tensor, second: Tensor, shapes: tuple[tuple[Any, ...], tuple[Any, ...]] | None = None
+) -> None:
     """RuntimeError unless two tensors, taken as matrices of `shapes` (their own), can be multiplied."""
     dtype = first.dtype
     if dtype != second.dtype:

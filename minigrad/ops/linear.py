@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minigrad.autograd import FusedFunction
+from minigrad.autograd.function import Context, Gradients
 from minigrad.ops.arguments import check_same_device, check_tensor
 from minigrad.ops.linalg import as_matrix, as_stack, check_factors, matmul, multiply, rows_and_columns
 from minigrad.ops.reduction import sum_array
@@ -17,7 +18,7 @@ class Linear(FusedFunction):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, x, weight, bias):
+    def forward(ctx: Context, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         need_x, need_weight, _ = ctx.needs_input_grad
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
         y = multiply(as_matrix(x.array), weight.array.T)
@@ -26,12 +27,12 @@ class Linear(FusedFunction):
         return from_array(as_stack(y, x.array))
 
     @staticmethod
-    def definition(x, weight, bias):
+    def definition(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         y = matmul(x, weight.mT)
         return y if bias is None else y + bias
 
     @staticmethod
-    def fused_backward(ctx, grad_output):
+    def fused_backward(ctx: Context, grad_output: Tensor) -> Gradients:
         """With the gradient G of y, a row for each row of x: G W for x, G^T x for W, the sum of G's rows for b."""
         x, weight = ctx.saved_tensors
         rows = as_matrix(grad_output.array)

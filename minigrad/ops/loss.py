@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import Function, FusedFunction
+from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module
 from minigrad.dtypes import int64, uint8
 from minigrad.kernels import assertions, implementation, implementation_on_gpu
@@ -36,7 +37,15 @@ class SoftmaxCrossEntropy(FusedFunction):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, logits, target, weight, ignore_index, label_smoothing, reduction):
+    def forward(
+        ctx: Context,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        ignore_index: int,
+        label_smoothing: float,
+        reduction: str,
+    ) -> Tensor:
         kernel = implementation("softmax_cross_entropy", logits.array)
         if not isinstance(logits.array, np.ndarray):
             # The kernel reads the labels anyway, so it counts those that are no class.
@@ -57,7 +66,9 @@ class SoftmaxCrossEntropy(FusedFunction):
         return from_array(sum_array(losses, (0,)) / ctx.divisor)
 
     @staticmethod
-    def definition(logits, target, weight, ignore_index, label_smoothing, reduction):
+    def definition(
+        logits: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, label_smoothing: float, reduction: str
+    ) -> Tensor:
         log_probabilities = log_softmax(logits, 1)
         losses = _picked(log_probabilities, target, weight, ignore_index)
         if label_smoothing > 0:
@@ -67,7 +78,7 @@ class SoftmaxCrossEntropy(FusedFunction):
         return _reduced_by_class(losses, target, weight, ignore_index, reduction)
 
     @staticmethod
-    def fused_backward(ctx, grad_output):
+    def fused_backward(ctx: Context, grad_output: Tensor) -> Gradients:
         target, weight = ctx.saved_tensors
         kernel = implementation("softmax_cross_entropy", grad_output.array)
         weight = None if weight is None else weight.array
@@ -84,7 +95,7 @@ class BinaryCrossEntropy(Function):
     """-(y log x + (1 - y) log(1 - x)), the logarithms cut at -100; dx = (x - y) / (x (1 - x))"""
 
     @staticmethod
-    def forward(ctx, x, y):
+    def forward(ctx: Context, x: Tensor, y: Tensor) -> Tensor:
         ctx.save_for_backward(x, y)
         probability, target = x.array, y.array
         log_hit = np.maximum(np.log(probability), -100)
@@ -92,7 +103,7 @@ class BinaryCrossEntropy(Function):
         return from_array((target - 1) * log_miss - target * log_hit)
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, y = ctx.saved_tensors
         grad_x = grad_y = None
         if ctx.needs_input_grad[0]:
@@ -259,7 +270,7 @@ def _rows(
     return input.movedim(1, -1).reshape(target.numel(), classes), target.reshape(-1)
 
 
-def _check_labels(operation: str, labels, classes: int, ignore_index: int) -> None:
+def _check_labels(operation: str, labels: Any, classes: int, ignore_index: int) -> None:
     """IndexError for a label that is no class; on a GPU at the next synchronisation."""
     if not isinstance(labels, np.ndarray):
         message = f"{operation}: Target {{value}} is out of bounds."
@@ -316,7 +327,7 @@ def _reduced_by_class(
     return losses.sum() / from_array(_divisor(target, weight, ignore_index, losses.dtype))
 
 
-def _divisor(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np.dtype):
+def _divisor(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np.dtype) -> Any:
     """What a mean is divided by, 0-d: the number of targets, or the sum of their classes' weights.
 
     It is 0 if there are none, and the mean, 0 / 0, is NaN. On a GPU it stays there, without synchronisation.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from minigrad.autograd import FusedFunction
+from minigrad.autograd.function import Context, Gradients
 from minigrad.kernels import implementation
 from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions, in_float32
 from minigrad.ops.joining import pad
@@ -37,7 +39,7 @@ def _per_channel(x: Tensor) -> tuple[int, ...]:
     return (1, x.shape[1], *[1] * (x.ndim - 2))
 
 
-def _array(tensor: Tensor | None):
+def _array(tensor: Tensor | None) -> Any:
     return None if tensor is None else tensor.array
 
 
@@ -47,7 +49,9 @@ class BatchNorm(FusedFunction):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, x, weight, bias, eps):
+    def forward(
+        ctx: Context, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         kernel = implementation("batch_norm", x.array)
         ctx.mean, ctx.invstd = kernel.statistics(x.array, eps)
         y = kernel.normalize(x.array, _array(weight), _array(bias), ctx.mean, ctx.invstd)
@@ -57,12 +61,12 @@ class BatchNorm(FusedFunction):
         return from_array(y), mean, invstd
 
     @staticmethod
-    def definition(x, weight, bias, eps):
+    def definition(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
         dims = (0, *range(2, x.ndim))
         return _affine(_standardize(x, dims, eps), weight, bias, _per_channel(x))
 
     @staticmethod
-    def fused_backward(ctx, grad_output, *_):
+    def fused_backward(ctx: Context, grad_output: Tensor, *_: Any) -> Gradients:
         x, weight = ctx.saved_tensors
         kernel = implementation("batch_norm", x.array)
         gradients = kernel.backward(grad_output.array, x.array, _array(weight), ctx.mean, ctx.invstd)
@@ -74,24 +78,26 @@ class BatchNormInference(FusedFunction):
     """(x - mean) / sqrt(var + eps) * weight + bias with given statistics, which are constants"""
 
     @staticmethod
-    def forward(x, weight, bias, mean, var, eps):
+    def forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, var: Tensor, eps: float) -> Tensor:
         kernel = implementation("batch_norm", x.array)
         scale = kernel.scale(var.array, eps, _array(weight))
         return from_array(kernel.normalize(x.array, None, _array(bias), mean.array, scale))
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Context, inputs: tuple[Any, ...], output: Any) -> None:
         x, weight, _, mean, var, ctx.eps = inputs
         ctx.save_for_backward(x, weight, mean, var)
 
     @staticmethod
-    def definition(x, weight, bias, mean, var, eps):
+    def definition(
+        x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, var: Tensor, eps: float
+    ) -> Tensor:
         shape, mean, var = _per_channel(x), mean.detach(), var.detach()
         standardized = (x - mean.reshape(shape)) * rsqrt(var + eps).reshape(shape)
         return _affine(standardized, weight, bias, shape)
 
     @staticmethod
-    def fused_backward(ctx, grad_output):
+    def fused_backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, weight, mean, var = ctx.saved_tensors
         dims, shape = (0, *range(2, x.ndim)), _per_channel(x)
         invstd = rsqrt(var + ctx.eps)
@@ -111,14 +117,14 @@ class LocalResponseNorm(FusedFunction):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, x, size, alpha, beta, k):
+    def forward(ctx: Context, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
         y, ctx.scale = implementation("local_response_norm", x.array).forward(x.array, size, alpha, beta, k)
         ctx.save_for_backward(x)
         ctx.constants = size, alpha, beta
         return from_array(y)
 
     @staticmethod
-    def definition(x, size, alpha, beta, k):
+    def definition(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
         # Padding is told from the last dimension on; `before` channels and the rest behind are neighbours.
         before = size // 2
         squares = pad(x * x, (0, 0) * (x.ndim - 2) + (before, size - 1 - before))
@@ -128,7 +134,7 @@ class LocalResponseNorm(FusedFunction):
         return x * (k + alpha / size * total) ** -beta
 
     @staticmethod
-    def fused_backward(ctx, grad_output):
+    def fused_backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (x,) = ctx.saved_tensors
         kernel = implementation("local_response_norm", x.array)
         return (

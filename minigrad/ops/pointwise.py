@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import array_module
 from minigrad.kernels import implementation, implementation_on_gpu, is_dense
@@ -98,7 +99,13 @@ DESCRIBED = {
 }
 
 
-def pointwise(name: str, value, derivative, of: str = "input", integers: str = "float") -> Pointwise:
+def pointwise(
+    name: str,
+    value: Callable[..., Any],
+    derivative: Callable[..., Tensor] | None,
+    of: str = "input",
+    integers: str = "float",
+) -> Pointwise:
     """Make a function of one variable from its value and its derivative; a public one is described in `DESCRIBED`.
 
     Args:
@@ -110,13 +117,13 @@ def pointwise(name: str, value, derivative, of: str = "input", integers: str = "
         integers: what integers become, "float" or "same".
     """
 
-    def forward(ctx, x):
+    def forward(ctx: Context, x: Tensor) -> Tensor:
         y = from_array(value(array_module(x.array), x.array))
         if derivative is not None and of != "nothing":
             ctx.save_for_backward(x if of == "input" else y)
         return y
 
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return derivative(grad_output, *ctx.saved_tensors) if derivative else grad_output * 0
 
     operation: Any = type(
@@ -147,12 +154,12 @@ def _docstring(name: str, as_float: bool, flat: bool) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _sign(xp, x):
+def _sign(xp: Any, x: Any) -> Any:
     # The sign of NaN is 0, as in PyTorch.
     return x.copy() if x.dtype == bool else xp.where(x == x, xp.sign(x), 0)
 
 
-def _erf(xp, x):
+def _erf(xp: Any, x: Any) -> Any:
     if xp is not np:
         return implementation_on_gpu("elementwise").erf(x)
     from scipy.special import erf  # at first use: SciPy takes its time to import
@@ -236,7 +243,7 @@ class ReLU(Function):
     """
 
     @staticmethod
-    def forward(x, inplace):
+    def forward(x: Tensor, inplace: bool) -> Tensor:
         kernel = implementation("elementwise", x.array)
         if not inplace:
             return from_array(kernel.relu(x.array))
@@ -247,13 +254,13 @@ class ReLU(Function):
         return x
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Context, inputs: tuple[Any, ...], output: Any) -> None:
         if output is inputs[0]:
             ctx.mark_dirty(output)
         ctx.save_for_backward(output)
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (y,) = ctx.saved_tensors
         return ReLUBackward.apply(grad_output, y.detach()), None
 
@@ -264,12 +271,12 @@ class ReLUBackward(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, grad, y):
+    def forward(ctx: Context, grad: Tensor, y: Tensor) -> Tensor:
         ctx.save_for_backward(y)
         return from_array(implementation("elementwise", grad.array).relu_backward(grad.array, y.array))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return ReLUBackward.apply(grad_output, *ctx.saved_tensors), None
 
 

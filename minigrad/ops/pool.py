@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module, to_device
 from minigrad.kernels import implementation, output_size
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, pair
@@ -24,7 +26,16 @@ class MaxPool2d(Function):
     """The largest element of each window, the first of equals; on request also where it lies in the plane"""
 
     @staticmethod
-    def forward(ctx, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    def forward(
+        ctx: Context,
+        x: Tensor,
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        ceil_mode: bool,
+        return_indices: bool,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         kernel = implementation("max_pool2d", x.array)
         y, ctx.index = kernel.forward(x.array, kernel_size, stride, padding, dilation, ceil_mode)
         ctx.input_shape, ctx.geometry = x.shape, (kernel_size, stride, padding, dilation)
@@ -33,7 +44,7 @@ class MaxPool2d(Function):
         return from_array(y), from_array(kernel.flat_index(ctx.index, x.shape, *ctx.geometry))
 
     @staticmethod
-    def backward(ctx, grad_output, grad_indices=None):
+    def backward(ctx: Context, grad_output: Tensor, grad_indices: None = None) -> Gradients:
         return MaxPool2dInput.apply(grad_output, ctx.index, ctx.input_shape, *ctx.geometry), *[None] * 6
 
 
@@ -43,7 +54,16 @@ class MaxPool2dInput(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, y, index, input_shape, kernel_size, stride, padding, dilation):
+    def forward(
+        ctx: Context,
+        y: Tensor,
+        index: Any,
+        input_shape: tuple[int, ...],
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+    ) -> Tensor:
         ctx.index, ctx.input_shape, ctx.geometry = (
             index,
             input_shape,
@@ -52,7 +72,7 @@ class MaxPool2dInput(Function):
         return from_array(implementation("max_pool2d", y.array).backward(y.array, index, input_shape, *ctx.geometry))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         flat = implementation("max_pool2d", ctx.index).flat_index(ctx.index, ctx.input_shape, *ctx.geometry)
         return _pick(grad_output, from_array(flat)), *[None] * 6
 
@@ -66,13 +86,22 @@ class AvgPool2d(Function):
     """The mean of each window"""
 
     @staticmethod
-    def forward(ctx, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    def forward(
+        ctx: Context,
+        x: Tensor,
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        ceil_mode: bool,
+        count_include_pad: bool,
+        divisor_override: int | None,
+    ) -> Tensor:
         ctx.input_shape = x.shape
         ctx.geometry = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
         return from_array(implementation("avg_pool2d", x.array).forward(x.array, *ctx.geometry))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return AvgPool2dInput.apply(grad_output, ctx.input_shape, *ctx.geometry), *[None] * 6
 
 
@@ -82,7 +111,17 @@ class AvgPool2dInput(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx, y, input_shape, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    def forward(
+        ctx: Context,
+        y: Tensor,
+        input_shape: tuple[int, ...],
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        ceil_mode: bool,
+        count_include_pad: bool,
+        divisor_override: int | None,
+    ) -> Tensor:
         ctx.geometry = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
         kernel = implementation("avg_pool2d", y.array)
         spread = kernel.backward(
@@ -91,7 +130,7 @@ class AvgPool2dInput(Function):
         return from_array(spread)
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return AvgPool2d.apply(grad_output, *ctx.geometry), *[None] * 7
 
 
@@ -269,7 +308,7 @@ def _adaptive_winners(images: Tensor, output_size: Pair) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _adaptive_places(height: int, width: int, output_size: Pair, where: str):
+def _adaptive_places(height: int, width: int, output_size: Pair, where: str) -> Any:
     """The places in H * W that each window sees, int64 (*output_size, elements of the largest window)."""
     taps = []
     for size, windows in ((height, output_size[0]), (width, output_size[1])):
@@ -300,12 +339,14 @@ def _images(operation: str, input: Tensor) -> Tensor:
     return input if input.ndim == 4 else input.unsqueeze(0)
 
 
-def _window(operation: str, kernel_size, stride, padding) -> tuple[Pair, Pair, Pair]:
+def _window(
+    operation: str, kernel_size: IntOrPair, stride: IntOrPair | None, padding: IntOrPair
+) -> tuple[Pair, Pair, Pair]:
     """Kernel size, stride and padding as pairs."""
-    kernel_size = pair(operation, "kernel_size", kernel_size, minimum=1)
+    kernel = pair(operation, "kernel_size", kernel_size, minimum=1)
     if stride is None or (isinstance(stride, (tuple, list)) and not stride):
-        stride = kernel_size
-    return kernel_size, pair(operation, "stride", stride, minimum=1), pair(operation, "padding", padding)
+        stride = kernel
+    return kernel, pair(operation, "stride", stride, minimum=1), pair(operation, "padding", padding)
 
 
 @lru_cache(maxsize=256)
@@ -345,7 +386,7 @@ def _check_windows_meet_input(size: int, windows: int, kernel: int, stride: int,
         )
 
 
-def _output_size(operation: str, images: Tensor, output_size) -> Pair:
+def _output_size(operation: str, images: Tensor, output_size: Any) -> Pair:
     sizes = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * 2
     if len(sizes) != 2:
         raise RuntimeError(f"{operation}: output_size must be 2 sizes (or one for both), got {output_size!r}")

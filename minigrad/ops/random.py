@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minigrad import dtypes
 from minigrad.autograd.grad_mode import is_grad_enabled
@@ -38,26 +39,26 @@ LARGE = 1 << 18
 PIECE = 1 << 17  # numbers drawn at a time: 512 KiB of float32
 
 
-def _draw(distribution: str, count: int, dtype, generator: Generator | None, device=None):
+def _draw(distribution: str, count: int, dtype: Any, generator: Generator | None, device: Any = None) -> Any:
     """`count` numbers of a distribution of the Philox kernels, "uniform" or "normal", on `device` (None: the CPU)."""
     wide, seed, offset = _reserve(count, dtype, generator, device)
     values = getattr(_kernels(count, device), distribution)(count, seed, offset, wide)
     return values.astype(dtype, copy=False)
 
 
-def _reserve(count: int, dtype, generator: Generator | None, on: Any) -> tuple[Any, Any, int]:
+def _reserve(count: int, dtype: Any, generator: Generator | None, on: Any) -> tuple[Any, Any, int]:
     """The type in which numbers for `dtype` are drawn, and where in the stream `count` of them begin: seed, offset."""
     wide = np.float64 if dtype == np.float64 else np.float32
     return wide, *_generator(generator).reserve(philox.reference.blocks(count, wide), on)
 
 
-def _words(count: int, generator: Generator | None, device=None):
+def _words(count: int, generator: Generator | None, device: Any = None) -> Any:
     """`count` random 64-bit words."""
     seed, offset = _generator(generator).reserve(philox.reference.blocks(count, np.uint64), device)
     return _kernels(count, device).random_bits(2 * count, seed, offset).view(np.uint64)
 
 
-def _kernels(count: int, device):
+def _kernels(count: int, device: Any) -> Any:
     if device is not None and Device(device).type == "cuda":
         return implementation("philox", arrays_on(device).empty(0))
     return philox.reference if count < LARGE else implementation("philox", np.empty(0))
@@ -71,21 +72,29 @@ def _generator(generator: Generator | None) -> Generator:
     return generator
 
 
-def _floating_dtype(operation: str, dtype) -> np.dtype:
+def _floating_dtype(operation: str, dtype: Any) -> np.dtype:
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.check_dtype(operation, dtype)
     if dtype.kind != "f":
         raise RuntimeError(f"{operation}: expected a floating point dtype, got {dtype}")
     return dtype
 
 
-def _size(operation: str, size: Sequence) -> tuple[int, ...]:
+def _size(operation: str, size: Sequence[Any]) -> tuple[int, ...]:
     shape = sizes(operation, size)
     if any([n < 0 for n in shape]):
         raise RuntimeError(f"{operation}: negative dimensions are not allowed, got {list(shape)}")
     return shape
 
 
-def _filled(operation: str, distribution: str, size: Sequence, generator, dtype, device, requires_grad) -> Tensor:
+def _filled(
+    operation: str,
+    distribution: str,
+    size: Sequence[Any],
+    generator: Generator | None,
+    dtype: Any,
+    device: Any,
+    requires_grad: bool,
+) -> Tensor:
     shape, dtype = _size(operation, size), _floating_dtype(operation, dtype)
     return from_array(_draw(distribution, math.prod(shape), dtype, generator, device).reshape(shape), requires_grad)
 
@@ -93,7 +102,7 @@ def _filled(operation: str, distribution: str, size: Sequence, generator, dtype,
 def rand(
     *size: Any,
     generator: Generator | None = None,
-    dtype=None,
+    dtype: DTypeLike | None = None,
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -118,7 +127,7 @@ def rand(
 def randn(
     *size: Any,
     generator: Generator | None = None,
-    dtype=None,
+    dtype: DTypeLike | None = None,
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -143,7 +152,12 @@ def randn(
 
 
 def rand_like(
-    input: Tensor, *, generator: Generator | None = None, dtype=None, device=None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Draw uniformly from [0, 1), in the shape of another tensor.
 
@@ -164,7 +178,12 @@ def rand_like(
 
 
 def randn_like(
-    input: Tensor, *, generator: Generator | None = None, dtype=None, device=None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DTypeLike | None = None,
+    device: Device | str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Draw from the standard normal distribution, in the shape of another tensor.
 
@@ -190,7 +209,7 @@ def randint(
     size: Sequence[int] | None = None,
     *,
     generator: Generator | None = None,
-    dtype=None,
+    dtype: DTypeLike | None = None,
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -230,7 +249,7 @@ def randint(
     return from_array(values.astype(dtype).reshape(shape), requires_grad)
 
 
-def _high_product(words, n: int):
+def _high_product(words: Any, n: int) -> Any:
     """floor(words n / 2^64): the words scaled down to [0, n), 2^64 / n words, give or take one, for each."""
     half, low = np.uint64(32), np.uint64(0xFFFFFFFF)
     word_high, word_low = words >> half, words & low
@@ -243,7 +262,7 @@ def randperm(
     n: int,
     *,
     generator: Generator | None = None,
-    dtype=None,
+    dtype: DTypeLike | None = None,
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -271,7 +290,9 @@ def randperm(
     return from_array(order, requires_grad)
 
 
-def _trials(operation: str, p: Any, shape: tuple[int, ...], dtype, generator, device):
+def _trials(
+    operation: str, p: Any, shape: tuple[int, ...], dtype: Any, generator: Generator | None, device: Any
+) -> Any:
     """True with probability `p`, a number or an array of numbers on `device`, in each place."""
     wrong = f"{operation}: expected probabilities between 0 and 1"
     if isinstance(p, np.ndarray | np.generic | int | float):
@@ -313,7 +334,7 @@ def normal(
     size: Sequence[int] | None = None,
     *,
     generator: Generator | None = None,
-    dtype=None,
+    dtype: DTypeLike | None = None,
     device: Device | str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -486,5 +507,5 @@ def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, gen
     return _fill(input, values)
 
 
-def _fill(input: Tensor, values) -> Tensor:
+def _fill(input: Tensor, values: Any) -> Tensor:
     return write(input, from_array(values.reshape(input.shape)))

@@ -8,12 +8,14 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import dtypes
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
 from minigrad.kernels import implementation
@@ -56,7 +58,7 @@ def _spread(reduced: Tensor, shape: tuple[int, ...], dims: tuple[int, ...]) -> T
 SMALL = 1 << 14  # elements below which NumPy's own sum is as good and as fast
 
 
-def sum_array(a, dims: tuple[int, ...], keepdim: bool = False):
+def sum_array(a: Any, dims: tuple[int, ...], keepdim: bool = False) -> Any:
     """The sum of an array over `dims`: fast and accurate in any layout."""
     if not dims:
         return a.copy()
@@ -94,12 +96,12 @@ class Sum(Function):
     """The sum over `dims`; the derivative with respect to each element is 1"""
 
     @staticmethod
-    def forward(ctx, x, dims, keepdim):
+    def forward(ctx: Context, x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
         ctx.shape, ctx.dims = x.shape, dims
         return from_array(sum_array(x.array, dims, keepdim))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return _spread(grad_output, ctx.shape, ctx.dims), None, None
 
 
@@ -127,7 +129,7 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DTypeL
     return Sum.apply(summand("sum", input, dtype), dims, keepdim)
 
 
-def summand(operation: str, input: Tensor, dtype) -> Tensor:
+def summand(operation: str, input: Tensor, dtype: Any) -> Tensor:
     """`input` in the dtype asked for; otherwise integers and booleans as int64."""
     if dtype is not None:
         return input.to(dtypes.check_dtype(operation, dtype))
@@ -177,7 +179,7 @@ class Var(Function):
     """The sum of squared distances to the mean over `dims`, divided by `divisor`"""
 
     @staticmethod
-    def forward(ctx, x, dims, divisor, keepdim):
+    def forward(ctx: Context, x: Tensor, dims: tuple[int, ...], divisor: float, keepdim: bool) -> Tensor:
         ctx.save_for_backward(x)
         ctx.dims, ctx.divisor = dims, divisor
         of_dtype = x.array.dtype.type
@@ -187,7 +189,7 @@ class Var(Function):
         return from_array(sum_array(distance * distance, dims, keepdim) / of_dtype(divisor))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (x,) = ctx.saved_tensors
         factor = 2 / ctx.divisor if ctx.divisor else math.nan
         return grad_output.reshape(kept_shape(x.shape, ctx.dims)) * (centred(x, ctx.dims) * factor), None, None, None
@@ -239,14 +241,14 @@ class Root(Function):
     """x^(1/p), the derivative being 0 where the root is: a norm has no slope there"""
 
     @staticmethod
-    def forward(ctx, x, p):
+    def forward(ctx: Context, x: Tensor, p: float) -> Tensor:
         root = from_array(np.sqrt(x.array) if p == 2 else x.array ** (1 / p))
         ctx.p = p
         ctx.save_for_backward(root)
         return root
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (root,) = ctx.saved_tensors
         return (grad_output / (root ** (ctx.p - 1) * ctx.p)).masked_fill(root == 0, 0), None
 
@@ -400,14 +402,14 @@ class Prod(Function):
     """The product over one dimension; an element's derivative is the product of the others"""
 
     @staticmethod
-    def forward(ctx, x, dim, keepdim):
+    def forward(ctx: Context, x: Tensor, dim: int, keepdim: bool) -> Tensor:
         product = from_array(x.array.prod(dim, x.array.dtype, keepdims=keepdim))
         ctx.dim = dim
         ctx.save_for_backward(x, product)
         return product
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, product = ctx.saved_tensors
         dims = (ctx.dim,)
         # Without zeros a division does it; a GPU is not waited for to find out.
@@ -467,7 +469,7 @@ class LogSumExp(Function):
     """log(sum(exp(x))), computed with the maximum taken out so that exp cannot overflow"""
 
     @staticmethod
-    def forward(ctx, x, dims, keepdim):
+    def forward(ctx: Context, x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
         a = x.array
         if a.size:
             largest = a.max(dims, keepdims=True)
@@ -481,7 +483,7 @@ class LogSumExp(Function):
         return result
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         (x,) = ctx.saved_tensors
         # The softmax of x; as exp(x - result) it would have the rounding of a large result.
         exponentials = (x - from_array(ctx.largest)).exp()

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.ops.arguments import check_tensor, dimension, in_float32
 from minigrad.ops.reduction import running_product, summand
 from minigrad.tensor import Tensor, from_array
@@ -17,14 +18,14 @@ class CumSum(Function):
     """The sums of all elements up to each one along a dimension"""
 
     @staticmethod
-    def forward(ctx, x, dim):
+    def forward(ctx: Context, x: Tensor, dim: int) -> Tensor:
         ctx.dim = dim
         # A running sum loses digits at each step: float32 is added up in float64, as PyTorch does.
         wide = np.float64 if x.array.dtype.kind == "f" else x.array.dtype
         return from_array(x.array.cumsum(dim, wide).astype(x.array.dtype, copy=False))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         dims = (ctx.dim,)
         return CumSum.apply(grad_output.flip(dims), ctx.dim).flip(dims), None
 

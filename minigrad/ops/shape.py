@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from minigrad.autograd import Function
 from minigrad.autograd.backward import sum_to_shape
+from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module
 from minigrad.kernels import is_channels_last
 from minigrad.ops.arguments import check_tensor, dimension, dimensions, takes_sizes
@@ -41,12 +43,12 @@ class Reshape(Function):
     is_view = True
 
     @staticmethod
-    def forward(ctx, x, shape):
+    def forward(ctx: Context, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         ctx.shape = x.shape
         return from_array(x.array.reshape(shape))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return grad_output.reshape(ctx.shape), None
 
 
@@ -56,12 +58,12 @@ class Permute(Function):
     is_view = True
 
     @staticmethod
-    def forward(ctx, x, dims):
+    def forward(ctx: Context, x: Tensor, dims: tuple[int, ...]) -> Tensor:
         ctx.dims = dims
         return from_array(x.array.transpose(dims))
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return grad_output.permute(tuple(np.argsort(ctx.dims).tolist())), None
 
 
@@ -71,7 +73,7 @@ class Expand(Function):
     is_view = True
 
     @staticmethod
-    def forward(ctx, x, shape):
+    def forward(ctx: Context, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         expanded = array_module(x.array).broadcast_to(x.array, shape)
         if isinstance(expanded, np.ndarray):
             # NumPy forbids writing altogether; the engine refuses it only where elements do share memory.
@@ -79,7 +81,7 @@ class Expand(Function):
         return from_array(expanded)
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return grad_output, None
 
 
@@ -89,7 +91,7 @@ class Diagonal(Function):
     is_view = True
 
     @staticmethod
-    def forward(ctx, x, offset, dim1, dim2):
+    def forward(ctx: Context, x: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
         ctx.shape, ctx.where = x.shape, (offset, dim1, dim2)
         diagonal = x.array.diagonal(offset, dim1, dim2)
         if isinstance(diagonal, np.ndarray):
@@ -97,7 +99,7 @@ class Diagonal(Function):
         return from_array(diagonal)
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return DiagonalAdjoint.apply(grad_output, ctx.shape, ctx.where), None, None, None
 
 
@@ -105,7 +107,7 @@ class DiagonalAdjoint(Function):
     """Zeros of `shape` with the values on a diagonal; the derivative is `Diagonal`"""
 
     @staticmethod
-    def forward(ctx, values, shape, where):
+    def forward(ctx: Context, values: Tensor, shape: tuple[int, ...], where: Any) -> Tensor:
         ctx.where = where
         whole = array_module(values.array).zeros(shape, values.dtype)
         diagonal = whole.diagonal(*where)
@@ -115,7 +117,7 @@ class DiagonalAdjoint(Function):
         return from_array(whole)
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return Diagonal.apply(grad_output, *ctx.where), None, None
 
 

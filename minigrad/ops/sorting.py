@@ -6,12 +6,13 @@ the chosen elements.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, overload
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_tensor, dimension, dimensions
@@ -34,19 +35,24 @@ class Extreme(Function):
     """The largest (or smallest) element over `dims`; equal ones share the gradient evenly, as in PyTorch"""
 
     @staticmethod
-    def forward(ctx, x, dims, keepdim, largest):
+    def forward(ctx: Context, x: Tensor, dims: tuple[int, ...], keepdim: bool, largest: bool) -> Tensor:
         result = from_array((x.array.max if largest else x.array.min)(dims, keepdims=keepdim))
         ctx.dims = dims
         ctx.save_for_backward(x, result)
         return result
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         x, result = ctx.saved_tensors
-        a, extreme = x.array, result.array.reshape(kept_shape(x.shape, ctx.dims))
-        chosen = (a == extreme) | ((a != a) & (extreme != extreme))
-        share = chosen / chosen.sum(ctx.dims, keepdims=True)
-        return grad_output.reshape(extreme.shape) * from_array(share.astype(a.dtype)), None, None, None
+        return _shared(grad_output, x, result, ctx.dims), None, None, None
+
+
+def _shared(gradient: Tensor, x: Tensor, result: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The gradient of `result`, shared evenly by the elements of `x` over `dims` that are equal to it."""
+    a, extreme = x.array, result.array.reshape(kept_shape(x.shape, dims))
+    chosen = (a == extreme) | ((a != a) & (extreme != extreme))
+    share = chosen / chosen.sum(dims, keepdims=True)
+    return gradient.reshape(extreme.shape) * from_array(share.astype(a.dtype))
 
 
 def _not_empty(operation: str, input: Tensor, dim: Dims, dims: tuple[int, ...]) -> None:
@@ -177,7 +183,7 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     return _select("min", argmin, input, dim, keepdim)
 
 
-def _select(operation: str, choose, input: Tensor, dim: int, keepdim: bool) -> ValuesIndices:
+def _select(operation: str, choose: Callable[..., Any], input: Tensor, dim: int, keepdim: bool) -> ValuesIndices:
     check_tensor(operation, "input", input)
     dim = dimension(operation, dim, input.ndim)
     _not_empty(operation, input, dim, (dim,) if input.ndim else ())
@@ -333,21 +339,21 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     return ValuesIndices(pick(input, dim, indices), indices)
 
 
-class Median(Extreme):
+class Median(Function):
     """The middle element of a vector, the lower of two; NaN if there is one"""
 
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Context, x: Tensor) -> Tensor:
         xp, a = array_module(x.array), x.array
         middle = xp.sort(a)[(a.size - 1) // 2]
         result = from_array(xp.where((a != a).any(), a.sum(), middle).astype(a.dtype))
-        ctx.dims = (0,)
         ctx.save_for_backward(x, result)
         return result
 
     @staticmethod
-    def backward(ctx, grad_output):
-        return Extreme.backward(ctx, grad_output)[0]
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
+        x, result = ctx.saved_tensors
+        return _shared(grad_output, x, result, (0,))
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:

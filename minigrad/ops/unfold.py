@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from minigrad.autograd import Function
+from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module
 from minigrad.kernels import output_size
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_tensor, pair
@@ -17,20 +19,20 @@ class Unfold(Function):
     """The windows of an image side by side as columns (im2col)"""
 
     @staticmethod
-    def forward(ctx, x, kernel_size, stride, padding, dilation):
+    def forward(ctx: Context, x: Tensor, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Tensor:
         ctx.size, ctx.geometry = x.shape[2:], (kernel_size, stride, padding, dilation)
         n, channels, height, width = x.shape
         xp = array_module(x.array)
         padded = xp.pad(x.array, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
         columns = xp.empty((n, channels, *kernel_size, *count_windows(ctx.size, *ctx.geometry)), x.dtype)
-        for p, q, window in _taps(padded, *columns.shape[2:], stride, dilation):
+        for p, q, window in _taps(padded, columns.shape[2:], stride, dilation):
             columns[:, :, p, q] = window
         return from_array(
             columns.reshape(n, channels * kernel_size[0] * kernel_size[1], columns.shape[4] * columns.shape[5])
         )
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return Fold.apply(grad_output, ctx.size, *ctx.geometry), None, None, None, None
 
 
@@ -38,23 +40,28 @@ class Fold(Function):
     """Columns added up where their windows lie in the image (col2im): the transpose of `Unfold`"""
 
     @staticmethod
-    def forward(ctx, columns, size, kernel_size, stride, padding, dilation):
+    def forward(
+        ctx: Context, columns: Tensor, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    ) -> Tensor:
         ctx.geometry = kernel_size, stride, padding, dilation
         n, channels = columns.shape[0], columns.shape[1] // (kernel_size[0] * kernel_size[1])
         windows = columns.array.reshape(n, channels, *kernel_size, *count_windows(size, *ctx.geometry))
         (height, width), (pad_h, pad_w) = size, padding
         padded = array_module(columns.array).zeros((n, channels, height + 2 * pad_h, width + 2 * pad_w), columns.dtype)
-        for p, q, window in _taps(padded, *windows.shape[2:], stride, dilation):
+        for p, q, window in _taps(padded, windows.shape[2:], stride, dilation):
             window += windows[:, :, p, q]
         return from_array(padded[:, :, pad_h : pad_h + height, pad_w : pad_w + width])
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return Unfold.apply(grad_output, *ctx.geometry), None, None, None, None, None
 
 
-def _taps(padded, kernel_h: int, kernel_w: int, out_h: int, out_w: int, stride: Pair, dilation: Pair):
+def _taps(
+    padded: Any, counts: tuple[int, int, int, int], stride: Pair, dilation: Pair
+) -> Iterator[tuple[int, int, Any]]:
     """For each tap (p, q) of the window: the view of `padded` that it sees as the window moves over it."""
+    kernel_h, kernel_w, out_h, out_w = counts
     for p in range(kernel_h):
         for q in range(kernel_w):
             top, left = p * dilation[0], q * dilation[1]
@@ -171,7 +178,9 @@ def fold(
     return images if input.ndim == 3 else images.squeeze(0)
 
 
-def _window(operation: str, kernel_size, stride, padding, dilation) -> tuple[Pair, Pair, Pair, Pair]:
+def _window(
+    operation: str, kernel_size: IntOrPair, stride: IntOrPair, padding: IntOrPair, dilation: IntOrPair
+) -> tuple[Pair, Pair, Pair, Pair]:
     """A sliding window's geometry as pairs."""
     return (
         pair(operation, "kernel_size", kernel_size, minimum=1),
