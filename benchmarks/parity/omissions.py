@@ -14,7 +14,6 @@ class Omitted(Exception):
 
 # Arguments that cannot matter here: a sample that passes one is left out.
 ARGUMENTS = {
-    "out": "out=",
     "layout": "layouts other than strided",
     "pin_memory": "pinned memory",
     "names": "named tensors",

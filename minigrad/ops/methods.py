@@ -35,6 +35,7 @@ from minigrad.ops import (
     sorting,
 )
 from minigrad.ops.arguments import broadcast_shapes, check_tensor, number
+from minigrad.ops.keywords import with_numpy_names
 from minigrad.printing import tensor_text
 from minigrad.tensor import Tensor
 
@@ -82,7 +83,7 @@ Binary = Callable[[Any, Any], Tensor]
 def bind() -> None:
     """Give Tensor its methods and operators."""
     for name, method in methods().items():
-        setattr(Tensor, name, method)
+        setattr(Tensor, name, with_numpy_names(method))
     for operator, function in OPERATORS.items():
         setattr(Tensor, f"__{operator}__", _operator(function))
     for operator in COMMUTATIVE:

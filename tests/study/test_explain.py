@@ -26,10 +26,14 @@ CONSTANT = set(
         "argmax",
         "argmin",
         "argsort",
+        "bincount",
         "bitwise_and",
+        "bitwise_left_shift",
         "bitwise_not",
         "bitwise_or",
+        "bitwise_right_shift",
         "bitwise_xor",
+        "bucketize",
         "count_nonzero",
         "eq",
         "equal",
@@ -47,9 +51,12 @@ CONSTANT = set(
         "ne",
         "nonzero",
         "one_hot",
+        "searchsorted",
+        "unique",
     ]
 )
-FLAT = {"ceil", "floor", "round", "sign", "trunc"}  # their derivative is 0
+FLAT = {"ceil", "floor", "floor_divide", "round", "sign", "trunc"}  # their derivative is 0
+PARTIAL = {"meshgrid"}  # its first result, which is checked, does not depend on all inputs
 
 
 @pytest.mark.parametrize("name", [*functions(), *LAYERS])
@@ -60,7 +67,7 @@ def test_every_operation_is_explained_and_its_gradient_checked(name):
         assert made.check is None and "no gradient" in made.no_check
     else:
         assert made.check.passed and made.check.error < 1e-6
-        assert name in FLAT or all(comparison.largest > 0 for comparison in made.check.comparisons)
+        assert name in FLAT | PARTIAL or all(comparison.largest > 0 for comparison in made.check.comparisons)
         assert made.parts and all(part.forward for part in made.parts)
     assert all(words in str(made) for words in (name, "Shapes", "Finite differences"))
 

@@ -57,6 +57,11 @@ def _mask() -> Tensor:
     return from_array(numbers(2, 3).array > 0.5)
 
 
+def _between(*shape: int) -> Tensor:
+    """Numbers between 0 and 1."""
+    return from_array(numbers(*shape).array / 5 + 0.5, requires_grad=True)
+
+
 def _constant(*shape: int) -> Tensor:
     return numbers(*shape).detach()
 
@@ -76,6 +81,23 @@ CALLS: dict[str, Callable[[], Call]] = {
     "minimum": lambda: _call(numbers(2, 3), _half_of_those()),
     "where": lambda: _call(_mask(), numbers(2, 3), positive(3)),
     "clamp": lambda: _call(numbers(2, 3), -1.01, 1.01),
+    "clamp_min": lambda: _call(numbers(2, 3), -1.01),
+    "clamp_max": lambda: _call(numbers(2, 3), 1.01),
+    "floor_divide": lambda: _call(numbers(2, 3), 0.7),
+    "remainder": lambda: _call(numbers(2, 3), positive(3)),
+    "fmod": lambda: _call(numbers(2, 3), positive(3)),
+    "atan2": lambda: _call(numbers(2, 3), positive(3)),
+    "hypot": lambda: _call(numbers(2, 3), positive(3)),
+    "xlogy": lambda: _call(numbers(2, 3), positive(3)),
+    "logit": lambda: _call(_between(2, 3)),
+    "lerp": lambda: _call(numbers(2, 3), positive(2, 3), 0.3),
+    "addcmul": lambda: _call(numbers(2, 3), positive(2, 3), numbers(3)),
+    "addcdiv": lambda: _call(numbers(2, 3), numbers(3), positive(2, 3)),
+    "asin": lambda: _call(_between(2, 3)),
+    "acos": lambda: _call(_between(2, 3)),
+    "atanh": lambda: _call(_between(2, 3)),
+    "acosh": lambda: _call(from_array(positive(2, 3).array + 1, requires_grad=True)),
+    "log10": lambda: _call(positive(2, 3)),
     "log": lambda: _call(positive(2, 3)),
     "log2": lambda: _call(positive(2, 3)),
     "log1p": lambda: _call(positive(2, 3)),
@@ -90,6 +112,9 @@ CALLS: dict[str, Callable[[], Call]] = {
     "einsum": lambda: _call("bi,ij->bj", numbers(2, 3), positive(3, 2)),
     "linear": lambda: _call(numbers(2, 3), positive(4, 3), numbers(4)),
     "cumsum": lambda: _call(numbers(2, 3), 1),
+    "cumprod": lambda: _call(numbers(2, 3), 1),
+    "kthvalue": lambda: _call(numbers(2, 5), 2),
+    "dist": lambda: _call(numbers(2, 3), positive(2, 3)),
     "logsumexp": lambda: _call(numbers(2, 3), 1),
     "softmax": lambda: _call(numbers(2, 3), 1),
     "log_softmax": lambda: _call(numbers(2, 3), 1),
@@ -108,6 +133,11 @@ CALLS: dict[str, Callable[[], Call]] = {
     "squeeze": lambda: _call(numbers(2, 1, 3), 1),
     "unsqueeze": lambda: _call(numbers(2, 3), 1),
     "cat": lambda: _call([numbers(2, 3), positive(1, 3)]),
+    "vstack": lambda: _call([numbers(2, 3), positive(1, 3)]),
+    "hstack": lambda: _call([numbers(2, 3), positive(2, 1)]),
+    "dstack": lambda: _call([numbers(2, 3), positive(2, 3)]),
+    "meshgrid": lambda: _call(numbers(2), positive(3), indexing="ij"),
+    "repeat_interleave": lambda: _call(numbers(2, 3), 2, 1),
     "stack": lambda: _call([numbers(2, 3), positive(2, 3)]),
     "split": lambda: _call(numbers(4, 3), 2),
     "chunk": lambda: _call(numbers(4, 3), 2),
@@ -120,6 +150,12 @@ CALLS: dict[str, Callable[[], Call]] = {
     "bitwise_or": lambda: _call(_mask(), _mask()),
     "bitwise_xor": lambda: _call(_mask(), _mask()),
     "bitwise_not": lambda: _call(_mask()),
+    "bitwise_left_shift": lambda: _call(whole(1, 2, 3), 2),
+    "bitwise_right_shift": lambda: _call(whole(1, 2, 3), 1),
+    "unique": lambda: _call(whole(3, 1, 3)),
+    "bincount": lambda: _call(whole(3, 1, 3)),
+    "searchsorted": lambda: _call(whole(1, 3, 5), whole(0, 3)),
+    "bucketize": lambda: _call(whole(0, 3), whole(1, 3, 5)),
     "getitem": lambda: _call(numbers(4, 3), (slice(1, None), 2)),
     "narrow": lambda: _call(numbers(4, 3), 0, 1, 2),
     "select": lambda: _call(numbers(4, 3), 0, 1),
