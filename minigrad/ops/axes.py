@@ -160,7 +160,8 @@ def repeat_interleave(
     """
     check_tensor("repeat_interleave", "input", input)
     alone = repeats is None
-    counts = np.atleast_1d(on_host(input.array) if alone else on_host(getattr(repeats, "array", np.asarray(repeats))))
+    given = input if alone else repeats
+    counts = np.atleast_1d(on_host(given.array) if isinstance(given, Tensor) else np.asarray(given))
     if counts.ndim != 1 or counts.dtype.kind not in "iu":
         raise RuntimeError(f"repeat_interleave: repeats must be integers, got {counts.dtype} of {list(counts.shape)}")
     if (counts < 0).any():
