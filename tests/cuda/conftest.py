@@ -1,8 +1,10 @@
 """These tests run on the CUDA simulator, or on the GPU that is there if MINIGRAD_CUDA_SIMULATOR=0 says so."""
 
 import os
+from contextlib import nullcontext
 
 import pytest
+from host_cupy import host_cupy
 
 from minigrad.kernels.cuda.device import array_module, backend, simulated
 from minigrad.kernels.cuda.simulator.compiler import compiler
@@ -18,7 +20,8 @@ def device():
                 compiler()
             except RuntimeError as error:
                 pytest.skip(str(error))
-        yield
+        with host_cupy() if os.environ.get("MINIGRAD_TEST_ARRAYS") == "cupy" else nullcontext():
+            yield
     backend.cache_clear()
 
 

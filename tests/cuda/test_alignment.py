@@ -89,7 +89,7 @@ def calls(dtype: type = np.float32) -> Iterator[Call]:
     for a, b in (((16, 8), (8, 12)), ((4, 1024), (1024, 8)), ((3, 8, 8), (3, 8, 8))):
         yield call("matmul.matmul", normal(*a, dtype=dtype), normal(*b, dtype=dtype))
     yield call("matmul.sum_parts", normal(2, 4, 8, 8, dtype=dtype), np.zeros((2, 8, 8), dtype), bias)
-    yield call("matmul.few_parts", normal(2, 40, 8, dtype=dtype))
+    yield call("matmul.few_parts", normal(2, 32, 8, dtype=dtype))
     yield call("reduction.sum_middle", normal(4, 64, 8, dtype=dtype))
     yield call("reduction.sum_middle", normal(4, 64, 1, dtype=dtype))
     yield call("sum_rows.sum_rows", normal(16, 8, dtype=dtype), rng.integers(0, 4, 16), 4)
@@ -164,7 +164,7 @@ def test_each_argument_may_begin_anywhere(xp, call, layout):
             for offset_at in range(count):
                 got, _ = run(call, offset_at, lay)
                 for one, other in zip(got, expected, strict=True):
-                    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+                    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4, equal_nan=False)
     finally:
         set_allow_tf32("matmul", False)
 
