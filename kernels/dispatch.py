@@ -133,5 +133,5 @@ class use_kernels:
     def __enter__(self) -> use_kernels:
         return self
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         _chosen.name = self._before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
@@ -37,11 +39,11 @@ def planes(x: np.ndarray) -> np.ndarray:
     return x.reshape(*x.shape[:2], int(np.prod(x.shape[2:])))
 
 
-def channels_to_end(x):
+def channels_to_end(x: Any) -> Any:
     """(N, C, ...) as (N, ..., C), a view."""
     return x.transpose(0, *range(2, x.ndim), 1)  # np.moveaxis takes 5 us
 
 
-def channels_to_second(x):
+def channels_to_second(x: Any) -> Any:
     """(N, ..., C) as (N, C, ...), a view."""
     return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))

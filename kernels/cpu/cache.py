@@ -26,7 +26,7 @@ class KernelCache(FunctionCache):
 
     _key = FunctionCache._index_key  # AttributeError, on import, with a Numba that files its forms in another way
 
-    def _index_key(self, *form: Any) -> tuple:
+    def _index_key(self, *form: Any) -> tuple[Any, ...]:
         return self._key(*form), digest(self._py_func)
 
 

@@ -66,7 +66,7 @@ REASSOCIATE = {"contract", "reassoc", "nsz", "arcp"}
 _OUR_PACKAGE = __name__.rpartition(".cpu.")[0]
 
 
-def jit(function: Callable | None = None, **options: Any) -> Any:
+def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Compile a function with Numba at its first call: `@jit` or `@jit(parallel=True, ...)`.
 
     Defaults to `cache=True`, `nogil=True` (other Python threads run meanwhile) and NumPy's rules for division
@@ -158,7 +158,7 @@ def set_num_threads(count: int) -> None:
 
 
 @cache
-def _blas_of_numpy() -> tuple:
+def _blas_of_numpy() -> tuple[Any, ...]:
     """The libraries that NumPy multiplies with. The wheels of NumPy and SciPy carry an OpenBLAS each, in numpy.libs and
     scipy.libs; conda's share one library."""
     from threadpoolctl import ThreadpoolController
@@ -207,7 +207,7 @@ single_threaded_numpy = _OneThread()
 WORTH_SHARING = 30_000
 
 
-def team(kernel: Any, nanoseconds: float) -> Callable:
+def team(kernel: Any, nanoseconds: float) -> Callable[..., Any]:
     """The form of a parallel `kernel` to call: for all threads or, where the work would take one thread about
     `nanoseconds` and that is below WORTH_SHARING, for the calling thread alone.
 

@@ -59,7 +59,7 @@ def in_order_of(like: np.ndarray, array: np.ndarray) -> np.ndarray:
     return _copy(array, np.empty_like(like, array.dtype))
 
 
-def flat_and_strides(array: np.ndarray) -> tuple[np.ndarray, tuple, tuple]:
+def flat_and_strides(array: np.ndarray) -> tuple[np.ndarray, tuple[int, ...], tuple[int, ...]]:
     """(N, C, H, W) as one axis, its shape, and its strides in elements; a copy if neither order is contiguous."""
     nhwc = array.transpose(0, 2, 3, 1)
     if not nhwc.flags.carray:

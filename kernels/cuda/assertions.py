@@ -27,7 +27,7 @@ class _Table:
         # The checks asked for since the host last looked, in order: a wrong label is wrong as an index too, later.
         self.asked: dict[tuple[type[Exception], str], None] = {}
 
-    def word(self, like, error: type[Exception], message: str):
+    def word(self, like: Any, error: type[Exception], message: str) -> Any:
         """The word of a check, which stays the same: a captured graph goes on writing to it."""
         self.asked.setdefault((error, message))
         found = self.errors.get((error, message))
@@ -43,7 +43,7 @@ _table = _Table()
 
 
 def expect_range(
-    values, low: int, high: int, error: type[Exception], message: str, exception: int = NO_EXCEPTION
+    values: Any, low: int, high: int, error: type[Exception], message: str, exception: int = NO_EXCEPTION
 ) -> None:
     """Raise at the next synchronisation if an integer of an array on a GPU is outside [low, high].
 
@@ -57,7 +57,7 @@ def expect_range(
     check.check_range(values, low, high, exception, _table.word(values, error, message))
 
 
-def expect_none(wrong, error: type[Exception], message: str) -> None:
+def expect_none(wrong: Any, error: type[Exception], message: str) -> None:
     """Raise at the next synchronisation if any element of a boolean array on a GPU is true.
 
     Args:
@@ -68,7 +68,7 @@ def expect_none(wrong, error: type[Exception], message: str) -> None:
     check.check_none(wrong, _table.word(wrong, error, message))
 
 
-def watch(counter, error: type[Exception], message: str) -> None:
+def watch(counter: Any, error: type[Exception], message: str) -> None:
     """Raise at the next synchronisation if a counter on the GPU is not 0; a kernel increments it at an error.
 
     Args:

@@ -22,7 +22,7 @@ def cache_folder(name: str) -> Path:
     return Path(base) / "minigrad" / name
 
 
-def compiled(nvrtc: Any, source: Source, defines: tuple, capability: tuple[int, int]) -> Path:
+def compiled(nvrtc: Any, source: Source, defines: tuple[Any, ...], capability: tuple[int, int]) -> Path:
     """The file to load a kernel file from on a GPU of `capability`, compiled now if it is not there.
 
     A cubin holds the instructions of one generation of GPUs. For one that is newer than NVRTC the file is PTX, which

@@ -95,8 +95,8 @@ class CupyBackend:
     def __init__(self) -> None:
         self.xp: Any = import_cupy()
         self._cuda = self.xp.cuda
-        self._modules: dict[tuple, Any] = {}
-        self._kernels: dict[tuple, _Kernel] = {}
+        self._modules: dict[tuple[Any, ...], Any] = {}
+        self._kernels: dict[tuple[Any, ...], _Kernel] = {}
         self._pool = self.xp.get_default_memory_pool()
         self._peak = 0
         # Pinned arrays that are being copied, each with the event after it.
@@ -110,12 +110,12 @@ class CupyBackend:
         self,
         file: str,
         function: str,
-        grid: tuple,
-        block: tuple,
-        args: tuple,
+        grid: tuple[Any, ...],
+        block: tuple[Any, ...],
+        args: tuple[Any, ...],
         shared: int,
-        defines: tuple,
-        indirect: tuple,
+        defines: tuple[Any, ...],
+        indirect: tuple[Any, ...],
     ) -> None:
         key = file, function, defines, self._cuda.get_device_id()
         kernel = self._kernels.get(key)
@@ -131,7 +131,7 @@ class CupyBackend:
         if self._capturing.graph is not None:
             self._capturing.graph.keep((*args, *indirect), self.xp.ndarray)
 
-    def _compile(self, file: str, function: str, defines: tuple, device: int) -> _Kernel:
+    def _compile(self, file: str, function: str, defines: tuple[Any, ...], device: int) -> _Kernel:
         key = file, defines, device
         if key not in self._modules:
             with self._translating(file):

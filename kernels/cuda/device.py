@@ -25,12 +25,12 @@ class Backend(Protocol):
         self,
         file: str,
         function: str,
-        grid: tuple,
-        block: tuple,
-        args: tuple,
+        grid: tuple[Any, ...],
+        block: tuple[Any, ...],
+        args: tuple[Any, ...],
         shared: int,
-        defines: tuple,
-        indirect: tuple,
+        defines: tuple[Any, ...],
+        indirect: tuple[Any, ...],
     ) -> None: ...
     def capability(self, device: int | None = None) -> tuple[int, int]: ...
     def device_count(self) -> int: ...
@@ -111,10 +111,10 @@ def launch(
     function: str,
     grid: tuple[int, ...],
     block: tuple[int, ...],
-    args: tuple,
+    args: tuple[Any, ...],
     shared: int = 0,
     defines: tuple[tuple[str, Any], ...] = (),
-    indirect: tuple = (),
+    indirect: tuple[Any, ...] = (),
 ) -> None:
     """Run the kernel `function` of `file` on the current stream.
 

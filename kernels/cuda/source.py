@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from .errors import KernelError
 
@@ -67,7 +68,7 @@ class Source:
         return list(found.items())
 
 
-def normalise(defines) -> Defines:
+def normalise(defines: Any) -> Defines:
     """Defines in one order and as text, so that equal sets are one variant."""
     return tuple(sorted((str(name), str(value)) for name, value in dict(defines).items()))
 
@@ -81,7 +82,7 @@ def load(file: str) -> Source:
     return Source(file, expand(path.read_text(), path.parent, file))
 
 
-def check_variant(file: str, defines: tuple) -> None:
+def check_variant(file: str, defines: tuple[Any, ...]) -> None:
     """KernelError if the file does not say that it is compiled with these defines."""
     if normalise(defines) not in (variant for variant, _ in load(file).variants):
         wanted = " ".join(f"{name}={value}" for name, value in defines)
@@ -92,7 +93,7 @@ def expand(text: str, folder: Path, name: str, seen: set[str] | None = None) -> 
     """`text` with its headers pasted in; `#line` keeps the compiler's messages at the right file and line."""
     seen = set() if seen is None else seen
 
-    def paste(match: re.Match) -> str:
+    def paste(match: re.Match[str]) -> str:
         header = match[1]
         line = text.count("\n", 0, match.start()) + 2
         if header in seen:

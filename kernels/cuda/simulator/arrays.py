@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from .graph import repeat
-from .ndarray import Function, allocate, cupy_names, from_host, implements, ndarray
+from .ndarray import Function, allocate, cupy_names, from_host, implements
+from .ndarray import ndarray as ndarray
 from .trace import record, tracing
 
 # The names of types and constants, the same as NumPy's.

@@ -27,18 +27,18 @@ class SimulatorBackend:
 
     def __init__(self) -> None:
         compiler.compiler()
-        self._modules: dict[tuple, Module] = {}
+        self._modules: dict[tuple[Any, ...], Module] = {}
 
     def launch(
         self,
         file: str,
         function: str,
-        grid: tuple,
-        block: tuple,
-        args: tuple,
+        grid: tuple[Any, ...],
+        block: tuple[Any, ...],
+        args: tuple[Any, ...],
         shared: int,
-        defines: tuple,
-        indirect: tuple,
+        defines: tuple[Any, ...],
+        indirect: tuple[Any, ...],
     ) -> None:
         settings = current()
         key = file, defines, settings.mode
@@ -128,7 +128,7 @@ class _Event:
         record("read", "event")
 
 
-def _keep(graph: Graph, args: tuple) -> None:
+def _keep(graph: Graph, args: tuple[Any, ...]) -> None:
     """Let the graph hold the memory of a launch that lies outside its arena."""
     for argument in args:
         if isinstance(argument, arrays.ndarray):
@@ -137,5 +137,5 @@ def _keep(graph: Graph, args: tuple) -> None:
                 graph.keep(block)
 
 
-def _unowned(args: tuple) -> tuple:
+def _unowned(args: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(arrays.ndarray._of(unowned(a._array)) if isinstance(a, arrays.ndarray) else a for a in args)

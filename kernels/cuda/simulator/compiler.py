@@ -113,7 +113,7 @@ def program(source: Source) -> str:
     Done here is what a macro cannot do: dynamic shared memory is a pointer, static shared memory is registered.
     """
 
-    def register(match: re.Match) -> str:
+    def register(match: re.Match[str]) -> str:
         names = re.findall(r"(\w+)\s*(?:\[[^\]]*\]\s*)*(?:,|$)", match[1].strip())
         return match[0] + "".join(f" cudasim::register_shared(&{name}, sizeof({name}));" for name in names)
 

@@ -94,7 +94,9 @@ def unowned(value: Any) -> Any:
     return value
 
 
-def repeat(function: Callable[..., Any], args: tuple, keywords: dict[str, Any], results: list[np.ndarray]) -> None:
+def repeat(
+    function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any], results: list[np.ndarray]
+) -> None:
     """While a graph is captured: at each launch call `function`, and write what it returns where it was written."""
     graph = _state.graph
     if graph is None:

@@ -55,9 +55,9 @@ class Function:
         self,
         grid: tuple[int, ...],
         block: tuple[int, ...],
-        args: tuple,
+        args: tuple[Any, ...],
         shared: int,
-        indirect: tuple,
+        indirect: tuple[Any, ...],
         settings: Settings,
     ) -> None:
         """Run the grid; raises KernelError for what a GPU would refuse, and for what the mode finds."""
@@ -100,7 +100,7 @@ class Function:
                 ctypes.memset(memory.address + memory.nbytes, 0xFF, memory.size - memory.nbytes)
                 raise KernelError(f"{self.module.file}: {self.name}: write past the end of array argument #{i}")
 
-    def _check_shape(self, grid: tuple, block: tuple, shared: int, settings: Settings) -> None:
+    def _check_shape(self, grid: tuple[Any, ...], block: tuple[Any, ...], shared: int, settings: Settings) -> None:
         threads = block[0] * block[1] * block[2]
         if not 1 <= threads <= 1024 or not 1 <= block[2] <= 64:
             raise KernelError(f"{self.name}: a block of {block} threads: their number must lie in 1..1024")

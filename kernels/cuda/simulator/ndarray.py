@@ -97,7 +97,7 @@ def _pointer(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0] if array.size else 0
 
 
-def _run(name: str, function: Any, args: tuple, keywords: dict[str, Any]) -> Any:
+def _run(name: str, function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Call NumPy's function of this name on the device's arrays."""
     wrappers: list[ndarray] = []
     host_args = _unwrap(args, wrappers)
@@ -264,7 +264,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __format__(self, specification: str) -> str:
         return format(self._read(), specification)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return from_host, (self.get(),)
 
     # ---- items
@@ -321,7 +321,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             return _run(ufunc.__name__, ufunc, args, keywords)
         return getattr(Function(ufunc.__name__, ufunc), method)(*args, **keywords)
 
-    def __array_function__(self, function: Any, types: Any, args: tuple, keywords: dict[str, Any]) -> Any:
+    def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         name = function.__name__
         if function.__module__.endswith("linalg"):
             name = f"linalg.{name}"

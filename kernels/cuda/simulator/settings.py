@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 MODES = ("fast", "check", "ubsan")
 
@@ -37,7 +38,7 @@ def current() -> Settings:
 
 
 @contextmanager
-def simulate(**changes) -> Iterator[None]:
+def simulate(**changes: Any) -> Iterator[None]:
     """`with simulate(mode="check", order=1):` other settings, until the end of the block."""
     global _current
     before = _current

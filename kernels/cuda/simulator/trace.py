@@ -34,7 +34,7 @@ class Event:
 
     kind: str
     name: str
-    details: tuple = ()
+    details: tuple[Any, ...] = ()
 
     @property
     def capturable(self) -> bool:
