@@ -114,11 +114,27 @@ SAMPLES: dict[str, tuple[Callable[[Any, tuple, dict], bool], str]] = {
 }
 
 
+def _tensors(values: Any) -> list[torch.Tensor]:
+    found = []
+    for value in values:
+        found += (
+            [value] if isinstance(value, torch.Tensor) else _tensors(value) if isinstance(value, list | tuple) else []
+        )
+    return found
+
+
+def _storages(values: Any) -> set[int]:
+    return {tensor.untyped_storage().data_ptr() for tensor in _tensors(values)}
+
+
 def check_omitted(operation: str, input: Any, args: tuple, kwargs: dict) -> None:
     """Raise Omitted if this sample is left out."""
     for argument, value in kwargs.items():
         if argument in ARGUMENTS and value is not None:
             raise Omitted(ARGUMENTS[argument])
+    out = _storages([kwargs.get("out")])
+    if out & _storages([input, *args]):
+        raise Omitted("an out= in the memory of an input, which tests/ops/test_keywords.py has: here each is copied")
     applies, reason = SAMPLES.get(operation, (None, ""))
     if applies is not None and applies(input, args, kwargs):
         raise Omitted(reason)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from inspect import Parameter, isfunction, signature
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from minigrad.autograd import is_grad_enabled, no_grad
 from minigrad.autograd.inplace import write
+from minigrad.ops import arithmetic, comparison, elementwise, pointwise
 from minigrad.ops.reshape_in_place import resize_
+from minigrad.storage import same_memory
 from minigrad.tensor import Tensor
 
 # What NumPy calls PyTorch's parameters.
 NUMPY = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+
+
+ELEMENT_BY_ELEMENT = {name for family in (arithmetic, comparison, elementwise, pointwise) for name in family.__all__}
 
 
 def understand(families: tuple[ModuleType, ...]) -> None:
@@ -66,9 +73,36 @@ def _with_out(function: Callable[..., Any]) -> Callable[..., Any]:
             kwargs.pop("out", None)
             return function(*args, **kwargs)
         out = kwargs.pop("out")
+        _check_apart(function.__name__, [*args, *kwargs.values()], out)
         return _written(function.__name__, function(*args, **kwargs), out)
 
     return wrapper
+
+
+def _check_apart(operation: str, arguments: Any, out: Any) -> None:
+    """RuntimeError if `out` overlaps an argument; element by element it may be one: ``add(x, 1, out=x)``."""
+    for argument in _tensors(arguments):
+        for into in _tensors([out]):
+            allowed = argument is into and operation in ELEMENT_BY_ELEMENT
+            if not allowed and _overlap(argument.array, into.array):
+                raise RuntimeError(
+                    f"{operation}: unsupported operation: some elements of an input and of the written-to tensor "
+                    "refer to a single memory location; clone() one of them first"
+                )
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.may_share_memory(a, b)
+    return type(a) is type(b) and same_memory(a, b)
 
 
 def _written(operation: str, result: Any, out: Any) -> Any:

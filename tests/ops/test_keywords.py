@@ -125,3 +125,16 @@ def test_out_is_refused_where_pytorch_refuses_it():
         mg.add(x, 1, out=X)
     with mg.no_grad():
         assert mg.add(mg.ones(2, requires_grad=True), 1, out=mg.zeros(2)).tolist() == [2, 2]
+
+
+def test_out_may_be_an_input_only_element_by_element():
+    x = mg.from_numpy(X.copy())
+    assert mg.add(x, 1, out=x) is x and x[0, 1].item() == 2
+    for call in (
+        lambda: mg.add(x[:, :2], 1, out=x[:, 1:3]),
+        lambda: mg.cat([x, x], out=x),
+        lambda: mg.mean(x, 0, keepdim=True, out=x),
+        lambda: mg.matmul(x[:3, :3], x[:3, :3], out=x[:3, :3]),
+    ):
+        with pytest.raises(RuntimeError, match="refer to a single memory location"):
+            call()

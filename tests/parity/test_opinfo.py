@@ -60,7 +60,7 @@ BROKEN = {
 @pytest.mark.parametrize("defect", BROKEN)
 def test_a_defect_is_noticed(defect, monkeypatch):
     monkeypatch.setitem(translate.ADAPTED, "sin", BROKEN[defect])
-    (row,) = measure(["sin"])
+    row, _ = measure(["sin"])  # and of the form in place
     assert row.agreed < row.samples
     assert {"value": "values", "exception": "TypeError"}.get(defect, defect) in row.disagreements[0]
 
