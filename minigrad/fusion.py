@@ -39,7 +39,7 @@ computes them in one pass: it is given the arguments of each, and returns the la
 
 _beginnings: set[Chain] = set()  # of what `rules` has
 
-WORTH_WAITING = 4096  # elements of an input
+WORTH_WAITING = 1 << 14  # elements of an input, from which a convolution gains more than the 6 us that waiting costs
 
 
 def rule(*operations: type[Function]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -56,44 +56,44 @@ def rule(*operations: type[Function]) -> Callable[[Callable[..., Any]], Callable
 
 
 class Waiting(Tensor):
-    """The result of operations that are still to be computed; when that is done, a tensor like any other.
+    """The result of a chain of operations that is still to be computed; when that is done, a tensor like any other.
 
-    `calls` are these operations with the arguments of each. They are none once `array` is there.
+    `arguments` are those of each operation's forward, in the order of `chain`. There are none once `array` is there.
     """
 
-    calls: tuple[Call, ...] = ()
+    chain: Chain = ()
+    arguments: tuple[tuple[Any, ...], ...] = ()
     _array: Any = None
 
-    def __init__(self, calls: tuple[Call, ...], shape: tuple[int, ...], dtype: np.dtype):
-        self.calls, self._shape, self._dtype, self.waits = calls, shape, dtype, True
-        self._version = Version()
-        self._inputs = [
-            (argument._version, argument._version.value)
-            for place, (_, arguments) in enumerate(calls)
-            for argument in arguments[place > 0 :]
-            if isinstance(argument, Tensor)
-        ]
+    def __init__(self, operation: type[Function], args: tuple[Any, ...], shape: tuple[int, ...], dtype: np.dtype):
+        before = args[0]
+        if before.waits:
+            self.chain, self.arguments = (*before.chain, operation), (*before.arguments, args)
+            self._inputs = before._inputs.copy()
+        else:
+            self.chain, self.arguments, self._inputs = (operation,), (args,), [(before._version, before._version.value)]
+        self._inputs += [(a._version, a._version.value) for a in args[1:] if isinstance(a, Tensor)]
+        self._shape, self._dtype, self.waits, self._version = shape, dtype, True, Version()
         put_off(self)
 
     def materialize(self) -> Any:
         """Compute the array, if it is not there yet, and return it."""
         if self.waits:
             self.check()
-            first, arguments = self.calls[0]
-            if len(self.calls) == 1:
-                self.array = first.forward(*arguments).array
+            if len(self.chain) == 1:
+                self.array = self.chain[0].forward(*self.arguments[0]).array
             else:
-                rule = rules[tuple([operation for operation, _ in self.calls])]
-                self.array = rule(*[arguments for _, arguments in self.calls])
+                self.array = rules[self.chain](*self.arguments)
         return self._array
 
     def check(self) -> None:
         """Raise RuntimeError if another thread has written into what this is computed from (our own asks `reads`)."""
-        if any([version.value != value for version, value in self._inputs]):
-            raise RuntimeError(
-                f"{self.calls[-1][0].__name__}: the result was to be computed in one pass with what follows it, but "
-                "meanwhile another thread has written into what it is computed from"
-            )
+        for version, value in self._inputs:
+            if version.value != value:
+                raise RuntimeError(
+                    f"{self.chain[-1].__name__}: the result was to be computed in one pass with what follows it, but "
+                    "meanwhile another thread has written into what it is computed from"
+                )
 
     def reads(self, tensor: Tensor) -> bool:
         """Whether the array will be computed from the memory of `tensor`."""
@@ -106,7 +106,8 @@ class Waiting(Tensor):
 
     @array.setter
     def array(self, value: Any) -> None:
-        self._array, self.calls, self._inputs, self.waits = value, (), [], False
+        self._array, self.waits = value, False
+        self.chain, self.arguments, self._inputs = (), (), []
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -137,24 +138,23 @@ def run(ctx: Function, *args: Any) -> Tensor:
     operation, x = type(ctx), args[0]
     # A recorded batch-norm needs x in backward, so that x is computed anyway.
     if x.waits and not (operation is BatchNormInference and any(ctx.needs_input_grad)):
-        calls = (*x.calls, (operation, args))
-        chain = tuple([called for called, _ in calls])
+        chain = (*x.chain, operation)
         if chain in _beginnings and pending.results is not None:
-            return Waiting(calls, x.shape, x.dtype)
+            return Waiting(operation, args, x.shape, x.dtype)
         if chain in rules:
             x.check()
-            array = rules[chain](*[arguments for _, arguments in calls])
+            array = rules[chain](*x.arguments, args)
             if operation is ReLU and args[1]:  # in place
                 x.array = array
                 return x
             return from_array(array)
     if operation is Conv2d and pending.results is not None and _is_worth_waiting(x):
-        return Waiting(((operation, args),), _output_shape(x.shape, args[1].shape, *args[3:]), x.dtype)
+        return Waiting(operation, args, _output_shape(x.shape, args[1].shape, *args[3:]), x.dtype)
     return operation.forward(*args)
 
 
 def _is_worth_waiting(x: Tensor) -> bool:
-    """Whether a convolution of `x` takes longer than the 5 us that waiting costs, and nobody else can write into it."""
+    """Whether a convolution of `x` is large enough to gain by waiting, and nobody else can write into `x`."""
     array = x.array
     large = isinstance(array, np.ndarray) and array.size >= WORTH_WAITING and array.dtype.char in "fd"
     return large and not x._version.shared

@@ -54,9 +54,12 @@ def finish(written: Any = None) -> None:
     """Compute what this thread has put off: everything, or what reads the tensor that is about to be `written`."""
     if not pending.results:
         return
-    held = [result for result in [reference() for reference in pending.results] if result is not None]
-    waiting = [result for result in held if result.waits]
-    pending.results = [weakref.ref(result) for result in waiting]
-    for result in waiting:
+    waiting = []
+    for reference in pending.results:
+        result = reference()
+        if result is not None and result.waits:
+            waiting.append((reference, result))
+    pending.results = [reference for reference, _ in waiting]
+    for _, result in waiting:
         if written is None or result.reads(written):
             result.materialize()

@@ -265,6 +265,7 @@ class Tensor:
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
+        finish(self)
         self.array = value._hand_out()
         self._version = borrow(self.array)._version  # a new one: what was saved of the old array is stale
 
