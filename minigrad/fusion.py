@@ -7,9 +7,10 @@ are the same (up to rounding, where a batch norm is folded into a convolution), 
 `Waiting` tensor, which has a shape and a dtype like any other and is computed when somebody looks at its array. Only a
 convolution on the CPU waits, while a module is called (`minigrad.pending`).
 
-A ratio of times with and without it, one thread, 2026-12-01: inference with VGG-11-BN and VGG-16-BN 0.9, with LeNet-5
-0.95, a training step of LeNet-5 0.96. What brought less than 3 % on every network of `benchmarks.cases` is not here:
-a batch's normalisation with ReLU (1 %), with a residual's addition and ReLU (1 %), and their backward passes (2 %).
+A ratio of times with and without it, one thread, 2026-12-01: inference with VGG-11-BN, VGG-16-BN, ResNet-18 0.94, with
+GoogLeNet and LeNet-5 0.9; a training step of LeNet-5 0.97. What brought less than 3 % on every network of
+`benchmarks.cases` is not here: a batch's normalisation with ReLU (1 %), with a residual's addition and ReLU (1 %), and
+their backward passes (2 %).
 """
 
 from __future__ import annotations
