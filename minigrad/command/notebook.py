@@ -6,9 +6,13 @@ import ast
 import json
 import linecache
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
+
+# How a line of IPython's own begins; the `%(epoch, loss)` or `!= 0` of a statement of several lines is Python's.
+IPYTHONS_OWN = re.compile(r"%[A-Za-z%]|!(?!=)|\?|\w+\?$")
 
 
 def run_notebook(path: Path, names: dict[str, Any]) -> None:
@@ -47,7 +51,7 @@ def _python(source: str) -> str:
     lines = []
     for line in source.splitlines():
         code = line.lstrip()
-        if code.startswith(("%", "!", "?")) or (code.endswith("?") and code[:-1].isidentifier()):
+        if IPYTHONS_OWN.match(code):
             _left_out(code)
             line = line[: len(line) - len(code)] + "pass"
         lines.append(line)

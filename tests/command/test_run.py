@@ -215,6 +215,7 @@ def test_a_notebook_runs_cell_by_cell(tmp_path):
         "x + 1",
         "for i in range(2):\n    %time x = x * 2\n    x = x + 1\nx.tolist();",
         "display(__name__)\nx.shape[0]",
+        "print('%d of %d'\n    %(1, 2)\n)\ny = (1\n    != 1)",
         "torch.nn.LSTM(1, 1)",
     ]
     code = [{"cell_type": "code", "source": source.splitlines(True)} for source in cells]
@@ -222,9 +223,9 @@ def test_a_notebook_runs_cell_by_cell(tmp_path):
         json.dumps({"cells": [{"cell_type": "markdown", "source": ["# text"]}, *code]})
     )
     done = command(tmp_path, "run", "book.ipynb")
-    assert done.stdout == "tensor([2., 2.])\n'__main__'\n2\n"
+    assert done.stdout == "tensor([2., 2.])\n'__main__'\n2\n1 of 2\n"
     assert done.stderr.splitlines()[-1] == (
-        "book.ipynb[6]:1: torch.nn.LSTM is not in minigrad (out of scope: recurrent networks)"
+        "book.ipynb[7]:1: torch.nn.LSTM is not in minigrad (out of scope: recurrent networks)"
     )
     checked = command(tmp_path, "check", "--missing", "book.ipynb")
     assert checked.returncode == 1 and "torch.nn.LSTM" in checked.stdout and "torch.ones" not in checked.stdout
