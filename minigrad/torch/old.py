@@ -76,6 +76,8 @@ def _new(self: Tensor, *data: Any) -> Tensor:
 # The engine does not know these; they are PyTorch's alone.
 Tensor.type = _type  # type: ignore[attr-defined]
 Tensor.new = _new  # type: ignore[attr-defined]
+for _kind in ("is_xpu", "is_mps", "is_sparse", "is_quantized"):  # what no tensor of minigrad is
+    setattr(Tensor, _kind, False)
 
 
 class _VariableMeta(type):
