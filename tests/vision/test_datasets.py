@@ -239,6 +239,14 @@ def test_the_bundled_sample():
 
 
 @needs_full_set
+@pytest.mark.parametrize("old", ["train_data", "test_data", "train_labels", "test_labels"])
+def test_the_old_names_of_data_and_targets(old):
+    data = FashionMNISTSample(train=False)
+    with pytest.warns(UserWarning, match=f"{old} has been renamed"):
+        value = getattr(data, old)
+    assert value is (data.targets if "labels" in old else data.data)
+
+
 def test_the_sample_is_made_from_the_real_files(tmp_path, capsys):
     make_sample(str(FULL), tmp_path)
     full = FashionMNIST(FULL, train=False)

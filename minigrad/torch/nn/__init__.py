@@ -1,6 +1,7 @@
-"""`torch.nn`: minigrad.nn, and `DataParallel`."""
+"""`torch.nn`: minigrad.nn, `DataParallel`, and the class that programs ask for all kinds of batch norm."""
 
 from minigrad import nn as _engine
+from minigrad.nn.normalization import _BatchNorm as _BatchNorm
 from minigrad.torch.facade import face
 from minigrad.torch.nn import functional, init, parallel, utils
 from minigrad.torch.nn.parallel import DataParallel

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigrad.tensor import from_array
+from minigrad.tensor import Tensor, from_array
 from minigrad.vision.datasets.files import cache_folder, download, find, read_idx
 from minigrad.vision.datasets.vision import VisionDataset
 
@@ -84,6 +85,31 @@ class MNIST(VisionDataset):
     def class_to_idx(self) -> dict[str, int]:
         """The class number of each name."""
         return {name: index for index, name in enumerate(self.classes)}
+
+    @property
+    def train_data(self) -> Tensor:
+        """`data`, as it was called until 2018."""
+        return self._renamed("train_data", "data")
+
+    @property
+    def test_data(self) -> Tensor:
+        """`data`, as it was called until 2018."""
+        return self._renamed("test_data", "data")
+
+    @property
+    def train_labels(self) -> Tensor:
+        """`targets`, as they were called until 2018."""
+        return self._renamed("train_labels", "targets")
+
+    @property
+    def test_labels(self) -> Tensor:
+        """`targets`, as they were called until 2018."""
+        return self._renamed("test_labels", "targets")
+
+    def _renamed(self, old: str, new: str) -> Tensor:
+        warnings.warn(f"{old} has been renamed {new}", UserWarning, stacklevel=3)
+        value: Tensor = getattr(self, new)
+        return value
 
     def _files(self, may_download: bool) -> list[Path]:
         """The paths of images and labels."""
