@@ -251,7 +251,9 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    *,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients of `outputs` with respect to `inputs`; nothing is accumulated.
@@ -261,6 +263,7 @@ def grad(
         grad_outputs: the weight of each output; None for scalars, whose weight is 1.
         retain_graph: keep the saved values for another pass; None means only with `create_graph`.
         create_graph: record the pass, so that it can be differentiated in turn.
+        only_inputs: has no effect, as in PyTorch: nothing is ever accumulated.
         allow_unused: return None for an input that the outputs do not depend on.
         materialize_grads: return zeros for it.
 

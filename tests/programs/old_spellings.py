@@ -36,3 +36,11 @@ t = torch.FloatTensor([[1, 2], [3, 4]])
 print(t.type("torch.DoubleTensor").type(), t.new(2, 3).size()[1], t.new([5]).sum().item(), torch.LongTensor(3).type())
 print(inputs.is_cuda or inputs.is_xpu or inputs.is_mps or inputs.is_sparse or inputs.is_quantized)
 print([isinstance(norm, _BatchNorm) for norm in (nn.BatchNorm1d(2), nn.BatchNorm2d(2), nn.GroupNorm(1, 2))])
+# the gradient penalty of Wasserstein GANs
+x = images(2)[0].requires_grad_()
+(slope,) = torch.autograd.grad(
+    model(x).sum(), x, grad_outputs=torch.tensor(1.0), create_graph=True, retain_graph=True, only_inputs=True
+)
+penalty = ((slope.view(2, -1).norm(2, dim=1) - 1) ** 2).mean()
+penalty.backward()
+print(penalty.item(), model[0].weight.grad.abs().sum().item())
