@@ -5,6 +5,7 @@ import torch.nn as nn
 from numbers_ import fill, images
 from torch.autograd import Variable
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.loss import _Loss
 
 use_gpu = torch.cuda.is_available()
 dtype = torch.cuda.FloatTensor if use_gpu else torch.FloatTensor
@@ -36,6 +37,7 @@ t = torch.FloatTensor([[1, 2], [3, 4]])
 print(t.type("torch.DoubleTensor").type(), t.new(2, 3).size()[1], t.new([5]).sum().item(), torch.LongTensor(3).type())
 print(inputs.is_cuda or inputs.is_xpu or inputs.is_mps or inputs.is_sparse or inputs.is_quantized)
 print([isinstance(norm, _BatchNorm) for norm in (nn.BatchNorm1d(2), nn.BatchNorm2d(2), nn.GroupNorm(1, 2))])
+print(isinstance(criterion, _Loss))
 # the gradient penalty of Wasserstein GANs
 x = images(2)[0].requires_grad_()
 (slope,) = torch.autograd.grad(
