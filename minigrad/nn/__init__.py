@@ -14,3 +14,4 @@ from minigrad.nn.normalization import *
 from minigrad.nn.parameter import *
 from minigrad.nn.parameter_container import *
 from minigrad.nn.pooling import *
+from minigrad.nn.upsampling import *

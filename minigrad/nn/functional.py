@@ -4,6 +4,7 @@ from minigrad.ops.activation import *
 from minigrad.ops.conv import *
 from minigrad.ops.distance import *
 from minigrad.ops.dropout import *
+from minigrad.ops.interpolate import *
 from minigrad.ops.joining import pad as pad
 from minigrad.ops.linear import *
 from minigrad.ops.loss import *

@@ -11,7 +11,16 @@ from minigrad.nn.module import Module
 from minigrad.ops.loss import check_reduction
 from minigrad.tensor import Tensor
 
-__all__ = ["CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss", "MSELoss", "L1Loss", "SmoothL1Loss"]
+__all__ = [
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "MSELoss",
+    "L1Loss",
+    "SmoothL1Loss",
+    "KLDivLoss",
+]
 
 
 class _Loss(Module):
@@ -242,3 +251,35 @@ class SmoothL1Loss(_Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+
+class KLDivLoss(_Loss):
+    """Measure the Kullback-Leibler divergence from log-probabilities to a target distribution.
+
+    Args:
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "batchmean" (the divergence of the definition), "mean", "sum" or "none".
+        log_target: the target holds logarithms of probabilities.
+
+    Raises:
+        ValueError: `reduction` is none of the four.
+
+    Examples:
+        >>> p = mg.tensor([[0.5, 0.5]])
+        >>> nn.KLDivLoss(reduction="batchmean")(p.log(), p)
+        tensor(0.)
+    """
+
+    def __init__(
+        self,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        log_target: bool = False,
+    ) -> None:
+        super().__init__(size_average, reduce, "sum" if reduction == "batchmean" else reduction)
+        self.reduction = "batchmean" if reduction == "batchmean" else self.reduction
+        self.log_target = log_target
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)

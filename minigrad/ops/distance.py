@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 
 from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor, in_float32, operands
+from minigrad.ops.arithmetic import xlogy
 from minigrad.ops.elementwise import where
 from minigrad.ops.loss import check_reduction, reduced
-from minigrad.ops.pointwise import abs, square
+from minigrad.ops.pointwise import abs, exp, square
 from minigrad.tensor import Tensor
 
-__all__ = ["l1_loss", "mse_loss", "smooth_l1_loss"]
+__all__ = ["kl_div", "l1_loss", "mse_loss", "smooth_l1_loss"]
 
 
 @in_float32
@@ -69,6 +70,53 @@ def l1_loss(
     """
     reduction = check_reduction("l1_loss", size_average, reduce, reduction)
     return _weighted("l1_loss", abs(_difference("l1_loss", input, target)), input, weight, reduction)
+
+
+@in_float32
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """Measure the Kullback-Leibler divergence ``target (log target - input)`` from log-probabilities to a distribution.
+
+    Args:
+        input: log-probabilities, of any shape.
+        target: probabilities of a shape that broadcasts with it; where one is 0 the loss is 0.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "batchmean" (the sum over the first size, which is the divergence), "mean" (over all elements, which
+            is less), "sum" or "none".
+        log_target: `target` holds logarithms of probabilities.
+
+    Raises:
+        ValueError: `reduction` is none of the four.
+        RuntimeError: the shapes do not broadcast, or dtypes or devices do not fit.
+
+    Source: Kullback and Leibler, "On information and sufficiency" (1951).
+
+    Examples:
+        >>> p = mg.tensor([[0.5, 0.5]])
+        >>> F.kl_div(p.log(), p, reduction="batchmean")
+        tensor(0.)
+        >>> F.kl_div(mg.tensor([[0.25, 0.75]]).log(), p, reduction="batchmean")
+        tensor(0.1438)
+    """
+    batchmean = reduction == "batchmean"
+    reduction = check_reduction("kl_div", size_average, reduce, "sum" if batchmean else reduction)
+    if reduction == "mean":
+        warnings.warn(
+            "kl_div: reduction 'mean' divides by the number of elements, not of examples; 'batchmean' gives the "
+            "divergence",
+            stacklevel=3,
+        )
+    check_tensor("kl_div", "input", input)
+    check_tensor("kl_div", "target", target)
+    losses = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
+    total = reduced(losses, reduction)
+    return total / input.shape[0] if batchmean and input.ndim else total
 
 
 @in_float32

@@ -134,6 +134,10 @@ POOLS = [
          kernel_size=3, stride=2, padding=1, count_include_pad=False),
     case("avg_pool2d divisor", (normal(1, 2, 4, 4),), lambda x: pooling(
          lambda p: p.sum((2, 3)) / 3, x, (2, 2), (2, 2)), kernel_size=2, divisor_override=3),
+    case("interpolate", (normal(2, 2, 3, 4), (6, 8)), lambda x, s: x.repeat(2, 2).repeat(2, 3)),
+    case("interpolate smooth", (normal(2, 2, 3, 5), (3, 3)), lambda x, s: x[..., ::2], mode="bilinear",
+         align_corners=True),
+    case("interpolate area", (normal(2, 2, 5, 7), (3, 2)), lambda x, s: adaptive(average, x, s), mode="area"),
     case("adaptive_avg_pool2d", (normal(2, 2, 5, 7), (3, 2)), lambda x, s: adaptive(average, x, s)),
     case("adaptive_max_pool2d", (normal(2, 2, 5, 7), (2, 3)), lambda x, s: adaptive(largest, x, s)),
 ]  # fmt: skip
@@ -295,6 +299,8 @@ LOSSES = [
     case("mse_loss", (normal(3, 2), normal(3, 2)), lambda x, y: ((x - y) ** 2).mean()),
     case("mse_loss sum", (normal(3, 2), normal(3, 2)), lambda x, y: ((x - y) ** 2).sum(), reduction="sum"),
     case("l1_loss", (normal(3, 2), normal(3, 2)), lambda x, y: np.abs(x - y).mean()),
+    case("kl_div", (normal(3, 2), normal(3, 2)), lambda x, y: (np.exp(y) * (y - x)).sum() / 3,
+         reduction="batchmean", log_target=True),
     case("smooth_l1_loss", (normal(3, 2) * 2, normal(3, 2)), lambda x, y: np.where(
          np.abs(x - y) < 0.7, (x - y) ** 2 / 1.4, np.abs(x - y) - 0.35).mean(), beta=0.7),
 ]  # fmt: skip

@@ -172,6 +172,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "conv_transpose2d": lambda: _call(image(1, 2, 3, 3), taps(2, 2, 3, 3), numbers(2), stride=2),
     "max_pool2d": lambda: _call(numbers(1, 1, 6, 6), 2),
     "avg_pool2d": lambda: _call(image(1, 1, 6, 6), 2),
+    "interpolate": lambda: _call(image(1, 1, 2, 3), (3, 5), mode="bilinear"),
     "adaptive_avg_pool2d": lambda: _call(image(1, 1, 5, 5), 2),
     "adaptive_max_pool2d": lambda: _call(numbers(1, 1, 5, 5), 2),
     "unfold": lambda: _call(image(1, 1, 4, 4), 3),
@@ -187,6 +188,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nll_loss": lambda: _call(numbers(3, 4), whole(2, 0, 3)),
     "mse_loss": lambda: _call(numbers(2, 3), positive(2, 3)),
     "l1_loss": lambda: _call(numbers(2, 3), positive(2, 3)),
+    "kl_div": lambda: _call(numbers(2, 3), positive(2, 3), reduction="sum"),
     "smooth_l1_loss": lambda: _call(numbers(2, 3), positive(2, 3)),
     "binary_cross_entropy": lambda: _call(
         from_array(np.array([0.2, 0.9, 0.6]), requires_grad=True), from_array(np.array([0.0, 1.0, 1.0]))
@@ -224,6 +226,8 @@ LAYERS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "NLLLoss": ("nll_loss", nn.NLLLoss),
     "MSELoss": ("mse_loss", nn.MSELoss),
     "L1Loss": ("l1_loss", nn.L1Loss),
+    "KLDivLoss": ("kl_div", lambda: nn.KLDivLoss(reduction="sum")),
+    "Upsample": ("interpolate", lambda: nn.Upsample(scale_factor=2)),
     "SmoothL1Loss": ("smooth_l1_loss", nn.SmoothL1Loss),
     "BCELoss": ("binary_cross_entropy", nn.BCELoss),
     "BCEWithLogitsLoss": ("binary_cross_entropy_with_logits", nn.BCEWithLogitsLoss),
