@@ -30,6 +30,15 @@ REMARKS = {
 }
 
 
+def members() -> dict[str, Any]:
+    """What Tensor has of the engine; the old spellings of `minigrad.torch` are there once that is imported."""
+    return {
+        name: member
+        for name, member in vars(Tensor).items()
+        if not (getattr(member, "__module__", None) or "").startswith("minigrad.torch")
+    }
+
+
 class Names(ast.NodeTransformer):
     """Writes annotations as they have to stand in the stub, and collects the imports that they need."""
 
@@ -47,11 +56,11 @@ class Names(ast.NodeTransformer):
         if name in ("Tensor", "Version"):
             return node
         if name in self.imported:
-            assert name not in vars(Tensor), f"{self.module}: import {name} under another name: Tensor has a member so"
+            assert name not in members(), f"{self.module}: import {name} under another name: Tensor has a member so"
             self.imports.add(self.imported[name])
         elif hasattr(builtins, name):
             # A method may have the name of a builtin type: Tensor.float.
-            return ast.Name(f"builtins.{name}") if name in vars(Tensor) else node
+            return ast.Name(f"builtins.{name}") if name in members() else node
         else:
             self.imports.add(f"from {self.module} import {name}")
         return node
@@ -136,11 +145,11 @@ def stub() -> str:
             lines = own_members(node, names)
             if node.name == "Tensor":
                 defined = {statement.name for statement in node.body if isinstance(statement, ast.FunctionDef)}
-                for name, member in vars(Tensor).items():
+                for name, member in members().items():
                     if isinstance(member, property) and name not in defined:
                         lines += ["@property", method(name, member.fget, names)]
                     elif inspect.isfunction(member) and name not in defined:
-                        member = vars(Tensor)[name[:-1]] if name[:-1] in IN_PLACE else member
+                        member = members()[name[:-1]] if name[:-1] in IN_PLACE else member
                         written = [method(name, function, names) for function in get_overloads(member) or [member]]
                         if member.__code__.co_qualname.startswith("takes_sizes."):
                             written.append(SEQUENCE.sub(r"*\1: builtins.int", written[0]))

@@ -79,7 +79,9 @@ def documented() -> dict[str, Any]:
             add(getattr(module, public))
     for name in dir(mg.Tensor):
         method = inspect.getattr_static(mg.Tensor, name)
-        if not name.startswith("_") and inspect.isfunction(method) and not method.__qualname__.startswith("Tensor."):
+        if name.startswith("_") or not inspect.isfunction(method) or method.__module__.startswith("minigrad.torch"):
+            continue  # the facade's old spellings are PyTorch's, and no methods of the engine
+        if not method.__qualname__.startswith("Tensor."):
             add(method)
     return {name: member for name, member in found.values()}
 
