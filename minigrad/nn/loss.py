@@ -254,7 +254,7 @@ class SmoothL1Loss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """Measure the Kullback-Leibler divergence from log-probabilities to a target distribution.
+    """Measure the Kullback-Leibler divergence from log-probabilities to a target distribution of the same shape.
 
     Args:
         size_average, reduce: deprecated; see `reduction`.

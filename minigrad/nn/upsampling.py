@@ -49,7 +49,7 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """Enlarge images by repeating pixels.
+    """Enlarge images by repeating pixels: (N, C, H, W) to (N, C, OH, OW).
 
     Args:
         size: height and width of the result; this or `scale_factor`.
@@ -68,7 +68,7 @@ class UpsamplingNearest2d(Upsample):
 
 
 class UpsamplingBilinear2d(Upsample):
-    """Enlarge images by bilinear interpolation, the corner pixels' centres staying in place.
+    """Enlarge images (N, C, H, W) to (N, C, OH, OW), bilinear, the corner pixels' centres staying in place.
 
     Args:
         size: height and width of the result; this or `scale_factor`.
