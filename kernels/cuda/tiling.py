@@ -2,19 +2,19 @@
 
 A block computes one tile of the result. Larger tiles read less from shared memory for each multiplication; smaller
 ones, and a cut depth, make more blocks: 32 tiles of 128x128 leave 100 of an H200's 132 multiprocessors idle. `cut`
-weighs these by an estimate in cycles. The choice is a function of the shapes alone, so that the order of every sum is.
+weighs these by an estimate in cycles, from the rates in tiling.json. The choice is a function of the shapes alone, so
+that the order of every sum is.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-MULTIPROCESSORS = 132  # of an H200; of a device with fewer, more blocks share each
-BYTES_PER_CYCLE = 2700  # to memory, all multiprocessors together: 4.8 TB/s at 1.755 GHz
-LAUNCH = 3500  # cycles that a second kernel, which adds the parts, takes whatever its size: 2 microseconds
-START = 1000  # cycles until a block's first step has come and after its last, where other blocks do not fill them
-ALONE = 0.6  # how fast a multiprocessor is with one block, which waits at its barriers: estimated, not measured
+TABLE = Path(__file__).with_name("tiling.json")
 PARTS_AT_A_TIME = 16  # that a thread adds: one after the other, so more would take longer than another launch
 SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 48, 64, 96, 128, 192, 256)
 
@@ -29,15 +29,32 @@ class Tile:
     rate: float  # multiply-adds a cycle of a multiprocessor that has two blocks
 
 
+@dataclass(frozen=True)
+class Device:
+    """What the estimate takes the GPU to be. A cycle is one of its highest clock, whatever it runs at."""
+
+    multiprocessors: int  # of a GPU with fewer, more blocks share each
+    clock: float  # cycles a second
+    bytes_per_cycle: float  # to memory, all multiprocessors together
+    launch: float  # cycles that another kernel, which adds the parts, takes whatever its size
+    start: float  # cycles until a block's first step has come and after its last, where no other block fills them
+    alone: float  # the share of a tile's rate that one block reaches where a multiprocessor has no second
+
+
+def read(table: dict[str, Any]) -> tuple[Device, dict[str, tuple[Tile, ...]]]:
+    """The device and the tiles, by kind, of a table such as tiling.json."""
+    return Device(**table["device"]), {kind: tuple(Tile(*row) for row in rows) for kind, rows in table["tiles"].items()}
+
+
+# Until `python -m benchmarks.gpu figures` has measured them on a GPU, the table's numbers are estimates for an H200:
+# 132 multiprocessors, 4.8 TB/s at 1.755 GHz, 2 microseconds for a launch.
 # fma_tile.cuh: 128 multiply-adds a cycle are the most; 8x8 sums in a thread read 1/4 number for each, 4x4 1/2, 2x2 1,
-# and shared memory gives 32 numbers a cycle.
-EXACT = (Tile(128, 128, 8, 100.0), Tile(64, 64, 16, 60.0), Tile(32, 32, 32, 30.0))
-# Double needs twice the registers and bytes: the small tile alone.
-EXACT_DOUBLE = (Tile(32, 32, 32, 20.0),)
+# and shared memory gives 32 numbers a cycle. Double needs twice the registers and bytes: the small tile alone.
 # tf32_tile.cuh: a warp's 64x64 sums read 1/32 number for each multiply-add (64x32 3/64, 32x32 1/16) and the tile is
 # written to shared memory once; at 32 numbers a cycle that feeds 683, 455, 341 and 315 multiply-adds, of at most 635:
 # mma.sync reaches 62 % of the tensor cores' 1024. Some of these are lost to latency.
-TENSOR_CORES = (Tile(128, 128, 32, 500.0), Tile(128, 64, 32, 380.0), Tile(64, 64, 32, 290.0), Tile(128, 32, 32, 270.0))
+DEVICE, TILES = read(json.loads(TABLE.read_text(encoding="utf-8")))
+EXACT, EXACT_DOUBLE, TENSOR_CORES = TILES["exact"], TILES["exact_double"], TILES["tensor_cores"]
 
 
 def ring_bytes(tile: Tile, chunk: int) -> int:
@@ -56,12 +73,14 @@ def cut(tiles: tuple[Tile, ...], rows: int, columns: int, depth: int, count: int
             per_split = -(-steps // splits) * tile.step
             if per_split * splits * 3 > 4 * steps * tile.step:
                 continue  # whole steps do not go into so many parts: too many would be empty
-            waves = -(-blocks * splits // MULTIPROCESSORS)
-            rate = tile.rate if waves > 1 else ALONE * tile.rate
-            cycles = waves * (tile.rows * tile.columns * per_split / rate + START)
+            waves = -(-blocks * splits // DEVICE.multiprocessors)
+            rate = tile.rate if waves > 1 else DEVICE.alone * tile.rate
+            cycles = waves * (tile.rows * tile.columns * per_split / rate + DEVICE.start)
             if splits > 1:
                 launches = 1 if splits <= PARTS_AT_A_TIME else 2
-                cycles += LAUNCH * launches + count * rows * columns * 4 * (2 * splits + 1) / BYTES_PER_CYCLE
+                cycles += (
+                    DEVICE.launch * launches + count * rows * columns * 4 * (2 * splits + 1) / DEVICE.bytes_per_cycle
+                )
             if best is None or cycles < best[0]:
                 best = cycles, tile, splits, per_split
     assert best is not None
