@@ -55,9 +55,16 @@ def max_pooling(network, batch, channels, size, kernel=2, stride=2, padding=0):
     return Operation(name, lambda x: F.max_pool2d(x, kernel, stride, padding), shape, pooled, [])
 
 
-def batch_norm(network, *shape):
+def average_pooling(network, batch, channels, size):
+    """Global: to one number a channel."""
+    shape, pooled = (batch, channels, size, size), (batch, channels, 1, 1)
+    name = f"{network} average pool, {'x'.join(map(str, shape))}"
+    return Operation(name, lambda x: F.avg_pool2d(x, size), shape, pooled, [])
+
+
+def batch_norm(network, *shape, device="cpu"):
     channels = shape[1]
-    mean, var = torch.zeros(channels), torch.ones(channels)
+    mean, var = torch.zeros(channels, device=device), torch.ones(channels, device=device)
     return Operation(
         f"{network} batch norm, {'x'.join(map(str, shape))}",
         lambda x, weight, bias: F.batch_norm(x, mean, var, weight, bias, training=True),
@@ -73,16 +80,21 @@ def relu(network, *shape):
     return Operation(name, F.relu, shape, shape, [], backward_reads_output=True)
 
 
+def dropout(network, *shape):
+    name = f"{network} dropout, {'x'.join(map(str, shape))}"
+    return Operation(name, lambda x: F.dropout(x, 0.5), shape, shape, [])
+
+
 def linear(network, batch, features, out_features):
     weights = [(out_features, features), (out_features,)]
     name, flop = f"{network} linear, {batch}x{features} to {out_features}", 2 * batch * features * out_features
     return Operation(name, F.linear, (batch, features), (batch, out_features), weights, flop)
 
 
-def cross_entropy(batch, classes):
-    labels = torch.randint(0, classes, (batch,))
+def cross_entropy(network, batch, classes, device="cpu"):
+    labels = torch.randint(0, classes, (batch,)).to(device)
     return Operation(
-        f"cross-entropy, {batch}x{classes}", lambda x: F.cross_entropy(x, labels), (batch, classes), (), []
+        f"{network}cross-entropy, {batch}x{classes}", lambda x: F.cross_entropy(x, labels), (batch, classes), (), []
     )
 
 
@@ -112,8 +124,8 @@ def operations() -> list[Operation]:
         linear("LeNet", 64, 400, 120),
         linear("VGG-11", 64, 512, 10),
         linear("VGG 224", 4, 25088, 4096),
-        cross_entropy(64, 10),
-        cross_entropy(64, 1000),
+        cross_entropy("", 64, 10),
+        cross_entropy("", 64, 1000),
     ]
 
 

@@ -124,10 +124,14 @@ def results_folder(whole: bool) -> Path:
 
 
 def save(results: dict, path: Path) -> None:
+    write(json.dumps(results, indent=1) + "\n", path)
+
+
+def write(text: str, path: Path) -> None:
     """A whole file or none: what was there stays until the new one is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
-    new.write_text(json.dumps(results, indent=1) + "\n")
+    new.write_text(text)
     new.replace(path)
 
 

@@ -1,56 +1,58 @@
-"""Test minigrad's CUDA kernels on the GPU that is there, and measure them beside PyTorch.
+"""Test minigrad's CUDA kernels on the GPU that is there, and measure them beside PyTorch, in two commands.
 
-python -m benchmarks.gpu                 everything, in at most 8 minutes
-python -m benchmarks.gpu --quick         the most valuable part of it, in 2 minutes
-python -m benchmarks.gpu tests lenet     the parts whose names begin so
-python -m benchmarks.gpu --dry           the whole command on the simulator, tiny, to see that it works
+python -m benchmarks.gpu tests              every kernel, in at most 8 minutes
+python -m benchmarks.gpu figures            times and rates, in at most 8 minutes
+python -m benchmarks.gpu figures lenet      the parts whose names begin so
+python -m benchmarks.gpu figures --dry      the command on the simulator, tiny, to see that it works
 
-Needs a Python with PyTorch, CuPy, NumPy and pytest, and the checkout; nothing is installed. First come the tests of
-tests/cuda, on the GPU: kernels against float64, networks against PyTorch on the same weights, graph replays against
-eager steps, the PTX helpers; small cases under compute-sanitizer where there is one. Kernel files whose every kernel
-passed are recorded in kernels/cuda/verified.json. Then, as far as the time goes: the training step, inference and peak
-memory of networks, minigrad eager and as one CUDA graph beside PyTorch eager, with channels_last and cudnn.benchmark,
-and both as CUDA graphs; and each convolution's passes beside cuDNN and beside the GPU's measured limits.
-
-A case is a process for each library; they take turns, and a crash or a hang costs that case only. Times are medians
-between CUDA events; a ratio is PyTorch's figure over minigrad's in the same round, so above 1 minigrad is ahead.
-What did not fit into the time is named.
+Needs a Python with CuPy, NumPy and pytest, PyTorch to compare with, and the checkout; nothing is installed, and nothing
+is compiled by Numba. README.md beside this file says what each command does, and what it leaves behind.
 """
 
 import argparse
+import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import runner
 from benchmarks.cases import choose
 from benchmarks.gpu import suite
-from benchmarks.gpu.cases import CHECKS, MEASURED, Network, Tf32
-from benchmarks.gpu.measure import measure_layers, measure_limits, measure_network
-from benchmarks.gpu.report import say, show_layers, show_network, show_tests
+from benchmarks.gpu.cases import CHECKS, MEASURED, Calibration, Layers, Network, Profile, Tf32
+from benchmarks.gpu.measure import (
+    measure_calibration,
+    measure_layers,
+    measure_limits,
+    measure_network,
+    measure_profile,
+)
+from benchmarks.gpu.report import say, show_layers, show_network, show_profile, show_tests
 
 # How much of each: rounds of turns, seconds of a measurement, and the size of what the limits are read off.
 FULL = {"rounds": 5, "seconds": 0.2, "layer_rounds": 3, "layer_seconds": 0.03}
 FULL["limits"] = {"size": 8192, "bytes": 2**30, "seconds": 0.5}
-QUICK = FULL | {"rounds": 2, "layer_rounds": 1}
 DRY = {"rounds": 1, "seconds": 0.0, "layer_rounds": 1, "layer_seconds": 0.0}
 DRY["limits"] = {"size": 64, "bytes": 2**16, "seconds": 0.0}
 
 # Seconds that a part may take at most, and the fewest that it is begun with (a library takes some 5 to start).
-MOST = {"tests": 170.0, "sanitizer": 40.0, "case": 40.0}
-MOST_QUICK = {"tests": 50.0, "sanitizer": 0.0, "case": 20.0}
+MOST = {"tests": 420.0, "sanitizer": 60.0, "case": 40.0, "compiled": 60.0}
 FEWEST = 10.0
 LIMITS_SECONDS = 30.0
+WORDS = 4_000_000  # characters of what tests said, at most
 
-# In a rehearsal: one file of quick tests, and of the networks and layers one of each kind.
+# In a rehearsal: one file of quick tests, and of the parts that are measured one of each kind.
 DRY_TESTS = "test_ptx.py"
-DRY_CASES = ["lenet-256", "layers-vgg11-32"]
+DRY_CASES = ["calibration", "bandwidth", "lenet-256", "profile-resnet18-32", "layers-vgg11-32"]
+
+NEEDED, COMPARED = ("numpy", "cupy", "pytest"), "torch"
+PACKAGES = {"cupy": ("cupy-cuda13x", "cupy-cuda12x", "cupy")}
 
 
 def main() -> None:
@@ -58,15 +60,17 @@ def main() -> None:
     environment = {"MINIGRAD_CUDA_SIMULATOR": "1" if arguments.dry else "0"}
     if arguments.dry:
         environment["CUDA_VISIBLE_DEVICES"] = ""
-    results = describe(arguments, environment)
-    path = arguments.output / "gpu.json"
-    command = Command(arguments, environment, results, path)
+    results = describe(arguments)
+    kind = Tests if arguments.command == "tests" else Figures
+    command = kind(arguments, environment, results)
     for name in arguments.cases:
         command.run(name)
+    command.finish()
     for name, why in results["not_measured"].items():
-        say(f"Not measured: {name}: {why}")
-    command.draw()
-    say(f"Written: {path}, after {time.monotonic() - command.begin:.0f} s")
+        say(f"Not done: {name}: {why}")
+    for path in command.written:
+        say(f"Written: {path}")
+    say(f"After {time.monotonic() - command.begin:.0f} s")
     if command.failed:
         sys.exit(1)
 
@@ -75,32 +79,54 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("case", nargs="*", help=f"of {', '.join([*CHECKS, *MEASURED])}; default all")
-    parser.add_argument("--minutes", type=float, help="that all may take; default 8, with --quick 2")
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--quick", action="store_true", help="fewer rounds, and less time")
-    kind.add_argument("--dry", action="store_true", help="rehearse on the simulator; the figures mean nothing")
+    parser.add_argument("command", choices=["tests", "figures"])
+    parser.add_argument("case", nargs="*", help=f"tests: {', '.join(CHECKS)}; figures: {', '.join(MEASURED)}")
+    parser.add_argument("--minutes", type=float, default=8.0, help="that all may take; default 8")
+    parser.add_argument("--dry", action="store_true", help="rehearse on the simulator; the figures mean nothing")
     parser.add_argument(
         "--output", type=Path, help="folder; default benchmarks/results, or runs/benchmarks if it is not all"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     try:
-        arguments.cases = choose(arguments.case, [*CHECKS, *MEASURED])
+        arguments.cases = choose(arguments.case, CHECKS if arguments.command == "tests" else MEASURED)
     except ValueError as error:
         parser.error(str(error))
-    arguments.minutes = arguments.minutes or (2.0 if arguments.quick else 8.0)
     if arguments.minutes <= 0:
         parser.error("--minutes must be more than 0")
+    missing = check_imports(arguments.dry)
+    if missing:
+        parser.error(missing)
     if not arguments.dry:
         why = why_no_gpu()
         if why:
-            parser.error(f"{why}\n--dry rehearses the whole command on the simulator")
-    if arguments.dry and not arguments.case:
-        arguments.cases = [*CHECKS, *DRY_CASES]
+            parser.error(f"{why}\n--dry rehearses the command on the simulator")
+    if arguments.dry and not arguments.case and arguments.command == "figures":
+        arguments.cases = DRY_CASES
     if arguments.output is None:
-        whole = not (arguments.quick or arguments.dry or arguments.case)
-        arguments.output = runner.results_folder(whole)
+        arguments.output = runner.results_folder(whole=not (arguments.dry or arguments.case))
     return arguments
+
+
+def check_imports(dry: bool) -> str:
+    """Import what the command needs, each in a process of its own, and say a line of each; what is missing, or ""."""
+    names = [name for name in (*NEEDED, COMPARED) if not (dry and name == "cupy")]
+    with ThreadPoolExecutor(len(names)) as pool:
+        found = dict(zip(names, pool.map(_import, names), strict=True))
+    for name, (works, words) in found.items():
+        say(f"{name}: {words}" + ("" if works or name in NEEDED else "; nothing is compared with it"))
+    bad = [name for name in NEEDED if name in found and not found[name][0]]
+    return f"{', '.join(bad)}: cannot be imported, see above" if bad else ""
+
+
+def _import(name: str) -> tuple[bool, str]:
+    """Whether it can be, and its version or the end of what Python said."""
+    command = [sys.executable, "-c", f"import {name}; print({name}.__version__)"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        return False, "the import takes more than two minutes"
+    lines = (done.stderr if done.returncode else done.stdout).strip().splitlines()
+    return not done.returncode, lines[-1] if lines else f"exit status {done.returncode}"
 
 
 def why_no_gpu() -> str:
@@ -111,22 +137,15 @@ def why_no_gpu() -> str:
     return done.stderr.strip().splitlines()[-1] if done.returncode else ""
 
 
-def describe(arguments: argparse.Namespace, environment: dict) -> dict:
+def describe(arguments: argparse.Namespace) -> dict:
     """The machine, the GPU and the settings, as the results begin."""
     machine = runner.describe_machine(runner.available_cores(), with_limits=False)
-    machine["versions"] |= {"cupy": _version("cupy-cuda13x", "cupy-cuda12x", "cupy"), "pytest": _version("pytest")}
+    machine["versions"] |= {name: _version(*PACKAGES.get(name, (name,))) for name in (*NEEDED, COMPARED)}
     return {
         "rehearsal": arguments.dry,
         "machine": machine,
         "device": {"name": "simulator", "driver": None} if arguments.dry else describe_device(),
-        "settings": {
-            "tf32": f"PyTorch's defaults where a case does not say otherwise: {Tf32()}",
-            "channels_last": "with torch.backends.cudnn.benchmark = True",
-            "step": "zero_grad, forward, cross-entropy, backward, SGD with momentum 0.9 and weight decay 5e-4",
-        },
         "not_measured": {},
-        "networks": {},
-        "layers": {},
     }
 
 
@@ -154,50 +173,71 @@ def _version(*packages: str) -> str | None:
 
 
 class Command:
-    """The parts of the command, each within its time; results are written after every figure."""
+    """Parts, each within its time; the results are written whenever something is known."""
 
-    def __init__(self, arguments: argparse.Namespace, environment: dict, results: dict, path: Path):
-        self.arguments, self.environment, self.results, self.path = arguments, environment, results, path
+    file: str  # of the results
+    failed = False
+
+    def __init__(self, arguments: argparse.Namespace, environment: dict, results: dict):
+        self.arguments, self.environment, self.results = arguments, environment, results
+        self.path = arguments.output / self.file
         self.begin = time.monotonic()
         self.until = self.begin + 60 * arguments.minutes
-        self.effort = DRY if arguments.dry else QUICK if arguments.quick else FULL
-        self.most = MOST_QUICK if arguments.quick else MOST
-        self.libraries = ["minigrad"]
-        if find_spec("torch") is None:
-            results["not_measured"]["PyTorch"] = "it is not installed"
-        else:
-            self.libraries.append("torch")
-        self.outcomes: list[suite.Outcome] = []
-        self.limits_tried = False
-
-    @property
-    def failed(self) -> bool:
-        return any(outcome.ended != "ok" and not outcome.ended.startswith("not run") for outcome in self.outcomes)
+        self.written: list[Path] = [self.path]
 
     def save(self) -> None:
         runner.save(self.results, self.path)
 
     def run(self, name: str) -> None:
         """A part, by its name; what goes wrong in it is said and kept, and the next one follows."""
-        kind = name if name in CHECKS else "case"
         left = self.until - time.monotonic()
-        if min(left, self.most[kind]) < FEWEST:
-            self.results["not_measured"][name] = "out of time" if left < FEWEST else "left out with --quick"
+        most = self.most(name)
+        if left < FEWEST:
+            self.results["not_measured"][name] = "out of time"
             self.save()
             return
-        until = time.monotonic() + min(left, self.most[kind])
-        say(f"{name}: {min(left, self.most[kind]):.0f} of {left:.0f} s that are left")
+        say(f"{name}: at most {min(left, most):.0f} of {left:.0f} s that are left")
         try:
-            if kind == "case":
-                self.measure(name, until)
-            else:
-                self.check(name, until)
+            self.part(name, time.monotonic() + min(left, most))
         except (OSError, RuntimeError) as error:
             self.results["not_measured"][name] = str(error)
         self.save()
 
-    def check(self, name: str, until: float) -> None:
-        """Tests, or small ones of them under a memory checker; then the record of kernels that passed."""
+    def most(self, name: str) -> float:
+        """Seconds that the part may take."""
+        raise NotImplementedError
+
+    def part(self, name: str, until: float) -> None:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """What is made of all parts."""
+
+    def install(self, path: Path) -> None:
+        """Say that a table of the kernels was written, and put a copy beside the results if they are elsewhere."""
+        copy = self.arguments.output / path.name
+        shutil.copyfile(path, copy)
+        self.written += [one for one in (path, copy) if one not in self.written]
+
+
+class Tests(Command):
+    """The tests of tests/cuda on the GPU; kernel files whose every kernel passed go into verified.json."""
+
+    file = "gpu-tests.json"
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.outcomes: list[suite.Outcome] = []
+
+    @property
+    def failed(self) -> bool:
+        return any(outcome.ended != "ok" and not outcome.ended.startswith("not run") for outcome in self.outcomes)
+
+    def most(self, name: str) -> float:
+        return MOST[name]
+
+    def part(self, name: str, until: float) -> None:
+        """Tests, or small ones of them under a memory checker."""
         paths, options, before = suite.files(), [], []
         environment = self.environment
         if self.arguments.dry:
@@ -209,16 +249,34 @@ class Command:
             options, before = ["-k", suite.SANITIZED], suite.SANITIZER
             environment = environment | {"MINIGRAD_TEST_WITHOUT_POOL": "1"}
         begin = time.monotonic()
-        outcomes = suite.run_files(paths, until, environment, self.path.parent / "gpu-tests", options, before)
-        tests = {"seconds": time.monotonic() - begin, "files": [outcome.summary() for outcome in outcomes]}
-        self.results[name] = tests
+        self.results[name] = tests = {"seconds": 0.0, "files": []}
+
+        def ended(outcome: suite.Outcome) -> None:
+            self.outcomes.append(outcome)
+            tests["files"].append(outcome.summary())
+            tests["seconds"] = round(time.monotonic() - begin, 1)
+            self.save()
+            self.keep_words()
+
+        suite.run_files(paths, until, environment, ended, options, before)
         show_tests(name, tests)
-        self.outcomes += outcomes
-        passed = suite.verified_files(self.outcomes)
-        self.results["verified"] = passed
+        passed = self.results["verified"] = suite.verified_files(self.outcomes)
         say(f"Every kernel of these files passed: {', '.join(passed) or 'none'}")
         if not self.arguments.dry:
             self.record(passed)
+
+    def keep_words(self) -> None:
+        """What the tests said that did not pass, in one file: the first WORDS characters."""
+        said = [
+            f"===== {outcome.file}: {outcome.ended}\n{outcome.words}\n"
+            for outcome in self.outcomes
+            if outcome.ended != "ok"
+        ]
+        if said:
+            path = self.path.with_suffix(".txt")
+            path.write_text("".join(said)[:WORDS])
+            if path not in self.written:
+                self.written.append(path)
 
     def record(self, passed: list[str]) -> None:
         """Into verified.json; a file that was in it and has now failed, in whatever way, is taken out."""
@@ -226,38 +284,82 @@ class Command:
 
         bad = {file for outcome in self.outcomes for file, _ in outcome.bad}
         verified.write(passed, self.results["device"]["name"], forget=bad)
+        self.install(verified.RECORD)
 
-    def measure(self, name: str, until: float) -> None:
+
+class Figures(Command):
+    """Rates, bandwidths, steps and profiles; the parts of `MEASURED`."""
+
+    file = "gpu.json"
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.results["settings"] = {
+            "tf32": f"PyTorch's defaults where a case does not say otherwise: {Tf32()}",
+            "channels_last": "with torch.backends.cudnn.benchmark = True",
+            "step": "zero_grad, forward, cross-entropy, backward, SGD with momentum 0.9 and weight decay 5e-4",
+        }
+        self.results |= {"networks": {}, "layers": {}, "profiles": {}}
+        self.effort = DRY if self.arguments.dry else FULL
+        self.libraries = ["minigrad"]
+        if self.results["machine"]["versions"]["torch"] is None:
+            self.results["not_measured"]["PyTorch"] = "it is not installed"
+        else:
+            self.libraries.append("torch")
+        self.limits_tried = False
+
+    def most(self, name: str) -> float:
+        return MOST["compiled" if name.startswith("compiled") else "case"]
+
+    def part(self, name: str, until: float) -> None:
         part = MEASURED[name].tiny() if self.arguments.dry else MEASURED[name]
-        if not self.limits_tried:
-            self.measure_limits()
-        if isinstance(part, Network):
+        if isinstance(part, Calibration):
+            self.calibrate(part, until)
+        elif isinstance(part, Profile):
+            row = self.results["profiles"][name] = {}
+            measure_profile(part, row, until, self.environment)
+            show_profile(row)
+        elif isinstance(part, Network):
             row = self.results["networks"][name] = {}
             measure_network(part, row, self.libraries, self.effort, until, self.environment, self.save)
             show_network(row)
-        else:
+        elif isinstance(part, Layers):
             row = self.results["layers"][name] = {}
-            ceilings = self.results.get("limits")
-            measure_layers(part, row, self.libraries, self.effort, until, self.environment, self.save, ceilings)
+            measure_layers(
+                part, row, self.libraries, self.effort, until, self.environment, self.save, self.limits(until)
+            )
             show_layers(row)
 
-    def measure_limits(self) -> None:
+    def calibrate(self, part: Calibration, until: float) -> None:
+        """Into the results; on a GPU into tiling.json too, which all that is measured after it reads."""
+        table = self.results["calibration"] = measure_calibration(part, until, self.environment)
+        # A tile a line.
+        text = re.sub(r"\[\s+([^][]+?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", json.dumps(table, indent=2))
+        say(text)
+        if not self.arguments.dry:
+            path = runner.ROOT / "kernels" / "cuda" / "tiling.json"
+            runner.write(text + "\n", path)
+            self.install(path)
+
+    def limits(self, until: float) -> dict | None:
+        """What the GPU reaches through PyTorch, measured once; None without PyTorch."""
+        if self.limits_tried or "torch" not in self.libraries:
+            return self.results.get("limits")
         self.limits_tried = True
-        if "torch" not in self.libraries:
-            return
         try:
-            until = min(self.until, time.monotonic() + LIMITS_SECONDS)
+            until = min(until, time.monotonic() + LIMITS_SECONDS)
             limits = self.results["limits"] = measure_limits(self.effort, until, self.environment)
         except RuntimeError as error:
             self.results["not_measured"]["limits"] = str(error)
-            return
+            return None
         say(
             f"Limits, through PyTorch on {limits['device']}: {limits['tf32_flop_per_second'] / 1e12:.1f} TFLOP/s with "
             f"TF32, {limits['fp32_flop_per_second'] / 1e12:.1f} without; "
             f"{limits['copy_bytes_per_second'] / 1e9:.0f} GB/s copying"
         )
+        return limits
 
-    def draw(self) -> None:
+    def finish(self) -> None:
         if not any(row.get("ratios") for row in self.results["networks"].values()):
             return
         try:
@@ -265,7 +367,9 @@ class Command:
         except ModuleNotFoundError as error:
             say(f"No chart: {error}")
             return
-        draw_gpu(self.results, self.path.with_suffix(""))
+        path = self.path.with_suffix("")
+        draw_gpu(self.results, path)
+        self.written += [path.with_suffix(".png"), path.with_suffix(".svg")]
 
 
 if __name__ == "__main__":

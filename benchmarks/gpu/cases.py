@@ -1,6 +1,6 @@
-"""What is measured on a GPU, and in which order: the most valuable first, since the time may not do for all."""
+"""What is measured on a GPU, and in which order: the most wanted first, since the time may not do for all."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from benchmarks.cases import Case
 from benchmarks.runner import Contender
@@ -9,6 +9,7 @@ from benchmarks.runner import Contender
 @dataclass(frozen=True)
 class GpuContender(Contender):
     graph: bool = False  # a whole step as one CUDA graph
+    compiled: bool = False  # the network through torch.compile
 
 
 # channels_last goes with cudnn.benchmark: together they are what PyTorch recommends for speed.
@@ -19,6 +20,11 @@ CONTENDERS = [
     GpuContender("PyTorch channels_last", "torch", "channels_last"),
     GpuContender("PyTorch graph", "torch", "contiguous", graph=True),
     GpuContender("PyTorch channels_last graph", "torch", "channels_last", graph=True),
+]
+# In cases of their own: a network takes torch.compile half a minute and more before its first step.
+COMPILED = [
+    GpuContender("minigrad graph", "minigrad", "contiguous", graph=True),
+    GpuContender("PyTorch compiled", "torch", "channels_last", compiled=True),
 ]
 
 
@@ -39,9 +45,14 @@ class Network:
 
     case: Case
     tf32: Tf32 = Tf32()
+    compiled: bool = False
 
     def __str__(self) -> str:
-        return f"{self.case}, {self.tf32}"
+        return f"{self.case}, {self.tf32}{', torch.compile' if self.compiled else ''}"
+
+    @property
+    def contenders(self) -> list[GpuContender]:
+        return COMPILED if self.compiled else CONTENDERS
 
     def tiny(self) -> "Network":
         """For a rehearsal: every case is LeNet-5 on two pictures."""
@@ -50,8 +61,6 @@ class Network:
 
 @dataclass(frozen=True)
 class Convolution:
-    """A layer: the arguments of `benchmarks.operations.convolution`."""
-
     channels: int
     size: int
     out_channels: int
@@ -59,25 +68,81 @@ class Convolution:
     stride: int = 1
     padding: int = 1
 
+    def __str__(self) -> str:
+        kernel = f"{self.kernel}x{self.kernel}{f' /{self.stride}' if self.stride > 1 else ''}"
+        return f"{kernel}, {self.channels}x{self.size}x{self.size} to {self.out_channels}"
+
+    @property
+    def request(self) -> dict:
+        """A function of `benchmarks.operations`, and its arguments after network and batch."""
+        return {"operation": "convolution", "arguments": list(asdict(self).values())}
+
     def tiny(self) -> "Convolution":
         size, channels, out_channels = min(self.size, 8), min(self.channels, 4), min(self.out_channels, 4)
         return replace(self, channels=channels, size=size, out_channels=out_channels)
 
 
 @dataclass(frozen=True)
+class MemoryBound:
+    """An operation that does little more than read and write: a function of `benchmarks.operations`."""
+
+    operation: str
+    arguments: tuple[int, ...]  # after network and batch
+
+    def __str__(self) -> str:
+        return f"{self.operation.replace('_', ' ')}, {'x'.join(map(str, self.arguments))}"
+
+    @property
+    def request(self) -> dict:
+        return {"operation": self.operation, "arguments": list(self.arguments)}
+
+    def tiny(self) -> "MemoryBound":
+        return replace(self, arguments=tuple(min(number, 8) for number in self.arguments))
+
+
+@dataclass(frozen=True)
 class Layers:
-    """The different convolutions of a network, one by one."""
+    """Operations one by one, each pass of them."""
 
     title: str
     batch: int
-    convolutions: tuple[Convolution, ...]
+    layers: tuple[Convolution | MemoryBound, ...]
 
     def __str__(self) -> str:
-        return f"the convolutions of {self.title}, batch {self.batch}, {Tf32()}"
+        return f"{self.title}, batch {self.batch}, {Tf32()}"
 
     def tiny(self) -> "Layers":
-        ends = self.convolutions[0], self.convolutions[-1]
-        return replace(self, batch=2, convolutions=tuple(layer.tiny() for layer in ends))
+        ends = self.layers[0], self.layers[-1]
+        return replace(self, batch=2, layers=tuple(layer.tiny() for layer in ends))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Where the time of a training step goes, kernel by kernel."""
+
+    case: Case
+
+    def __str__(self) -> str:
+        return f"{self.case}: an eager training step by kernels, {Tf32()}"
+
+    def tiny(self) -> "Profile":
+        return replace(self, case=Network(self.case).tiny().case)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The rates that `kernels/cuda/tiling.py` chooses tiles by."""
+
+    size: int = 56
+    channels: int = 256
+    bytes: int = 2**30
+    seconds: float = 0.1
+
+    def __str__(self) -> str:
+        return "the rate of each tile, and what a launch and a start cost"
+
+    def tiny(self) -> "Calibration":
+        return Calibration(2, 16, 2**12, 0.0)
 
 
 def _three_by_three(*geometries, stride=1):
@@ -110,18 +175,44 @@ VGG16 = _three_by_three(
     *((256, 28, 512), (512, 28, 512), (512, 14, 512)),
 )
 
-MEASURED: dict[str, Network | Layers] = {
-    "lenet-256": Network(Case("LeNet-5", "lenet5", 256, 1, 28)),
-    "vgg11_bn-32": Network(Case("VGG-11-BN", "vgg11_bn_small", 256, 3, 32)),
-    "resnet18-32": Network(Case("ResNet-18", "resnet18_small", 256, 3, 32)),
-    "layers-vgg11-32": Layers("VGG-11, 32x32", 256, VGG11_SMALL),
-    "layers-resnet18-32": Layers("ResNet-18, 32x32", 256, RESNET18_SMALL),
-    "resnet50-224": Network(Case("ResNet-50", "resnet50", 64, 3, 224)),
-    "resnet18-224": Network(Case("ResNet-18", "resnet18", 64, 3, 224)),
-    "vgg16-224": Network(Case("VGG-16", "vgg16", 32, 3, 224)),
-    "layers-resnet50-224": Layers("ResNet-50, 224x224", 64, RESNET50),
-    "layers-vgg16-224": Layers("VGG-16, 224x224", 32, VGG16),
-    "resnet18-32-fp32": Network(Case("ResNet-18", "resnet18_small", 256, 3, 32), Tf32(conv=False)),
-    "vgg16-224-tf32": Network(Case("VGG-16", "vgg16", 32, 3, 224), Tf32(matmul=True)),
+BANDWIDTH = (
+    MemoryBound("batch_norm", (64, 112, 112)),
+    MemoryBound("batch_norm", (512, 7, 7)),
+    MemoryBound("relu", (64, 112, 112)),
+    MemoryBound("max_pooling", (64, 112, 3, 2, 1)),
+    MemoryBound("max_pooling", (64, 224, 2, 2, 0)),
+    MemoryBound("average_pooling", (512, 7)),
+    MemoryBound("dropout", (64, 112, 112)),
+    MemoryBound("cross_entropy", (1000,)),
+)
+
+LENET = Case("LeNet-5", "lenet5", 256, 1, 28)
+VGG11_32 = Case("VGG-11-BN", "vgg11_bn_small", 256, 3, 32)
+RESNET18_32 = Case("ResNet-18", "resnet18_small", 256, 3, 32)
+RESNET18_224 = Case("ResNet-18", "resnet18", 64, 3, 224)
+RESNET50_224 = Case("ResNet-50", "resnet50", 64, 3, 224)
+VGG16_224 = Case("VGG-16", "vgg16", 32, 3, 224)
+
+Part = Network | Layers | Profile | Calibration
+MEASURED: dict[str, Part] = {
+    "calibration": Calibration(),
+    "bandwidth": Layers("Operations that wait for memory", 64, BANDWIDTH),
+    "lenet-256": Network(LENET),
+    "vgg11_bn-32": Network(VGG11_32),
+    "resnet18-32": Network(RESNET18_32),
+    "resnet50-224": Network(RESNET50_224),
+    "resnet18-224": Network(RESNET18_224),
+    "vgg16-224": Network(VGG16_224),
+    "profile-resnet18-32": Profile(RESNET18_32),
+    "profile-resnet50-224": Profile(RESNET50_224),
+    "layers-resnet50-224": Layers("Convolutions of ResNet-50, 224x224", 64, RESNET50),
+    "compiled-lenet-256": Network(LENET, compiled=True),
+    "compiled-resnet18-32": Network(RESNET18_32, compiled=True),
+    "compiled-resnet50-224": Network(RESNET50_224, compiled=True),
+    "layers-vgg11-32": Layers("Convolutions of VGG-11, 32x32", 256, VGG11_SMALL),
+    "layers-resnet18-32": Layers("Convolutions of ResNet-18, 32x32", 256, RESNET18_SMALL),
+    "layers-vgg16-224": Layers("Convolutions of VGG-16, 224x224", 32, VGG16),
+    "resnet18-32-fp32": Network(RESNET18_32, Tf32(conv=False)),
+    "vgg16-224-tf32": Network(VGG16_224, Tf32(matmul=True)),
 }
 CHECKS = ["tests", "sanitizer"]

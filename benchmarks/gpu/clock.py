@@ -90,15 +90,23 @@ def typical_device_time(run: Callable[[], object], seconds: float) -> float:
         run()
     host = time.perf_counter() - begin
     wait()
+    go_ahead = occupation(1.5 * host)
+    return median(seconds_each(run, times, go_ahead) for _ in range(GROUPS))
+
+
+def occupation(seconds: float) -> Callable[[], None]:
+    """A function that keeps the GPU busy for so long with copies; what is queued after it waits for its end."""
+    if not ON_GPU:
+        return lambda: None
     source, target = (torch.empty(LEAD_BYTES // 4, device=DEVICE) for _ in range(2))
     target.copy_(source)
-    copies = math.ceil(1.5 * host / seconds_each(lambda: target.copy_(source), 3))
+    copies = min(math.ceil(seconds / seconds_each(lambda: target.copy_(source), 3)), 500)
 
-    def go_ahead():
-        for _ in range(min(copies, 500)):
+    def occupy() -> None:
+        for _ in range(copies):
             target.copy_(source)
 
-    return median(seconds_each(run, times, go_ahead) for _ in range(GROUPS))
+    return occupy
 
 
 def _count(seconds: float, each: float) -> int:

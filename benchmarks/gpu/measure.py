@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from statistics import median
 
-from benchmarks.gpu.cases import CONTENDERS, GpuContender, Layers, Network
+from benchmarks.cases import Case
+from benchmarks.gpu.cases import CONTENDERS, Calibration, GpuContender, Layers, Network, Profile
 from benchmarks.gpu.turns import Program
 from benchmarks.runner import alternate, ratios
 
@@ -22,10 +23,9 @@ def measure_network(
 ) -> None:
     """Fill `row` with figures[contender][metric], one value a round, and ratios[own][peer][metric]."""
     case, tf32 = network.case, network.tf32
-    task = {"model": case.model, "batch": case.batch, "channels": case.channels, "size": case.size}
-    task |= {"conv_tf32": tf32.conv, "matmul_tf32": tf32.matmul}
+    task = _task(case) | {"conv_tf32": tf32.conv, "matmul_tf32": tf32.matmul}
     row |= {"title": str(network), "tf32": asdict(tf32), "figures": {}, "ratios": {}, "stopped": {}}
-    contenders = [contender for contender in CONTENDERS if contender.package in libraries]
+    contenders = [contender for contender in network.contenders if contender.package in libraries]
     with ExitStack() as stack:
         programs = _start(stack, "network", task, libraries, environment)
         for round, contender in alternate(contenders, effort["rounds"]):
@@ -33,9 +33,10 @@ def measure_network(
                 break
             if contender.name in row["stopped"]:
                 continue
-            request = {"contender": contender.name, "layout": contender.layout, "graph": contender.graph}
+            request = {name: getattr(contender, name) for name in ("layout", "graph", "compiled")}
+            request |= {"contender": contender.name, "seconds": effort["seconds"]}
             try:
-                answer = programs[contender.package].ask(request | {"seconds": effort["seconds"]}, until)
+                answer = programs[contender.package].ask(request, until)
             except RuntimeError as error:
                 row["stopped"][contender.name] = str(error)  # the figures of rounds before stay
             else:
@@ -71,23 +72,23 @@ def measure_layers(
     save: Callable,
     ceilings: dict | None,
 ) -> None:
-    """Fill `row` with a list: each pass of each convolution, its rate, its share of what the GPU can do, ratios."""
+    """Fill `row` with a list: each pass of each operation, its rate, its share of what the GPU can do, ratios."""
     row |= {"title": str(layers), "rows": [], "stopped": {}}
     contenders = [contender for contender in LAYER_CONTENDERS if contender.package in libraries]
     with ExitStack() as stack:
         programs = _start(stack, "layers", {}, libraries, environment)
-        for layer in layers.convolutions:
-            title = layer_title(layer)
+        for layer in layers.layers:
+            title = str(layer)
             if time.monotonic() > until:
                 row["stopped"][title] = "not begun: out of time"
                 continue
-            geometry, taken, lost = asdict(layer), {}, {}
+            taken, lost = {}, {}
             for _, contender in alternate(contenders, effort["layer_rounds"]):
                 if contender.name in lost:
                     continue
-                request = {"batch": layers.batch, "geometry": geometry, "layout": contender.layout}
+                request = {"batch": layers.batch, "layout": contender.layout, "seconds": effort["layer_seconds"]}
                 try:
-                    answer = programs[contender.package].ask(request | {"seconds": effort["layer_seconds"]}, until)
+                    answer = programs[contender.package].ask(layer.request | request, until)
                 except RuntimeError as error:
                     lost[contender.name] = row["stopped"][f"{title}: {contender.name}"] = str(error)
                 else:
@@ -97,23 +98,20 @@ def measure_layers(
             save()
 
 
-def layer_title(layer) -> str:
-    kernel = f"{layer.kernel}x{layer.kernel}{f' /{layer.stride}' if layer.stride > 1 else ''}"
-    return f"{kernel}, {layer.channels}x{layer.size}x{layer.size} to {layer.out_channels}"
-
-
 def _passes(title: str, taken: dict[str, list[dict]], ceilings: dict | None) -> list[dict]:
     work = next(iter(taken.values()))[0]
     rows = []
     for name in work["passes"]:
         seconds = {contender: [answer["passes"][name] for answer in answers] for contender, answers in taken.items()}
-        row = {"layer": title, "pass": name, "flop": work["flop"], "bytes": work["bytes"], "seconds": seconds}
+        flop, bytes = work["flop"], work["bytes"][name]
+        row = {"layer": title, "pass": name, "flop": flop, "bytes": bytes, "seconds": seconds}
         if "minigrad" in seconds:
             own = median(seconds["minigrad"])
-            row["flop_per_second"] = work["flop"] / own
+            row["flop_per_second"] = flop / own
+            if ceilings and flop:
+                row["share_of_tf32"] = flop / ceilings["tf32_flop_per_second"] / own
             if ceilings:
-                row["share_of_tf32"] = work["flop"] / ceilings["tf32_flop_per_second"] / own
-                row["share_of_bandwidth"] = work["bytes"] / ceilings["copy_bytes_per_second"] / own
+                row["share_of_bandwidth"] = bytes / ceilings["copy_bytes_per_second"] / own
             peers = {peer: times for peer, times in seconds.items() if peer != "minigrad"}
             row["ratios"] = {
                 peer: ratios(times, seconds["minigrad"])
@@ -129,6 +127,24 @@ def measure_limits(effort: dict, until: float, environment: dict) -> dict:
     with ExitStack() as stack:
         program = _start(stack, "limits", {}, ["torch"], environment)["torch"]
         return program.ask(effort["limits"], until)
+
+
+def measure_profile(part: Profile, row: dict, until: float, environment: dict) -> None:
+    row |= {"title": str(part)}
+    with ExitStack() as stack:
+        program = _start(stack, "profile", {}, ["minigrad"], environment)["minigrad"]
+        row |= program.ask(_task(part.case), until)
+
+
+def measure_calibration(part: Calibration, until: float, environment: dict) -> dict:
+    """What tiling.json shall hold."""
+    with ExitStack() as stack:
+        program = _start(stack, "calibration", {}, ["minigrad"], environment)["minigrad"]
+        return program.ask(asdict(part), until)
+
+
+def _task(case: Case) -> dict:
+    return {"model": case.model, "batch": case.batch, "channels": case.channels, "size": case.size}
 
 
 def _start(stack: ExitStack, kind: str, task: dict, libraries: list[str], environment: dict) -> dict[str, Program]:

@@ -4,9 +4,11 @@ python -m benchmarks.gpu.program, started by `benchmarks.gpu.turns` with the lib
 line is the case, each further one what is to be measured, as JSON; so is each answer, {"error": ...} if it failed.
 """
 
+import inspect
 import json
 import os
 import sys
+import time
 import traceback
 
 if os.environ["BENCHMARK_LIBRARY"] == "minigrad":
@@ -14,19 +16,30 @@ if os.environ["BENCHMARK_LIBRARY"] == "minigrad":
 
     minigrad.use_kernels("reference")  # for first weights on the host: the same numbers, and no Numba to wait for
 
-from benchmarks import models
+from benchmarks import models, operations
 from benchmarks.backend import nn, torch
-from benchmarks.gpu.clock import DEVICE, IS_TORCH, ON_GPU, seconds_each, typical_device_time, typical_time, wait
-from benchmarks.operations import convolution, time_passes
+from benchmarks.gpu.clock import (
+    DEVICE,
+    IS_TORCH,
+    ON_GPU,
+    event,
+    occupation,
+    seconds_each,
+    typical_device_time,
+    typical_time,
+    wait,
+)
 
 
 def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     kind, task = json.loads(sys.stdin.readline())
-    measure = {"network": Networks, "layers": time_layer, "limits": limits}[kind]
+    measure = {"network": Networks, "layers": time_layer, "limits": limits, "profile": profile}.get(kind)
     if kind == "network":
-        measure = measure(**task)
+        measure = Networks(**task)
+    elif kind == "calibration":
+        from benchmarks.gpu.calibrate import calibrate as measure
     for line in sys.stdin:
         try:
             answer = measure(**json.loads(line))
@@ -45,14 +58,14 @@ class Networks:
         _allow_tf32(conv_tf32, matmul_tf32)
         self.built: dict[str, tuple] = {}
 
-    def __call__(self, contender: str, layout: str, graph: bool, seconds: float) -> dict:
+    def __call__(self, contender: str, layout: str, graph: bool, compiled: bool, seconds: float) -> dict:
         """Seconds of a training step and of inference; the first time the memory that training took, too."""
         if IS_TORCH:
             torch.backends.cudnn.benchmark = layout == "channels_last"
         answer = {}
         if contender not in self.built:
             before = _start_memory()
-            self.built[contender] = model, step, _ = self.build(layout, graph)
+            self.built[contender] = model, step, _ = self.build(layout, graph, compiled)
             if ON_GPU:
                 step()
                 wait()
@@ -71,12 +84,14 @@ class Networks:
         images = torch.randn(self.batch, self.channels, self.size, self.size, device=DEVICE)
         return images.to(memory_format=torch.channels_last) if layout == "channels_last" else images
 
-    def build(self, layout: str, graph: bool) -> tuple:
+    def build(self, layout: str, graph: bool = False, compiled: bool = False) -> tuple:
         """The network, its training step, and None where its inference will be."""
         torch.manual_seed(0)
         model = getattr(models, self.model)(self.channels).to(DEVICE)
         if layout == "channels_last":
             model = model.to(memory_format=torch.channels_last)
+        if compiled:
+            model = torch.compile(model)
         images, labels = self.images(layout), torch.randint(0, 10, (self.batch,)).to(DEVICE)
         criterion = nn.CrossEntropyLoss()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9, weight_decay=5e-4)
@@ -124,14 +139,59 @@ def captured(run):
     return graph.replay
 
 
-def time_layer(batch: int, geometry: dict, layout: str, seconds: float) -> dict:
-    """Seconds of each pass of a convolution on the GPU alone; its arithmetic, and its traffic of memory."""
+def time_layer(operation: str, arguments: list[int], batch: int, layout: str, seconds: float) -> dict:
+    """Seconds of each pass of an operation on the GPU alone; its arithmetic, and its traffic of memory."""
     _allow_tf32(conv=True, matmul=False)
     if IS_TORCH:
         torch.backends.cudnn.benchmark = layout == "channels_last"
-    operation = convolution("", batch, **geometry)
-    passes = time_passes(operation, layout, lambda run: typical_device_time(run, seconds), DEVICE)
-    return {"passes": passes, "flop": operation.flop, "bytes": operation.bytes(backward=False)}
+    make = getattr(operations, operation)
+    on_device = {"device": DEVICE} if "device" in inspect.signature(make).parameters else {}
+    made = make("", batch, *arguments, **on_device)
+    passes = operations.time_passes(made, layout, lambda run: typical_device_time(run, seconds), DEVICE)
+    return {"passes": passes, "flop": made.flop, "bytes": {name: made.bytes(name != "forward") for name in passes}}
+
+
+def profile(model: str, batch: int, channels: int, size: int) -> dict:
+    """Seconds and launches of each of our kernels in an eager training step, between events around every launch.
+
+    What is left of the step is CuPy's own kernels, copies, and, if the host is slow, the time the GPU waits for it.
+    """
+    from minigrad.kernels.cuda import backend
+
+    _, step, _ = Networks(model, batch, channels, size, conv_tf32=True, matmul_tf32=False).build("contiguous")
+    marks, own = [], type(backend())
+    launch = own.launch
+
+    def timed(self, file, function, *rest):
+        begin, end = event(), event()
+        begin.record()
+        launch(self, file, function, *rest)
+        end.record()
+        marks.append((file, function, begin, end))
+
+    host = time.perf_counter()
+    step()
+    go_ahead = occupation(2 * (time.perf_counter() - host))
+    wait()
+    begin, end = event(), event()
+    own.launch = timed
+    try:
+        go_ahead()
+        begin.record()
+        step()
+        end.record()
+        wait()
+    finally:
+        own.launch = launch
+    end.synchronize()
+    kernels: dict[str, dict] = {}
+    for file, function, first, last in marks:
+        kernel = kernels.setdefault(f"{file} {function}", {"launches": 0, "seconds": 0.0})
+        kernel["launches"] += 1
+        kernel["seconds"] += first.elapsed_time(last) / 1000
+    whole = begin.elapsed_time(end) / 1000
+    order = sorted(kernels.items(), key=lambda item: -item[1]["seconds"])
+    return {"seconds": whole, "kernels": dict(order)}
 
 
 def limits(size: int, bytes: int, seconds: float) -> dict:

@@ -51,18 +51,29 @@ def show_network(row: dict) -> None:
 
 
 def show_layers(row: dict) -> None:
-    """A row for each pass of each convolution."""
+    """A row for each pass of each operation."""
     peers = list(dict.fromkeys(peer for line in row["rows"] for peer in line.get("ratios", {})))
-    head = ["convolution", "pass", "minigrad", "TFLOP/s", "of TF32", "of bandwidth", *(f"{p} over" for p in peers)]
+    head = ["operation", "pass", "minigrad", "TFLOP/s", "of TF32", "of bandwidth", *(f"{p} over" for p in peers)]
     rows = []
     for line in row["rows"]:
         own = line["seconds"].get("minigrad")
         cells = [line["layer"], line["pass"], milliseconds(median(own)) if own else ""]
-        cells.append(f"{line['flop_per_second'] / 1e12:.1f}" if own else "")
+        cells.append(f"{line['flop_per_second'] / 1e12:.1f}" if own and line["flop"] else "")
         cells += [f"{line[share]:.0%}" if share in line else "" for share in ("share_of_tf32", "share_of_bandwidth")]
         rows.append(cells + [_ratio(line.get("ratios", {}).get(peer)) for peer in peers])
     show(row["title"], head, rows)
     _show_stopped(row)
+
+
+def show_profile(row: dict) -> None:
+    """A row for each kernel, and what is left of the step."""
+    whole, kernels = row["seconds"], row["kernels"]
+    rest = {"launches": 0, "seconds": whole - sum(kernel["seconds"] for kernel in kernels.values())}
+    rows = [
+        [name, str(kernel["launches"] or ""), milliseconds(kernel["seconds"]), f"{kernel['seconds'] / whole:.1%}"]
+        for name, kernel in [*kernels.items(), ("CuPy's own kernels, copies, waiting", rest)]
+    ]
+    show(f"{row['title']}: {milliseconds(whole)}", ["kernel", "launches", "time", "of the step"], rows)
 
 
 def show_tests(name: str, tests: dict) -> None:

@@ -5,17 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.runner import ROOT, available_cores
 
 # Of the device's tests those that say something on a GPU; the others are of the simulator, the compiler, the command.
-PATTERNS = ["test_ptx.py", "test_cuda_*.py", "test_*graph*.py", "test_models_like_torch.py", "test_engine_*.py"]
-JOBS = 4  # processes at a time: their tests are small, and share the GPU
+PATTERNS = ["test_ptx.py", "test_every_kernel.py", "test_cuda_*.py", "test_alignment.py", "test_models_like_torch.py"]
+PATTERNS += ["test_*graph*.py", "test_engine_*.py"]
+JOBS = 8  # processes at a time: their tests are small, and most of their time goes into compiling kernels
+WORDS = 200_000  # characters kept of what a file's tests said
 
 # Small cases that a memory checker can go through in seconds: the kernels that read around corners.
 SANITIZED_FILES = ["test_cuda_conv2d.py", "test_cuda_matmul.py", "test_cuda_max_pool2d.py", "test_cuda_batch_norm.py"]
@@ -33,6 +36,7 @@ class Outcome:
     skipped: dict[str, int] = field(default_factory=dict)  # how many, by reason
     ended: str = "not run: out of time"  # "ok" once all have passed or been skipped
     seconds: float = 0.0
+    words: str = ""  # the end of what its tests said
     good: set[tuple[str, str]] = field(default_factory=set)  # kernels of tests that passed: file and function
     bad: set[tuple[str, str]] = field(default_factory=set)  # kernels of tests that did not
 
@@ -51,15 +55,23 @@ def run_files(
     paths: Sequence[Path],
     until: float,
     environment: dict[str, str],
-    logs: Path,
+    ended: Callable[[Outcome], object] = lambda outcome: None,
     options: Sequence[str] = (),
     before: Sequence[str] = (),
 ) -> list[Outcome]:
-    """Run the files, JOBS at a time, until `until` (of time.monotonic); `before` are words before the command."""
-    logs.mkdir(parents=True, exist_ok=True)
+    """Run the files, JOBS at a time, until `until` (of time.monotonic); `before` are words before the command.
+
+    Each outcome is handed to `ended` as it comes.
+    """
     jobs = max(1, min(JOBS, available_cores() // 2))
-    with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(lambda path: run_file(path, until, environment, logs, options, before), paths))
+    found = {}
+    with tempfile.TemporaryDirectory() as logs, ThreadPoolExecutor(jobs) as pool:
+        runs = [pool.submit(run_file, path, until, environment, Path(logs), options, before) for path in paths]
+        for run in as_completed(runs):
+            outcome = run.result()
+            found[outcome.file] = outcome
+            ended(outcome)
+    return [found[path.name] for path in paths]
 
 
 def run_file(path: Path, until: float, environment: dict, logs: Path, options: Sequence, before: Sequence) -> Outcome:
@@ -67,9 +79,7 @@ def run_file(path: Path, until: float, environment: dict, logs: Path, options: S
     begin = time.monotonic()
     if begin >= until:
         return outcome
-    stem = f"{path.stem}{'-' + Path(before[0]).name if before else ''}"
-    log, words = logs / f"{stem}.jsonl", logs / f"{stem}.txt"
-    log.unlink(missing_ok=True)
+    log, words = logs / f"{path.stem}.jsonl", logs / f"{path.stem}.txt"
     command = [*before, sys.executable, "-m", "pytest", "-p", "benchmarks.gpu.plugin", "-o", "addopts=", "-q"]
     command += ["-p", "no:cacheprovider", "-p", "no:xdist", *options, str(path)]
     env = os.environ | environment | {"MINIGRAD_TEST_LOG": str(log)}
@@ -85,6 +95,7 @@ def run_file(path: Path, until: float, environment: dict, logs: Path, options: S
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     outcome.seconds = round(time.monotonic() - begin, 1)
+    outcome.words = words.read_text(errors="replace")[-WORDS:]
     read_log(log, outcome, status)
     return outcome
 

@@ -8,13 +8,15 @@ import re
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.gpu import cases, suite
 from benchmarks.gpu.turns import Lost, Program
-from minigrad.kernels.cuda import source, verified
+from minigrad.kernels.cuda import source, tiling, verified
 
 ROOT = Path(__file__).parents[2]
 SIMULATED = {"MINIGRAD_CUDA_SIMULATOR": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -35,52 +37,86 @@ def start(*arguments, **environment):
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
 
-def test_rehearsal_in_a_bare_python(tmp_path):
+TABLES = [verified.RECORD, tiling.TABLE]
+
+
+def test_rehearsal_of_the_tests_in_a_bare_python(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BARE)
-    before = verified.RECORD.read_bytes()
+    before = [table.read_bytes() for table in TABLES]
     # Hypothesis' plugin for pytest is there, since only Hypothesis itself is made to look missing.
-    done = start("--dry", "--output", tmp_path, PYTHONPATH=str(tmp_path), PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    bare = {"PYTHONPATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = start("tests", "--dry", "--output", tmp_path / "results", **bare)
     assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads((tmp_path / "gpu.json").read_text())
+    results = json.loads((tmp_path / "results" / "gpu-tests.json").read_text())
     assert results["rehearsal"] and results["machine"]["versions"]["numpy"]
     (file,) = results["tests"]["files"]
     assert file["ended"] == "ok" and file["passed"] >= 20 and not file["failed"]
     assert results["not_measured"]["sanitizer"] == "there is no compute-sanitizer"
+    for words in (f"numpy: {np.__version__}", "Every kernel of these files passed", "Not done: sanitizer", "Written:"):
+        assert words in done.stdout
+    assert [table.read_bytes() for table in TABLES] == before  # the simulator is no GPU
+
+
+def test_rehearsal_of_the_figures_in_a_bare_python(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(BARE)
+    before = [table.read_bytes() for table in TABLES]
+    done = start("figures", "--dry", "--output", tmp_path / "results", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "results" / "gpu.json").read_text())
+    check_calibration(results["calibration"])
     for contender in ("minigrad", "minigrad graph"):
         figures = results["networks"]["lenet-256"]["figures"][contender]
         assert figures["training step"][0] > 0 and figures["inference"][0] > 0
     rows = results["layers"]["layers-vgg11-32"]["rows"]
     assert {row["pass"] for row in rows} == {"forward", "input gradient", "weight gradient"}
-    assert all(row["seconds"]["minigrad"][0] > 0 and row["flop"] > 0 for row in rows)
-    for words in ("LeNet-5, 1x28x28, batch 2", "3x3, 3x8x8 to 4", "Not measured: sanitizer", "Written:"):
+    rows += results["layers"]["bandwidth"]["rows"]
+    assert all(row["seconds"]["minigrad"][0] > 0 and row["bytes"] > 0 for row in rows)
+    profile = results["profiles"]["profile-resnet18-32"]
+    assert profile["kernels"]["conv2d/tensor_cores.cu conv2d_forward"]["launches"] == 2
+    assert 0 < sum(kernel["seconds"] for kernel in profile["kernels"].values()) < profile["seconds"]
+    for words in ("LeNet-5, 1x28x28, batch 2", "3x3, 3x8x8 to 4", "batch norm, 8x8x8", "Written:"):
         assert words in done.stdout
-    assert verified.RECORD.read_bytes() == before  # the simulator is no GPU
+    assert [table.read_bytes() for table in TABLES] == before
+    assert len(list((tmp_path / "results").iterdir())) <= 4  # with those of the tests at most eight
+
+
+def check_calibration(table: dict) -> None:
+    """It has the fields of the table that is there, the same tiles, and a rate for each."""
+    device, tiles = tiling.read(table)
+    assert {kind: [(tile.rows, tile.columns, tile.step) for tile in row] for kind, row in tiles.items()} == {
+        kind: [(tile.rows, tile.columns, tile.step) for tile in row] for kind, row in tiling.TILES.items()
+    }
+    assert all(tile.rate > 0 for row in tiles.values() for tile in row)
+    assert min(device.launch, device.bytes_per_cycle, device.alone) > 0 and device.start >= 0
 
 
 def test_rehearsal_beside_pytorch(tmp_path):
     pytest.importorskip("torch")
-    done = start("--dry", "lenet", "--output", tmp_path)
+    done = start("figures", "lenet", "--dry", "--output", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads((tmp_path / "gpu.json").read_text())
     row = results["networks"]["lenet-256"]
     assert {"minigrad", "PyTorch", "PyTorch channels_last"} <= set(row["figures"])
     assert row["ratios"]["minigrad"]["PyTorch"]["training step"]["median"] > 0
     assert row["stopped"]["PyTorch graph"].endswith("PyTorch has no CUDA here")
-    assert results["limits"]["tf32_flop_per_second"] > 0
     assert (tmp_path / "gpu.png").read_bytes().startswith(b"\x89PNG") and (tmp_path / "gpu.svg").exists()
+
+
+NO_GPU = "cupy: cannot be imported" if find_spec("cupy") is None else "--dry rehearses the command on the simulator"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--dry", "lenat"], "no case begins with 'lenat'"),
-        (["--dry", "--minutes", "-1"], "must be more than 0"),
-        ([], "device 'cuda': "),
-        (["--quick"], "--dry rehearses the whole command on the simulator"),
+        ([], "the following arguments are required: command"),
+        (["figures", "--dry", "lenat"], "no case begins with 'lenat'"),
+        (["tests", "--dry", "--minutes", "-1"], "must be more than 0"),
+        (["tests"], NO_GPU),
+        (["figures"], NO_GPU),
     ],
 )
 def test_refuses_what_it_cannot_do(arguments, words):
-    if "--dry" not in arguments and os.environ.get("MINIGRAD_CUDA_SIMULATOR") == "0":
+    if arguments and "--dry" not in arguments and os.environ.get("MINIGRAD_CUDA_SIMULATOR") == "0":
         pytest.skip("there is a GPU")
     done = start(*arguments, MINIGRAD_CUDA_SIMULATOR="0")
     assert done.returncode == 2
@@ -128,7 +164,7 @@ def program():
 
 
 def test_a_program_that_fails_says_why_and_goes_on(program):
-    request = {"contender": "minigrad", "layout": "contiguous", "graph": False}
+    request = {"contender": "minigrad", "layout": "contiguous", "graph": False, "compiled": False}
     with pytest.raises(RuntimeError, match="TypeError: .*seconds"):
         program.ask(request, time.monotonic() + 60)
     assert program.ask(request | {"seconds": 0.0}, time.monotonic() + 60)["training step"] > 0
@@ -145,9 +181,8 @@ def test_a_program_that_dies_is_lost():
 
 def test_a_program_that_hangs_is_lost(program):
     with pytest.raises(Lost, match="out of time"):
-        program.ask(
-            {"contender": "minigrad", "layout": "contiguous", "graph": False, "seconds": 60.0}, time.monotonic()
-        )
+        request = {"contender": "minigrad", "layout": "contiguous", "graph": False, "compiled": False, "seconds": 60.0}
+        program.ask(request, time.monotonic())
 
 
 TESTS = """
@@ -173,11 +208,27 @@ def test_a_file_ends_as_it_ends(tmp_path, name):
     path = tmp_path / f"test_{name}.py"
     path.write_text(f"{TESTS}\n{code}\n")
     until = time.monotonic() + (8 if name == "slow" else 60)
-    (outcome,) = suite.run_files([path], until, SIMULATED, tmp_path)
-    assert outcome.passed == 1 and {file for file, _ in outcome.good} == {"reduction/reduction.cu"}
+    endings = []
+    (outcome,) = suite.run_files([path], until, SIMULATED, endings.append)
+    assert (
+        endings == [outcome]
+        and outcome.passed == 1
+        and {file for file, _ in outcome.good} == {"reduction/reduction.cu"}
+    )
     assert re.sub(r"in \S*/", "in ", outcome.ended) == ended  # pytest says where from its root folder on
     assert len(outcome.failed) == (name == "bad")
     assert suite.run_file(path, time.monotonic(), SIMULATED, tmp_path, (), ()).ended == "not run: out of time"
+
+
+@pytest.mark.parametrize("where", ["in the file", "in a test"])
+def test_what_needs_a_package_that_is_missing_is_skipped(tmp_path, where):
+    need = "from nowhere_to_be_found import thing"
+    code = need if where == "in the file" else f"def test_needs():\n    {need}"
+    path = tmp_path / "test_needy.py"
+    path.write_text(f"{TESTS}\n{code}\n")
+    outcome = suite.run_file(path, time.monotonic() + 60, SIMULATED, tmp_path, (), ())
+    assert outcome.ended == "ok" and outcome.passed == (where == "in a test")
+    assert outcome.skipped == {"Skipped: nowhere_to_be_found is not installed": 1}
 
 
 def test_a_kernel_file_is_verified_if_all_of_it_passed_and_nothing_of_it_failed():
