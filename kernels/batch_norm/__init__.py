@@ -38,27 +38,13 @@ class BatchNorm(Protocol):
         bias: Array | None,
         mean: Array,
         invstd: Array,
-        residual: Array | None = None,
         relu: bool = False,
     ) -> Array:
-        """(x - mean) invstd weight + bias, then + residual and max(., 0) if asked for."""
+        """(x - mean) invstd weight + bias, then max(., 0) if asked for."""
         ...
 
     def backward(
-        self,
-        dy: Array,
-        x: Array,
-        weight: Array | None,
-        mean: Array,
-        invstd: Array,
-        bias: Array | None = None,
-        relu: bool = False,
+        self, dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, y: Array | None = None
     ) -> tuple[Array, Array | None, Array]:
-        """dx, dweight (None without a weight) and dbias; with `relu` of what `normalize` gave with it."""
-        ...
-
-    def backward_residual(
-        self, dy: Array, y: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
-    ) -> tuple[Array, Array | None, Array, Array]:
-        """dx, dweight, dbias and dresidual of y = max(normalize(x) + residual, 0)."""
+        """dx, dweight (None without a weight) and dbias; `y` is what a ReLU returned that followed."""
         ...

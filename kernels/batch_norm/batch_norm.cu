@@ -22,8 +22,7 @@
 // formulae and a pairwise algorithm for computing sample variances", 1979).
 //
 // Bound by memory, in float32, before what the L2 cache saves: forward reads x twice and writes y, 12 bytes an element,
-// and 4 more for a residual; backward reads dy and x twice and writes dx, 20 bytes; with a residual it also reads y and
-// writes the gradient behind the ReLU, which is the residual's: 28.
+// with a ReLU too; backward reads dy and x twice and writes dx, 20 bytes, and 28 if it reads y, which a ReLU returned.
 //
 // __launch_bounds__(256, 4): 4 blocks of 256 threads on a multiprocessor leave a thread 64 registers, for the loads in
 // flight and the sums of VECTOR channels; 4 x 132 blocks are about the 512 that take the sums. With 5 blocks, 48
@@ -65,7 +64,6 @@ struct Line {
     const Pack<REAL> spread = rows.parameters(invstd, row, pack, 1);
     for (int v = 0; v < VECTOR; v++) scale.at[v] *= spread.at[v];
   }
-  // Always these two roundings, so that backward finds the sign that forward saw.
   __device__ REAL operator()(REAL x, int v) const { return multiply_add(x - mean.at[v], scale.at[v], bias.at[v]); }
 };
 
@@ -240,69 +238,64 @@ batch_norm_scale(const REAL* __restrict__ variance, const REAL* __restrict__ wei
   if (c < channels) out[c] = REAL((weight ? weight[c] : 1) / sqrt(variance[c] + eps));
 }
 
-// y = (x - mean) invstd weight + bias (+ residual), negative results 0 with `relu`. Null weight: 1; bias: 0.
+// y = (x - mean) invstd weight + bias, negative results 0 with `relu`. Null weight: 1; bias: 0.
 // Grid: x over packs, y over rows.
 extern "C" __global__ void __launch_bounds__(256, 5)
 batch_norm_normalize(const REAL* __restrict__ x, const REAL* __restrict__ mean, const REAL* __restrict__ invstd,
-                     const REAL* __restrict__ weight, const REAL* __restrict__ bias,
-                     const REAL* __restrict__ residual, int relu, REAL* __restrict__ y, int count, int packs,
-                     int channels, int last) {
+                     const REAL* __restrict__ weight, const REAL* __restrict__ bias, int relu, REAL* __restrict__ y,
+                     int count, int packs, int channels, int last) {
   const Rows rows{count, packs, channels, last};
   const int pack = blockIdx.x * blockDim.x + threadIdx.x;
   if (pack >= packs) return;
   Line line;
   if (last) line.read(rows, 0, pack, mean, invstd, weight, bias);
-  Pack<REAL> values[2], added[2];
-  auto fetch = [&](int row, int k) {
-    const size_t at = rows.place(row, pack);
-    values[k] = load(x + at);
-    if (residual) added[k] = load(residual + at);
-  };
+  Pack<REAL> values[2];
+  auto fetch = [&](int row, int k) { values[k] = load(x + rows.place(row, pack)); };
   each_row_backwards(rows, fetch, [&](int row, int k) {
     if (!last) line.read(rows, row, pack, mean, invstd, weight, bias);
     for (int v = 0; v < VECTOR; v++) {
-      REAL value = line(values[k].at[v], v);
-      if (residual) value += added[k].at[v];
+      const REAL value = line(values[k].at[v], v);
       values[k].at[v] = relu && value <= 0 ? REAL(0) : value;
     }
     store(y + rows.place(row, pack), values[k]);
   });
 }
 
-// dy, behind the ReLU: y's sign says where it passes, or x's, normalised again; then its sum and its product with x.
+// dy where y, if there is one, is positive or NaN.
+__device__ __forceinline__ Pack<REAL> passed(const REAL* dy, const REAL* y, size_t at) {
+  Pack<REAL> gradient = load(dy + at);
+  if (y) {
+    const Pack<REAL> output = load(y + at);
+    for (int v = 0; v < VECTOR; v++) gradient.at[v] = output.at[v] <= 0 ? REAL(0) : gradient.at[v];
+  }
+  return gradient;
+}
+
+// Of dy as it passes y: its sum, and that of its product with x - mean.
 struct Gradients {
   const REAL *dy, *x, *y;
-  REAL* gated;
-  int relu;
   const Rows& rows;
-  Line line;
+  Pack<REAL> mean;
   __device__ void operator()(int row, int pack, Pack<REAL>& first, Pack<REAL>& second) const {
     const size_t at = rows.place(row, pack);
-    const Pack<REAL> values = load(x + at);
-    Pack<REAL> gradient = load(dy + at), output;
-    if (y) output = load(y + at);
+    const Pack<REAL> values = load(x + at), gradient = passed(dy, y, at);
     for (int v = 0; v < VECTOR; v++) {
-      if (relu && (y ? output.at[v] : line(values.at[v], v)) <= 0) gradient.at[v] = 0;
       first.at[v] += gradient.at[v];
-      second.at[v] = multiply_add(gradient.at[v], values.at[v] - line.mean.at[v], second.at[v]);
+      second.at[v] = multiply_add(gradient.at[v], values.at[v] - mean.at[v], second.at[v]);
     }
-    if (gated) store(gated + at, gradient);
   }
 };
 
-// dy, x -> partial (2, blocks, channels): a block's sum of dy, and of dy (x - mean). dy passes the ReLU first, if
-// `relu`: by the sign of y if there is one, and then goes to `gated`; else by that of x, normalised again.
+// dy, x, y (null, or what a ReLU returned) -> partial (2, blocks, channels): a block's sum of dy, and of dy (x - mean).
 // Grid as in batch_norm_statistics.
 extern "C" __global__ void __launch_bounds__(256, 4)
-batch_norm_gradient_sums(const REAL* __restrict__ dy, const REAL* __restrict__ x, const REAL* __restrict__ mean,
-                         const REAL* __restrict__ invstd, const REAL* __restrict__ weight,
-                         const REAL* __restrict__ bias, int relu, const REAL* __restrict__ y,
-                         REAL* __restrict__ gated, double* __restrict__ partial, int count, int packs, int channels,
-                         int last) {
+batch_norm_gradient_sums(const REAL* __restrict__ dy, const REAL* __restrict__ x, const REAL* __restrict__ y,
+                         const REAL* __restrict__ mean, double* __restrict__ partial, int count, int packs,
+                         int channels, int last) {
   const Rows rows{count, packs, channels, last};
   const int pack = blockIdx.x * blockDim.x + threadIdx.x;
-  Gradients gradients{dy, x, y, gated, relu, rows, {}};
-  if (!last || pack < packs) gradients.line.read(rows, blockIdx.x, pack, mean, invstd, weight, bias);
+  Gradients gradients{dy, x, y, rows, {}};
+  if (!last || pack < packs) gradients.mean = rows.parameters(mean, blockIdx.x, pack, 0);
   const Sums sums = block_sums(gradients, rows, pack);
   each_channel(rows, pack, [&](int c, int v) {
     const size_t at = (size_t)blockIdx.y * channels + c;
@@ -337,12 +330,12 @@ batch_norm_merge_gradients(const double* __restrict__ partial, const REAL* __res
   }
 }
 
-// dx = weight invstd (dy - average - (x - mean) slope); with `relu`, dy passes it first by the sign of x, normalised.
+// dx = weight invstd (dy - average - (x - mean) slope), dy as it passes y, if there is one.
 // Grid: x over packs, y over rows.
 extern "C" __global__ void __launch_bounds__(256, 4)
-batch_norm_input_gradient(const REAL* __restrict__ dy, const REAL* __restrict__ x, const REAL* __restrict__ mean,
-                          const REAL* __restrict__ invstd, const REAL* __restrict__ weight,
-                          const REAL* __restrict__ bias, int relu, const REAL* __restrict__ averages,
+batch_norm_input_gradient(const REAL* __restrict__ dy, const REAL* __restrict__ x, const REAL* __restrict__ y,
+                          const REAL* __restrict__ mean, const REAL* __restrict__ invstd,
+                          const REAL* __restrict__ weight, const REAL* __restrict__ averages,
                           const REAL* __restrict__ slopes, REAL* __restrict__ dx, int count, int packs, int channels,
                           int last) {
   const Rows rows{count, packs, channels, last};
@@ -351,7 +344,7 @@ batch_norm_input_gradient(const REAL* __restrict__ dy, const REAL* __restrict__ 
   Line line;
   Pack<REAL> average, slope;
   if (last) {
-    line.read(rows, 0, pack, mean, invstd, weight, bias);
+    line.read(rows, 0, pack, mean, invstd, weight, nullptr);
     average = rows.parameters(averages, 0, pack, 0);
     slope = rows.parameters(slopes, 0, pack, 0);
   }
@@ -359,16 +352,15 @@ batch_norm_input_gradient(const REAL* __restrict__ dy, const REAL* __restrict__ 
   auto fetch = [&](int row, int k) {
     const size_t at = rows.place(row, pack);
     values[k] = load(x + at);
-    gradient[k] = load(dy + at);
+    gradient[k] = passed(dy, y, at);
   };
   each_row_backwards(rows, fetch, [&](int row, int k) {
     if (!last) {
-      line.read(rows, row, pack, mean, invstd, weight, bias);
+      line.read(rows, row, pack, mean, invstd, weight, nullptr);
       average = rows.parameters(averages, row, pack, 0);
       slope = rows.parameters(slopes, row, pack, 0);
     }
     for (int v = 0; v < VECTOR; v++) {
-      if (relu && line(values[k].at[v], v) <= 0) gradient[k].at[v] = 0;
       const REAL centred = gradient[k].at[v] - average.at[v] - (values[k].at[v] - line.mean.at[v]) * slope.at[v];
       gradient[k].at[v] = line.scale.at[v] * centred;
     }

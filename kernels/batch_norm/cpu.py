@@ -16,7 +16,7 @@ from ..geometry import channels_to_end, planes
 from ..types import Array
 from .reference import track
 
-__all__ = ["backward", "backward_residual", "normalize", "scale", "statistics", "track"]
+__all__ = ["backward", "normalize", "scale", "statistics", "track"]
 
 # Elements of a block of rows: 256 KiB of float32, which the second-level cache holds.
 _BLOCK = 65536
@@ -49,51 +49,31 @@ def normalize(
     bias: Array | None,
     mean: Array,
     invstd: Array,
-    residual: Array | None = None,
     relu: bool = False,
 ) -> Array:
-    """y = (x - mean) invstd weight + bias; see reference.py. y lies in memory as x does.
-
-    A residual that lies otherwise is copied first.
-    """
+    """y = (x - mean) invstd weight + bias; see reference.py. y lies in memory as x does."""
     by_rows, x = _arranged(x)
     y = np.empty_like(x)
     factor = invstd if weight is None else weight * invstd
     shift = np.zeros_like(mean) if bias is None else np.ascontiguousarray(bias)
     flat = x.ravel("K")  # here and below a view, in the order of memory
-    added = flat if residual is None else _like(residual, x).ravel("K")
     kernel = team(_normalize_rows if by_rows else _normalize_planes, NORMALIZE * x.size)
-    kernel(flat, x.shape[0], mean, factor, shift, residual is not None, relu, added, y.ravel("K"))
+    kernel(flat, x.shape[0], mean, factor, shift, relu, y.ravel("K"))
     return y
 
 
 def backward(
-    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, bias: Array | None = None, relu: bool = False
+    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, y: Array | None = None
 ) -> tuple[Array, Array | None, Array]:
     """dx of x's shape, dweight (None without a weight) and dbias (C,); see reference.py."""
     by_rows, x = _arranged(x)
-    dx, dweight, dbias = _backward(by_rows, _like(dy, x), x, weight, mean, invstd, bias, relu, None, None)
-    return dx, dweight, dbias
-
-
-def backward_residual(
-    dy: Array, y: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
-) -> tuple[Array, Array | None, Array, Array]:
-    """dx, dweight, dbias and dresidual for y = relu(batch_norm(x) + residual); see reference.py."""
-    by_rows, x = _arranged(x)
-    dresidual = np.empty_like(x)
-    gradients = _backward(by_rows, _like(dy, x), x, weight, mean, invstd, None, True, _like(y, x), dresidual)
-    return *gradients, dresidual
-
-
-def _backward(by_rows, dy, x, weight, mean, invstd, bias, relu, y, gated):
+    dy = _like(dy, x)
     dx = np.empty_like(x)
     dweight, dbias = np.empty((2, x.shape[1]), x.dtype)
-    scale, shift = _affine(weight, bias, x)
+    factor = np.ones(x.shape[1], x.dtype) if weight is None else np.ascontiguousarray(weight)
     kernel, shaped = (_backward_rows, _rows) if by_rows else (_backward_planes, planes)
-    gate = (relu, y is not None, shaped(dy if y is None else y), shaped(dx if y is None else gated))
-    vectors = scale, shift, mean, invstd
-    team(kernel, BACKWARD * x.size)(shaped(dy), shaped(x), *vectors, *gate, shaped(dx), dweight, dbias)
+    gate = y is not None, shaped(dy if y is None else _like(y, x))
+    team(kernel, BACKWARD * x.size)(shaped(dy), shaped(x), factor, mean, invstd, *gate, shaped(dx), dweight, dbias)
     return dx, None if weight is None else dweight, dbias
 
 
@@ -120,17 +100,11 @@ def _rows(x: np.ndarray) -> np.ndarray:
     return channels_to_end(x).reshape(x.size // max(1, x.shape[1]), x.shape[1])
 
 
-def _affine(weight: np.ndarray | None, bias: np.ndarray | None, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    weight = np.ones(x.shape[1], x.dtype) if weight is None else np.ascontiguousarray(weight)
-    bias = np.zeros(x.shape[1], x.dtype) if bias is None else np.ascontiguousarray(bias)
-    return weight, bias
-
-
 # Element by element nothing is reordered: where that was allowed, the process that compiled a loop rounded in another
 # way than those that found it compiled, and a training that was resumed was not quite the same.
 @jit(fastmath={"contract"})
 def _scaled(x, mean, scale, bias):
-    """The normalised x: one expression, so that backward finds the same sign as forward."""
+    """The normalised x, scaled and shifted."""
     return (x - mean) * scale + bias
 
 
@@ -240,37 +214,33 @@ def _scale(var, eps, weight, out):
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _normalize_planes(x, n, mean, scale, bias, add, relu, residual, y):
-    """x, residual and y (n, C, L), flat."""
+def _normalize_planes(x, n, mean, scale, bias, relu, y):
+    """x and y (n, C, L), flat."""
     channels = len(mean)
     shape = n * channels, x.size // max(1, n * channels)
-    x, residual, y = x.reshape(shape), residual.reshape(shape), y.reshape(shape)
+    x, y = x.reshape(shape), y.reshape(shape)
     for plane in prange(shape[0]):
         c = plane % channels
         for k in range(shape[1]):
             value = _scaled(x[plane, k], mean[c], scale[c], bias[c])
-            if add:
-                value += residual[plane, k]
             y[plane, k] = np.float32(0) if relu and value <= 0 else value
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _normalize_rows(x, n, mean, scale, bias, add, relu, residual, y):
-    """x, residual and y (n, L, C), flat."""
+def _normalize_rows(x, n, mean, scale, bias, relu, y):
+    """x and y (n, L, C), flat."""
     channels = len(mean)
     shape = x.size // max(1, channels), channels
-    x, residual, y = x.reshape(shape), residual.reshape(shape), y.reshape(shape)
+    x, y = x.reshape(shape), y.reshape(shape)
     for row in prange(shape[0]):
         for c in range(channels):
             value = _scaled(x[row, c], mean[c], scale[c], bias[c])
-            if add:
-                value += residual[row, c]
             y[row, c] = np.float32(0) if relu and value <= 0 else value
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _backward_planes(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx, dweight, dbias):
-    """dy, x and dx (N, C, L): one pass for the two sums, one for dx. The rest as in _backward_rows."""
+def _backward_planes(dy, x, weight, mean, invstd, gate, y, dx, dweight, dbias):
+    """dy, x, y and dx (N, C, L): one pass for the two sums, one for dx. With `gate`, dy counts where y is not <= 0."""
     n, channels, length = x.shape
     for c in prange(channels):
         scale = weight[c] * invstd[c]
@@ -278,14 +248,11 @@ def _backward_planes(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx
         moment = 0.0
         for i in range(n):
             for k in range(length):
-                grad, value = dy[i, c, k], x[i, c, k]
-                if relu:
-                    output = y[i, c, k] if keep else _scaled(value, mean[c], scale, bias[c])
-                    grad = np.float32(0) if output <= 0 else grad
-                if keep:
-                    gated[i, c, k] = grad
+                grad = dy[i, c, k]
+                if gate:
+                    grad = np.float32(0) if y[i, c, k] <= 0 else grad
                 total += np.float64(grad)
-                moment += np.float64(grad) * np.float64(value - mean[c])
+                moment += np.float64(grad) * np.float64(x[i, c, k] - mean[c])
         moment *= invstd[c]
         dweight[c] = moment
         dbias[c] = total
@@ -294,34 +261,27 @@ def _backward_planes(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx
         slope = x.dtype.type(moment / count * invstd[c])
         for i in range(n):
             for k in range(length):
-                grad, value = gated[i, c, k] if keep else dy[i, c, k], x[i, c, k]
-                if relu and not keep:
-                    grad = np.float32(0) if _scaled(value, mean[c], scale, bias[c]) <= 0 else grad
-                dx[i, c, k] = _input_gradient(grad, value, mean[c], scale, average, slope)
+                grad = dy[i, c, k]
+                if gate:
+                    grad = np.float32(0) if y[i, c, k] <= 0 else grad
+                dx[i, c, k] = _input_gradient(grad, x[i, c, k], mean[c], scale, average, slope)
 
 
 @jit(fastmath=REASSOCIATE)
-def _add_gradient_run(dy, x, mean, scale, bias, relu, keep, y, gated, total, moment):
+def _add_gradient_run(dy, x, mean, gate, y, total, moment):
     rows, channels = x.shape
     for row in range(rows):
         for c in range(channels):
-            grad, value = dy[row, c], x[row, c]
-            if relu:
-                output = y[row, c] if keep else _scaled(value, mean[c], scale[c], bias[c])
-                grad = np.float32(0) if output <= 0 else grad
-            if keep:
-                gated[row, c] = grad
+            grad = dy[row, c]
+            if gate:
+                grad = np.float32(0) if y[row, c] <= 0 else grad
             total[c] += grad
-            moment[c] += grad * (value - mean[c])
+            moment[c] += grad * (x[row, c] - mean[c])
 
 
 @jit(parallel=True, fastmath=REASSOCIATE)
-def _backward_rows(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx, dweight, dbias):
-    """dy, x and dx (M, C): one pass for the two sums, one for dx.
-
-    With `relu`, dy first goes back through that: its sign is y's where `keep` asks for the result in `gated`,
-    else it is computed again from x.
-    """
+def _backward_rows(dy, x, weight, mean, invstd, gate, y, dx, dweight, dbias):
+    """dy, x, y and dx (M, C); otherwise as _backward_planes."""
     rows, channels = x.shape
     height = max(1, _BLOCK // max(1, channels))
     blocks = (rows + height - 1) // height
@@ -341,7 +301,7 @@ def _backward_rows(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx, 
             run = slice(start, min(last, start + _RUN))
             run_total[:] = 0
             run_moment[:] = 0
-            _add_gradient_run(dy[run], x[run], mean, scale, bias, relu, keep, y[run], gated[run], run_total, run_moment)
+            _add_gradient_run(dy[run], x[run], mean, gate, y[run], run_total, run_moment)
             for c in range(channels):
                 total[c] += run_total[c]
                 moment[c] += run_moment[c]
@@ -359,7 +319,7 @@ def _backward_rows(dy, x, weight, bias, mean, invstd, relu, keep, y, gated, dx, 
     for block in prange(blocks):
         for row in range(block * height, min(rows, (block + 1) * height)):
             for c in range(channels):
-                grad, value = gated[row, c] if keep else dy[row, c], x[row, c]
-                if relu and not keep:
-                    grad = np.float32(0) if _scaled(value, mean[c], scale[c], bias[c]) <= 0 else grad
-                dx[row, c] = _input_gradient(grad, value, mean[c], scale[c], average[c], slope[c])
+                grad = dy[row, c]
+                if gate:
+                    grad = np.float32(0) if y[row, c] <= 0 else grad
+                dx[row, c] = _input_gradient(grad, x[row, c], mean[c], scale[c], average[c], slope[c])

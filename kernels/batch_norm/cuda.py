@@ -66,37 +66,39 @@ def normalize(
     bias: Array | None,
     mean: Array,
     invstd: Array,
-    residual: Array | None = None,
     relu: bool = False,
 ) -> Array:
-    """y = (x - mean) invstd weight + bias (+ residual); see reference.py. y lies in memory as x does.
-
-    A residual that lies otherwise is copied first.
-    """
+    """y = (x - mean) invstd weight + bias; see reference.py. y lies in memory as x does."""
     rows = _Rows.of(x)
-    y, residual = rows.empty(), rows.like(residual)
+    y = rows.empty()
     vectors = [_contiguous(values) for values in (mean, invstd, weight, bias)]
-    rows = rows.together_with(residual, *vectors)
-    rows.launch_each("normalize", (rows.x, *vectors, residual, np.int32(relu), y))
+    rows = rows.together_with(*vectors)
+    rows.launch_each("normalize", (rows.x, *vectors, np.int32(relu), y))
     return rows.shaped(y)
 
 
 def backward(
-    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, bias: Array | None = None, relu: bool = False
+    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, y: Array | None = None
 ) -> tuple[Array, Array | None, Array]:
     """dx of x's shape, dweight (None without a weight) and dbias (C,); see reference.py."""
+    xp = array_module(x)
     rows = _Rows.of(x)
-    return _backward(rows, rows.like(dy), weight, mean, invstd, bias, relu, None, None)
-
-
-def backward_residual(
-    dy: Array, y: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
-) -> tuple[Array, Array | None, Array, Array]:
-    """dx, dweight, dbias and dresidual for y = relu(batch_norm(x) + residual); see reference.py."""
-    rows = _Rows.of(x)
-    dresidual = rows.empty()
-    gradients = _backward(rows, rows.like(dy), weight, mean, invstd, None, True, rows.like(y), dresidual)
-    return *gradients, rows.shaped(dresidual)
+    dy, y = rows.like(dy), rows.like(y)
+    dbias, average, slope = (xp.empty(rows.channels, rows.x.dtype) for _ in range(3))
+    dweight = None if weight is None else xp.empty(rows.channels, rows.x.dtype)
+    mean, invstd, factor = (_contiguous(values) for values in (mean, invstd, weight))
+    rows = rows.together_with(dy, y, mean, invstd, factor)
+    if rows.channels:
+        grid, block, _ = rows.sums()
+        partial = xp.empty((2, grid[1], rows.channels), np.float64)
+        if grid[1]:
+            rows.launch("gradient_sums", grid, block, (dy, rows.x, y, mean, partial, *rows.sizes))
+        sizes = np.int32(grid[1]), np.int32(rows.channels), np.int64(rows.x.size // rows.channels)
+        arguments = partial, invstd, dweight, dbias, average, slope, *sizes
+        rows.launch("merge_gradients", rows.merge_grid, _MERGE, arguments)
+    dx = rows.empty()
+    rows.launch_each("input_gradient", (dy, rows.x, y, mean, invstd, factor, average, slope, dx))
+    return rows.shaped(dx), dweight, dbias
 
 
 class _Rows(NamedTuple):
@@ -174,28 +176,6 @@ class _Rows(NamedTuple):
     def shaped(self, result):
         """A result that lies as x, in the shape (N, C, ...)."""
         return channels_to_second(result) if self.last else result
-
-
-def _backward(rows: _Rows, dy, weight, mean, invstd, bias, relu: bool, y, gated):
-    xp = array_module(rows.x)
-    dbias, average, slope = (xp.empty(rows.channels, rows.x.dtype) for _ in range(3))
-    dweight = None if weight is None else xp.empty(rows.channels, rows.x.dtype)
-    mean, invstd, scale, shift = (_contiguous(values) for values in (mean, invstd, weight, bias))
-    rows = rows.together_with(dy, y, mean, invstd, scale, shift)
-    if rows.channels:
-        grid, block, _ = rows.sums()
-        partial = xp.empty((2, grid[1], rows.channels), np.float64)
-        if grid[1]:
-            arguments = dy, rows.x, mean, invstd, scale, shift, np.int32(relu), y, gated, partial
-            rows.launch("gradient_sums", grid, block, (*arguments, *rows.sizes))
-        sizes = np.int32(grid[1]), np.int32(rows.channels), np.int64(rows.x.size // rows.channels)
-        arguments = partial, invstd, dweight, dbias, average, slope, *sizes
-        rows.launch("merge_gradients", rows.merge_grid, _MERGE, arguments)
-    dx = rows.empty()
-    passed, gate = (dy, relu) if gated is None else (gated, False)
-    arguments = passed, rows.x, mean, invstd, scale, shift, np.int32(gate), average, slope, dx
-    rows.launch_each("input_gradient", arguments)
-    return rows.shaped(dx), dweight, dbias
 
 
 def _launch(what: str, numbers, packed: int, grid, block, arguments) -> None:

@@ -45,33 +45,28 @@ def normalize(
     bias: Array | None,
     mean: Array,
     invstd: Array,
-    residual: Array | None = None,
     relu: bool = False,
 ) -> Array:
     """y = (x - mean) invstd weight + bias, of x's shape (N, C, ...); the others (C,), weight and bias also None.
 
-    What follows in a residual network is done in the same pass: `residual`, of x's shape, is added to y, and with
-    `relu` what is negative becomes 0.
+    With `relu` what is negative becomes 0.
     """
     y = _affine(x, mean, invstd, weight, bias)
-    if residual is not None:
-        y = y + residual
     return np.maximum(y, y.dtype.type(0)) if relu else y
 
 
 def backward(
-    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, bias: Array | None = None, relu: bool = False
+    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, y: Array | None = None
 ) -> tuple[Array, Array | None, Array]:
     """dx of x's shape, dweight (C,) and dbias (C,), from dy and what `statistics` returned.
 
     With x^ = (x - mean) invstd: dbias = sum dy, dweight = sum dy x^, and, because the mean and the variance
     depend on x too, dx = weight invstd (dy - average of dy - x^ (average of dy x^)).
-    Without a weight, dweight is None. With `relu`, dy is the gradient of the rectified y: it counts where y is
-    positive or NaN, which is recomputed from x, so that y need not be saved (`bias` is used for that alone).
+    Without a weight, dweight is None. If a ReLU followed, `y` is what it returned: dy counts where y is not <= 0.
     """
     axes = _all_but_channels(x)
-    if relu:
-        dy = np.where(_affine(x, mean, invstd, weight, bias) <= 0, dy.dtype.type(0), dy)
+    if y is not None:
+        dy = np.where(y <= 0, dy.dtype.type(0), dy)
     normalised = (x - _per_channel(mean, x)) * _per_channel(invstd, x)
     dbias = dy.sum(axes, dtype=np.float64)
     dweight = (dy * normalised).sum(axes, dtype=np.float64)
@@ -81,14 +76,6 @@ def backward(
     dx = _per_channel(scale, x) * centred
     dweight = None if weight is None else dweight.astype(x.dtype)
     return dx.astype(x.dtype), dweight, dbias.astype(x.dtype)
-
-
-def backward_residual(
-    dy: Array, y: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
-) -> tuple[Array, Array | None, Array, Array]:
-    """dx, dweight, dbias and dresidual, from dy and y, the output of `normalize` with a residual and `relu`."""
-    dresidual = np.where(y <= 0, dy.dtype.type(0), dy)
-    return *backward(dresidual, x, weight, mean, invstd), dresidual
 
 
 def _affine(x, mean, invstd, weight, bias):

@@ -426,6 +426,6 @@ def _share_a_tensor(args: tuple[Any, ...], outputs: tuple[Any, ...]) -> bool:
     """Whether one of the outputs is an argument."""
     for output in outputs:
         for argument in args:
-            if argument is output:
+            if argument is output and output is not None:
                 return True
     return False

@@ -113,12 +113,19 @@ def _batch_norm(
     return graph.add("BatchNormalization", x, scale, shift, mean, var, epsilon=eps)
 
 
+@converts("batch_statistics")
+def _batch_statistics(graph: GraphBuilder, mean: Value, x: Value, eps: float) -> str:
+    """The mean of each channel; what else `BatchNorm` needs follows from it."""
+    return graph.add("ReduceMean", x, int64(0, *range(2, x.ndim)), keepdims=0)
+
+
 @converts("BatchNorm")
-def _batch_norm_of_batch(graph: GraphBuilder, y: Value, x: Value, weight: Operand, bias: Operand, eps: float) -> str:
-    """With the statistics of the batch itself."""
+def _batch_norm_of_batch(
+    graph: GraphBuilder, y: Value, x: Value, weight: Operand, bias: Operand, mean: Value, invstd: Value, eps: float
+) -> str:
     dims = int64(0, *range(2, x.ndim))
     shape = int64(1, -1, *[1] * (x.ndim - 2))
-    distance = graph.add("Sub", x, graph.add("ReduceMean", x, dims, keepdims=1))
+    distance = graph.add("Sub", x, graph.add("Reshape", mean, shape))
     variance = graph.add("ReduceMean", graph.add("Mul", distance, distance), dims, keepdims=1)
     value = graph.add("Div", distance, graph.add("Sqrt", graph.add("Add", variance, np.asarray(eps, x.dtype))))
     if weight is not None:

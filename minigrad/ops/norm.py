@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import FusedFunction
+from minigrad.autograd import Function, FusedFunction
 from minigrad.autograd.function import Context, Gradients
+from minigrad.autograd.observer import observed
 from minigrad.kernels import implementation
 from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions, in_float32
 from minigrad.ops.joining import pad
@@ -44,34 +45,50 @@ def _array(tensor: Tensor | None) -> Any:
 
 
 class BatchNorm(FusedFunction):
-    """(x - mean) / sqrt(var + eps) * weight + bias with the statistics of the batch, and the statistics"""
+    """(x - mean) / sqrt(var + eps) * weight + bias; mean and invstd = 1 / sqrt(var + eps) are those of x itself"""
 
     fresh_gradients = True
 
     @staticmethod
     def forward(
-        ctx: Context, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, invstd: Tensor, eps: float
+    ) -> Tensor:
         kernel = implementation("batch_norm", x.array)
-        ctx.mean, ctx.invstd = kernel.statistics(x.array, eps)
-        y = kernel.normalize(x.array, _array(weight), _array(bias), ctx.mean, ctx.invstd)
-        ctx.save_for_backward(x, weight)
-        mean, invstd = from_array(ctx.mean), from_array(ctx.invstd)
-        ctx.mark_non_differentiable(mean, invstd)
-        return from_array(y), mean, invstd
+        return from_array(kernel.normalize(x.array, _array(weight), _array(bias), mean.array, invstd.array))
 
     @staticmethod
-    def definition(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    def setup_context(ctx: Context, inputs: tuple[Any, ...], output: Any) -> None:
+        x, weight, _, mean, invstd, _ = inputs
+        ctx.save_for_backward(x, weight, mean, invstd)
+
+    @staticmethod
+    def definition(
+        x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, invstd: Tensor, eps: float
+    ) -> Tensor:
         dims = (0, *range(2, x.ndim))
         return _affine(_standardize(x, dims, eps), weight, bias, _per_channel(x))
 
     @staticmethod
-    def fused_backward(ctx: Context, grad_output: Tensor, *_: Any) -> Gradients:
-        x, weight = ctx.saved_tensors
-        kernel = implementation("batch_norm", x.array)
-        gradients = kernel.backward(grad_output.array, x.array, _array(weight), ctx.mean, ctx.invstd)
+    def fused_backward(ctx: Context, grad_output: Tensor) -> Gradients:
+        gradients = BatchNormBackward.apply(grad_output, *ctx.saved_tensors)
         needs = ctx.needs_input_grad[:3]
-        return *[from_array(gradient) if need else None for gradient, need in zip(gradients, needs, strict=True)], None
+        return *[gradient if need else None for gradient, need in zip(gradients, needs, strict=True)], None, None, None
+
+
+class BatchNormBackward(Function):
+    """The gradients of `BatchNorm` with respect to x, weight (None without one) and bias; not differentiable"""
+
+    @staticmethod
+    def forward(
+        grad: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, invstd: Tensor
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        kernel = implementation("batch_norm", x.array)
+        dx, dweight, dbias = kernel.backward(grad.array, x.array, _array(weight), mean.array, invstd.array)
+        return from_array(dx), None if dweight is None else from_array(dweight), from_array(dbias)
+
+    @staticmethod
+    def setup_context(ctx: Context, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep nothing: it is only used where nothing is recorded."""
 
 
 class BatchNormInference(FusedFunction):
@@ -210,15 +227,16 @@ def batch_norm(
         return BatchNormInference.apply(input, weight, bias, running_mean, running_var, eps)
     count = input.shape[0] * math.prod(input.shape[2:])
     _check_several(count, input.shape)
-    y, mean, invstd = BatchNorm.apply(input, weight, bias, eps)
+    kernel = implementation("batch_norm", input.array)
+    mean, invstd = map(from_array, kernel.statistics(input.array, eps))
+    observed("batch_statistics", (input, eps), (mean, invstd))
     if running_mean is not None and running_var is not None and count:
-        statistics = running_mean.array, running_var.array, mean.array, invstd.array
         finish(running_mean)
         finish(running_var)
-        implementation("batch_norm", mean.array).track(*statistics, momentum, eps, count)
+        kernel.track(running_mean.array, running_var.array, mean.array, invstd.array, momentum, eps, count)
         running_mean._bump_version()
         running_var._bump_version()
-    return y
+    return BatchNorm.apply(input, weight, bias, mean, invstd, eps)
 
 
 def _check_int(operation: str, name: str, value: int) -> None:

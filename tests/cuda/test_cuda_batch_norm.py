@@ -42,11 +42,10 @@ def assert_close(actual, expected, tolerance):
             np.testing.assert_allclose(a.get(), e, rtol=tolerance, atol=tolerance * max(1, np.abs(e).max(initial=0)))
 
 
-def check(xp, shape, dtype, layout, other, parameters, has_residual, relu, seed=0):
+def check(xp, shape, dtype, layout, other, parameters, relu, seed=0):
     rng = np.random.default_rng(seed)
     x, dy = numbers(rng, shape, dtype, layout, 3), numbers(rng, shape, dtype, other)
     weight, bias = (numbers(rng, shape[1], dtype) if parameters else None for _ in range(2))
-    residual = numbers(rng, shape, dtype, other) if has_residual else None
     tolerance = TOLERANCE[dtype]
 
     mean, invstd = cuda.statistics(on_device(xp, x), EPS)
@@ -54,22 +53,16 @@ def check(xp, shape, dtype, layout, other, parameters, has_residual, relu, seed=
     assert_close((mean, invstd), reference.statistics(*double(x), EPS), tolerance)
 
     line = to_device(xp, x, weight, bias)
-    y = cuda.normalize(*line, mean, invstd, *to_device(xp, residual), relu)
-    host = double(x, weight, bias, mean.get(), invstd.get(), residual)
+    y = cuda.normalize(*line, mean, invstd, relu)
+    host = double(x, weight, bias, mean.get(), invstd.get())
     assert_close((y,), (reference.normalize(*host, relu),), tolerance)
     assert not relu or (y.get() >= 0).all()
     if layout != "reversed axes":
         assert y.strides == xp.empty_like(line[0]).strides or 1 in shape
 
-    x_, weight_, bias_, mean_, invstd_, residual_ = host
-    if has_residual:
-        got = cuda.backward_residual(*to_device(xp, dy), y, *line[:2], mean, invstd)
-        expected = reference.backward_residual(*double(dy, y.get(), x), weight_, mean_, invstd_)
-    else:
-        # A y within rounding of 0 may fall on either side of it: the reference is told the GPU's choice.
-        gated = np.where(y.get() <= 0, 0, dy) if relu else dy
-        got = cuda.backward(*to_device(xp, dy), *line[:2], mean, invstd, line[2], relu)
-        expected = reference.backward(*double(gated, x), weight_, mean_, invstd_)
+    _, weight_, _, mean_, invstd_ = host
+    got = cuda.backward(*to_device(xp, dy), *line[:2], mean, invstd, y if relu else None)
+    expected = reference.backward(*double(dy, x), weight_, mean_, invstd_, y.get() if relu else None)
     assert_close(got, expected, tolerance)
     return y, *got
 
@@ -81,11 +74,10 @@ def check(xp, shape, dtype, layout, other, parameters, has_residual, relu, seed=
     layout=st.sampled_from(sorted(LAYOUTS)),
     other=st.sampled_from(sorted(LAYOUTS)),
     parameters=st.booleans(),
-    has_residual=st.booleans(),
     relu=st.booleans(),
 )
-def test_both_ways_equal_the_reference(xp, shape, dtype, layout, other, parameters, has_residual, relu):
-    check(xp, shape, dtype, layout, other, parameters, has_residual, relu or has_residual)
+def test_both_ways_equal_the_reference(xp, shape, dtype, layout, other, parameters, relu):
+    check(xp, shape, dtype, layout, other, parameters, relu)
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
@@ -94,7 +86,7 @@ def test_both_ways_equal_the_reference(xp, shape, dtype, layout, other, paramete
 def test_many_blocks_are_merged_alike_in_two_runs(xp, shape, layout, blocks, monkeypatch):
     monkeypatch.setattr(cuda, "_BLOCKS", blocks)
     monkeypatch.setattr(cuda, "GRID_Y", 2 if blocks == 3 else 65535)
-    arguments = (xp, shape, np.float32, layout, layout, True, False, True)
+    arguments = (xp, shape, np.float32, layout, layout, True, True)
     with simulate(order=1):
         backwards = check(*arguments)
     for first, again in zip(check(*arguments), backwards, strict=True):
@@ -106,8 +98,8 @@ def test_many_blocks_are_merged_alike_in_two_runs(xp, shape, layout, blocks, mon
 @pytest.mark.parametrize("shape", [(3, 6, 3, 3), (5, 4, 4, 2)])
 def test_memory_is_kept_to_and_no_threads_race(xp, mode, layout, shape):
     with simulate(mode=mode, order=3):
-        check(xp, shape, np.float32, layout, layout, True, False, True)
-        check(xp, shape, np.float32, layout, layout, True, True, True)
+        check(xp, shape, np.float32, layout, layout, True, False)
+        check(xp, shape, np.float32, layout, layout, True, True)
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
@@ -139,7 +131,7 @@ def test_nan_stays_in_its_channel_and_passes_the_relu(xp):
     x[1, 2, 3, 3] = np.nan
     mean, invstd = cuda.statistics(on_device(xp, x), EPS)
     assert np.isnan(mean.get()).tolist() == np.isnan(invstd.get()).tolist() == [False, False, True]
-    y = cuda.normalize(on_device(xp, x), None, None, mean, invstd, None, True).get()
+    y = cuda.normalize(on_device(xp, x), None, None, mean, invstd, True).get()
     assert np.isnan(y).all((0, 2, 3)).tolist() == np.isnan(y).any((0, 2, 3)).tolist() == [False, False, True]
 
 
