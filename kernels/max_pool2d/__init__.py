@@ -25,8 +25,10 @@ class MaxPool2d(Protocol):
         stride: Pair,
         padding: Pair,
         dilation: Pair,
+        *,
+        gate: Array | None = None,
     ) -> Array:
-        """dx of `input_shape`: each dy added at the place of its window's maximum."""
+        """dx of `input_shape`: each dy added at the place of its window's maximum; 0 where a `gate` is <= 0."""
         ...
 
     def flat_index(

@@ -49,36 +49,49 @@ def forward(
 
 
 def backward(
-    dy: Array, index: Array, input_shape: Shape, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    dy: Array,
+    index: Array,
+    input_shape: Shape,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    *,
+    gate: Array | None = None,
 ) -> Array:
     """Send each dy (N, C, OH, OW) to the element that won its window; windows that overlap add up.
 
-    The result lies in memory as index does.
+    See reference.py. The result lies in memory as index does.
     """
     n, c, height, width = input_shape
     taps = kernel_size[0] * kernel_size[1]
+    gated = gate is not None
     if is_channels_last(index):
         dx = np.empty((n, height, width, c), dy.dtype)
+        gate = dx if gate is None else channels_last(gate).transpose(0, 2, 3, 1)
         dy = channels_last(dy).transpose(0, 2, 3, 1)
         index = index.transpose(0, 2, 3, 1)
         kernel = team(_backward_pixels, (PIXELS + PIXEL / c) * taps * dy.size)
-        kernel(dy, index, dx, *kernel_size, *stride, *padding, *dilation)
+        kernel(dy, index, gated, gate, dx, *kernel_size, *stride, *padding, *dilation)
         return dx.transpose(0, 3, 1, 2)
     dy, index = np.ascontiguousarray(dy), np.ascontiguousarray(index)
     dx = np.empty(input_shape, dy.dtype)
+    gate = dx if gate is None else np.ascontiguousarray(gate)
     if dy.dtype == np.float32 and _halves(input_shape, dy.shape, kernel_size, stride, padding, dilation):
         out_w = dy.shape[3]
         pairs = dx.reshape(-1).view(np.uint64).reshape(-1, 2, out_w)
         kernel = team(_backward_halving, PLANES * dx.size)
-        kernel(dy.view(np.uint32).reshape(-1, out_w), index.reshape(-1, out_w), pairs)
+        rows = dy.view(np.uint32).reshape(-1, out_w), index.reshape(-1, out_w)
+        kernel(*rows, gated, gate.reshape(-1, 2, 2 * out_w), pairs)
     else:
         numbers = np.arange(taps)
         rows = numbers // kernel_size[1] * dilation[0] - padding[0]
         columns = numbers % kernel_size[1] * dilation[1] - padding[1]
         planes = (n * c, *dy.shape[2:])
-        dx_planes = dx.reshape(n * c, height, width)
+        image = n * c, height, width
         kernel = team(_backward_planes, PLANES * dx.size)
-        kernel(dy.reshape(planes), index.reshape(planes), dx_planes, rows, columns, *stride)
+        windows = dy.reshape(planes), index.reshape(planes)
+        kernel(*windows, gated, gate.reshape(image), dx.reshape(image), rows, columns, *stride)
     return dx
 
 
@@ -140,7 +153,7 @@ def _forward_halving(x, y, index):
 
 
 @jit(parallel=True)
-def _backward_halving(dy, index, dx):
+def _backward_halving(dy, index, gated, gate, dx):
     """2x2 windows that tile the input: dy (N C OH, OW), float32 seen as uint32; dx (N C OH, 2, OW), in pairs.
 
     Each window owns a pair of elements in the upper row and one in the lower; a pair is written as one word.
@@ -149,7 +162,10 @@ def _backward_halving(dy, index, dx):
     for row in prange(rows):
         for j in range(width):
             place = np.uint64(index[row, j])
-            pair = np.uint64(dy[row, j]) << (np.uint64(32) * (place & np.uint64(1)))
+            gradient = dy[row, j]
+            if gated:
+                gradient = np.uint32(0) if gate[row, place >> 1, 2 * np.uint64(j) + (place & 1)] <= 0 else gradient
+            pair = np.uint64(gradient) << (np.uint64(32) * (place & np.uint64(1)))
             dx[row, 0, j] = pair if place < 2 else np.uint64(0)
             dx[row, 1, j] = np.uint64(0) if place < 2 else pair
 
@@ -220,8 +236,8 @@ def _forward_planes(x, y, index, kernel_h, kernel_w, stride_h, stride_w, pad_h, 
 
 
 @jit(parallel=True)
-def _backward_planes(dy, index, dx, rows, columns, stride_h, stride_w):
-    """dy and index (N C, OH, OW), dx (N C, H, W); rows and columns say where each tap lies in the window."""
+def _backward_planes(dy, index, gated, gate, dx, rows, columns, stride_h, stride_w):
+    """dy and index (N C, OH, OW), gate and dx (N C, H, W); rows and columns say where each tap lies in the window."""
     planes, height, width = dx.shape
     out_h, out_w = dy.shape[1:]
     for plane in prange(planes):
@@ -231,7 +247,7 @@ def _backward_planes(dy, index, dx, rows, columns, stride_h, stride_w):
                 place = index[plane, i, j]
                 row = i * stride_h + rows[place]
                 column = j * stride_w + columns[place]
-                if 0 <= row < height and 0 <= column < width:
+                if 0 <= row < height and 0 <= column < width and not (gated and gate[plane, row, column] <= 0):
                     dx[plane, row, column] += dy[plane, i, j]
 
 
@@ -348,15 +364,23 @@ def _add(dy, index, at, tap, dx, target, channels):
         dx[target + c] += dy[at + c] if index[at + c] == tap else dy.dtype.type(0)
 
 
+@jit
+def _shut(gate, dx, target, channels):
+    for c in range(channels):
+        dx[target + c] = dx.dtype.type(0) if gate[target + c] <= 0 else dx[target + c]
+
+
 @jit(parallel=True)
-def _backward_pixels(dy, index, dx, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w):
-    """dy and index (N, OH, OW, C), dx (N, H, W, C): every pixel collects from the windows that see it.
+def _backward_pixels(
+    dy, index, gated, gate, dx, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
+):
+    """dy and index (N, OH, OW, C), gate and dx (N, H, W, C): every pixel collects from the windows that see it.
 
     So each is written once, by one thread, whether windows overlap or leave gaps.
     """
     n, height, width, channels = dx.shape
     out_h, out_w = dy.shape[1:3]
-    grads, winners, result = dy.reshape(-1), index.reshape(-1), dx.reshape(-1)
+    grads, winners, before, result = dy.reshape(-1), index.reshape(-1), gate.reshape(-1), dx.reshape(-1)
     tap = index.dtype.type
     size = _place(channels)
     columns = np.empty((width, kernel_w), np.int64)
@@ -384,3 +408,5 @@ def _backward_pixels(dy, index, dx, kernel_h, kernel_w, stride_h, stride_w, pad_
                         _put(grads, winners, at, won, result, pixel, size)
                     else:
                         _add(grads, winners, at, won, result, pixel, size)
+            if gated:
+                _shut(before, result, pixel, size)

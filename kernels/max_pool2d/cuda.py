@@ -39,11 +39,19 @@ def forward(
 
 
 def backward(
-    dy: Array, index: Array, input_shape: Shape, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    dy: Array,
+    index: Array,
+    input_shape: Shape,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    *,
+    gate: Array | None = None,
 ) -> Array:
     """Send each dy (N, C, OH, OW) to the element that won its window; windows that overlap add up.
 
-    The result lies in memory as index does.
+    See reference.py. The result lies in memory as index does.
     """
     xp = array_module(dy)
     n, c, height, width = input_shape
@@ -52,19 +60,21 @@ def backward(
     last = is_channels_last(index)
     if last:
         dy, index = dy.transpose(0, 2, 3, 1), index.transpose(0, 2, 3, 1)
+        gate = None if gate is None else gate.transpose(0, 2, 3, 1)
     dy, index = xp.ascontiguousarray(dy), xp.ascontiguousarray(index)
+    gate = None if gate is None else xp.ascontiguousarray(gate)
     dx = xp.empty((n, height, width, c) if last else input_shape, dy.dtype)
     if dx.size:
         images, channels = (n, c) if last else (n * c, 1)
-        packed = vector(channels, dy, index)
+        packed = vector(channels, dy, index, gate)
         if _tile(input_shape, dy.size, kernel_size, stride, padding, dilation):
             grid, block = tiles(out_h * out_w * channels // packed, images)
-            arguments = dy, index, dx, *integers(images, channels, out_h, out_w, kernel_size)
+            arguments = dy, index, gate, dx, *integers(images, channels, out_h, out_w, kernel_size)
             _launch("backward_tiles", grid, block, arguments, dy, packed, index.dtype)
         else:
             grid, block = tiles(height * width * channels // packed, images)
             sizes = integers(images, height, width, channels, out_h, out_w, kernel_size, stride, padding, dilation)
-            _launch("backward", grid, block, (dy, index, dx, *sizes), dy, packed, index.dtype)
+            _launch("backward", grid, block, (dy, index, gate, dx, *sizes), dy, packed, index.dtype)
     return dx.transpose(0, 3, 1, 2) if last else dx
 
 

@@ -8,7 +8,7 @@
 // backward are taken in the order of the windows: two runs give the same bits.
 //
 // Bound by memory. Forward reads x once (taps that windows share come from the L1 and L2 caches) and writes y and one
-// byte a window: for 2x2 windows 21 bytes a result in float32. Backward reads 5 and writes 16.
+// byte a window: for 2x2 windows 21 bytes a result in float32. Backward reads 5, and 16 more of a gate, and writes 16.
 //
 // __launch_bounds__(256, 5): 5 blocks of 256 threads on a multiprocessor leave a thread 48 registers. Asked for less,
 // the compiler would spill some to have 6 blocks; 40 warps with a load of 16 bytes a lane are 20 KB in flight, about
@@ -75,13 +75,21 @@ max_pool2d_forward(const REAL* __restrict__ x, REAL* __restrict__ y, Tap* __rest
   }
 }
 
+// Zeros in `gradient` where `gate` is <= 0.
+__device__ __forceinline__ void shut(Pack<REAL>& gradient, const Pack<REAL>& gate) {
+#pragma unroll
+  for (int v = 0; v < VECTOR; v++) gradient.at[v] = gate.at[v] <= 0 ? REAL(0) : gradient.at[v];
+}
+
 // dy, index (images, out_h, out_w, channels) -> dx (images, height, width, channels), each element of which collects
-// from the windows that see it. So it is written once, whether windows overlap or leave gaps.
+// from the windows that see it. So it is written once, whether windows overlap or leave gaps. With a `gate`, of dx's
+// shape, it is 0 where that is <= 0.
 // Grid: x over the packs of a dx, y over images.
 extern "C" __global__ void __launch_bounds__(256, 5)
-max_pool2d_backward(const REAL* __restrict__ dy, const Tap* __restrict__ index, REAL* __restrict__ dx, int images,
-                    int height, int width, int channels, int out_h, int out_w, int kernel_h, int kernel_w,
-                    int stride_h, int stride_w, int pad_h, int pad_w, int dilation_h, int dilation_w) {
+max_pool2d_backward(const REAL* __restrict__ dy, const Tap* __restrict__ index, const REAL* __restrict__ gate,
+                    REAL* __restrict__ dx, int images, int height, int width, int channels, int out_h, int out_w,
+                    int kernel_h, int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w, int dilation_h,
+                    int dilation_w) {
   const int packs = channels / VECTOR, at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= height * width * packs) return;
   const int pixel = packs == 1 ? at : at / packs, c = (at - pixel * packs) * VECTOR;
@@ -111,7 +119,9 @@ max_pool2d_backward(const REAL* __restrict__ dy, const Tap* __restrict__ index, 
         for (int v = 0; v < VECTOR; v++) sum.at[v] += winner.at[v] == tap ? gradient.at[v] : REAL(0);
       }
     }
-    store(dx + ((size_t)image * height * width + pixel) * channels + c, sum);
+    const size_t target = ((size_t)image * height * width + pixel) * channels + c;
+    if (gate) shut(sum, load(gate + target));
+    store(dx + target, sum);
   }
 }
 
@@ -119,8 +129,9 @@ max_pool2d_backward(const REAL* __restrict__ dy, const Tap* __restrict__ index, 
 // window's thread writes all the elements it holds, so that dy and index are read once and there is less to compute.
 // Grid: x over the packs of a dy, y over images.
 extern "C" __global__ void __launch_bounds__(256, 5)
-max_pool2d_backward_tiles(const REAL* __restrict__ dy, const Tap* __restrict__ index, REAL* __restrict__ dx,
-                          int images, int channels, int out_h, int out_w, int kernel_h, int kernel_w) {
+max_pool2d_backward_tiles(const REAL* __restrict__ dy, const Tap* __restrict__ index,
+                          const REAL* __restrict__ gate, REAL* __restrict__ dx, int images, int channels, int out_h,
+                          int out_w, int kernel_h, int kernel_w) {
   const int packs = channels / VECTOR, at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= out_h * out_w * packs) return;
   const int window = packs == 1 ? at : at / packs, c = (at - window * packs) * VECTOR;
@@ -129,7 +140,7 @@ max_pool2d_backward_tiles(const REAL* __restrict__ dy, const Tap* __restrict__ i
     const size_t from = ((size_t)image * out_h * out_w + window) * channels + c;
     const Pack<Tap> winner = load(index + from);
     const Pack<REAL> gradient = load(dy + from);
-    REAL* target = dx + (size_t)image * out_h * kernel_h * width * channels + c;
+    const size_t first = (size_t)image * out_h * kernel_h * width * channels + c;
 #pragma unroll 1  // stores wait for nothing: unrolled they only take registers
     for (int i = 0; i < kernel_h; i++)
 #pragma unroll 1
@@ -137,7 +148,9 @@ max_pool2d_backward_tiles(const REAL* __restrict__ dy, const Tap* __restrict__ i
         Pack<REAL> share;
 #pragma unroll
         for (int v = 0; v < VECTOR; v++) share.at[v] = winner.at[v] == i * kernel_w + j ? gradient.at[v] : REAL(0);
-        store(target + ((row * kernel_h + i) * width + column * kernel_w + j) * channels, share);
+        const size_t target = first + ((row * kernel_h + i) * width + column * kernel_w + j) * channels;
+        if (gate) shut(share, load(gate + target));
+        store(dx + target, share);
       }
   }
 }

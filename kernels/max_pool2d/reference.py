@@ -40,16 +40,27 @@ def forward(
 
 
 def backward(
-    dy: Array, index: Array, input_shape: Shape, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    dy: Array,
+    index: Array,
+    input_shape: Shape,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    *,
+    gate: Array | None = None,
 ) -> Array:
-    """Send each dy (N, C, OH, OW) to the element that won its window; windows that overlap add up."""
+    """Send each dy (N, C, OH, OW) to the element that won its window; windows that overlap add up.
+
+    If x came from a ReLU, `gate` is x, and the result is the gradient before that: 0 where x is <= 0.
+    """
     rows, columns = _places(index, kernel_size, stride, padding, dilation)
     # A dilated window can lie in the padding with all its taps; its winner does not exist.
     inside = (rows >= 0) & (rows < input_shape[2]) & (columns >= 0) & (columns < input_shape[3])
     n, c, _, _ = np.nonzero(inside)
     dx = np.zeros(input_shape, dy.dtype)
     np.add.at(dx, (n, c, rows[inside], columns[inside]), dy[inside])
-    return dx
+    return dx if gate is None else np.where(gate <= 0, dx.dtype.type(0), dx)
 
 
 def flat_index(

@@ -169,6 +169,8 @@ def max_pool2d() -> None:
         for lay in (channels_last, backend().xp.asarray):
             same(cuda.forward(lay(x), *window, True), (y, index))
             same(cuda.backward(lay(dy), lay(index), x.shape, *window), reference.backward(dy, index, x.shape, *window))
+            same(cuda.backward(lay(dy), lay(index), x.shape, *window, gate=lay(x)),
+                 reference.backward(dy, index, x.shape, *window, gate=x))  # fmt: skip
         same(cuda.flat_index(*on_device(index), x.shape, *window), reference.flat_index(index, x.shape, *window))
 
 
@@ -187,22 +189,20 @@ def avg_pool2d() -> None:
 def batch_norm() -> None:
     cuda, reference = kernels("batch_norm")
     for shape in ((3, 5, 6, 7), (40, 5, 9, 9)):
-        x, dy, weight, bias, residual = normal(*shape), normal(*shape), normal(5), normal(5), normal(*shape)
+        x, dy, weight, bias = normal(*shape), normal(*shape), normal(5), normal(5)
         mean, invstd = reference.statistics(x, 1e-5)
-        y = reference.normalize(x, weight, bias, mean, invstd, residual, True)
+        y = reference.normalize(x, weight, bias, mean, invstd, True)
         vectors = on_device(weight, mean, invstd, bias)
         w, m, s, b = vectors
         (variance,) = on_device(1 / invstd**2)
         same(cuda.scale(variance, 1e-5, w), weight / np.sqrt(1 / invstd**2 + 1e-5))
         for lay in (channels_last, backend().xp.asarray):
             same(cuda.statistics(lay(x), 1e-5), (mean, invstd))
-            same(cuda.normalize(lay(x), w, b, m, s, lay(residual), True), y)
+            same(cuda.normalize(lay(x), w, b, m, s, True), y)
             same(cuda.normalize(lay(x), w, b, m, s), reference.normalize(x, weight, bias, mean, invstd))
             same(cuda.backward(lay(dy), lay(x), w, m, s), reference.backward(dy, x, weight, mean, invstd))
-            same(cuda.backward(lay(dy), lay(x), w, m, s, b, True),
-                 reference.backward(dy, x, weight, mean, invstd, bias, True))  # fmt: skip
-            same(cuda.backward_residual(lay(dy), lay(y), lay(x), w, m, s),
-                 reference.backward_residual(dy, y, x, weight, mean, invstd))  # fmt: skip
+            same(cuda.backward(lay(dy), lay(x), w, m, s, lay(y)),
+                 reference.backward(dy, x, weight, mean, invstd, y))  # fmt: skip
         running, expected = [normal(5), normal(5)], [None, None]
         moved = on_device(*running)
         expected = [a.copy() for a in running]

@@ -39,7 +39,7 @@ def launchers(operation: str) -> Any:
 
 def calls(dtype: type = np.float32) -> Iterator[Call]:
     """Each launcher on sizes that divide into packs, so that only an array's place can forbid them."""
-    x, dy, residual = (normal(2, 8, 8, 8, dtype=dtype) for _ in range(3))
+    x, dy, y = (normal(2, 8, 8, 8, dtype=dtype) for _ in range(3))
     weight, bias, mean, variance = normal(8, dtype=dtype), normal(8, dtype=dtype), normal(8, dtype=dtype), x[0, :, 0, 0]
     variance = variance**2 + dtype(1)
 
@@ -49,12 +49,10 @@ def calls(dtype: type = np.float32) -> Iterator[Call]:
 
     norm = [call("batch_norm.statistics", x, 1e-5), call("batch_norm.scale", variance, 1e-5, weight)]
     norm += [call("batch_norm.track", bias, variance, mean, variance, 0.1, 1e-5, 128)]
-    for added in (None, residual):
-        norm.append(call("batch_norm.normalize", x, weight, bias, mean, variance, added, True))
+    norm.append(call("batch_norm.normalize", x, weight, bias, mean, variance, True))
     norm.append(call("batch_norm.normalize", x[:, :, 0, 0], weight, None, mean, variance))
-    norm.append(call("batch_norm.backward", dy, x, weight, mean, variance, bias, True))
+    norm.append(call("batch_norm.backward", dy, x, weight, mean, variance, y))
     norm.append(call("batch_norm.backward", dy, x, None, mean, variance))
-    norm.append(call("batch_norm.backward_residual", dy, residual, x, weight, mean, variance))
     yield from norm
     for window in (((2, 2), (2, 2), (0, 0), (1, 1)), ((3, 3), (2, 2), (1, 1), (1, 1))):
         places = rng.integers(0, window[0][0] ** 2, (2, 8, 4, 4)).astype(np.uint8)
@@ -62,11 +60,12 @@ def calls(dtype: type = np.float32) -> Iterator[Call]:
             places[...] = 4  # the middle of a window always lies inside
         yield call("max_pool2d.forward", x, *window, False)
         yield call("max_pool2d.backward", dy[:, :, :4, :4], places, x.shape, *window)
+        yield call("max_pool2d.backward", dy[:, :, :4, :4], places, x.shape, *window, gate=y)
         yield call("max_pool2d.flat_index", places, x.shape, *window)
         yield call("avg_pool2d.forward", x, *window[:3], False, True, None)
         yield call("avg_pool2d.backward", dy[:, :, :4, :4], x.shape, *window[:3], True, None)
     yield call("local_response_norm.forward", x, 4, 0.5, 0.75, 1.0)
-    yield call("local_response_norm.backward", dy, x, np.abs(residual) + 1, 4, 0.5, 0.75)
+    yield call("local_response_norm.backward", dy, x, np.abs(y) + 1, 4, 0.5, 0.75)
     yield call("dropout.forward", x, 0.3, 5, 9)
     yield call("elementwise.relu", x)
     yield call("elementwise.relu", x, np.zeros_like(x))

@@ -44,6 +44,8 @@ def check(xp, x, options):
     dy = np.random.default_rng(1).integers(-4, 5, y.shape).astype(x.dtype)
     dx = cuda.backward(on_device(xp, dy), index, *where)
     np.testing.assert_array_equal(dx.get(), reference.backward(dy, expected_index, *where), strict=True)
+    gated = cuda.backward(on_device(xp, dy), index, *where, gate=on_device(xp, x))
+    np.testing.assert_array_equal(gated.get(), reference.backward(dy, expected_index, *where, gate=x), strict=True)
     places = cuda.flat_index(index, *where)
     np.testing.assert_array_equal(places.get(), reference.flat_index(expected_index, *where), strict=True)
     return y, index, dx, places

@@ -77,6 +77,10 @@ def test_cpu_equals_reference(n, c, geometry, dtype, layout, kind, seed):
     dx = cpu.backward(dy, index, x.shape, *window)
     expected = reference.backward(dy, expected_index, x.shape, *window)
     np.testing.assert_allclose(dx, expected, rtol=1e-5, atol=1e-5, strict=True)
+    gated = cpu.backward(dy, index, x.shape, *window, gate=x)
+    np.testing.assert_array_equal(gated, np.where(x <= 0, x.dtype.type(0), dx), strict=True)
+    expected = reference.backward(dy, expected_index, x.shape, *window, gate=x)
+    np.testing.assert_allclose(gated, expected, rtol=1e-5, atol=1e-5, strict=True)
 
 
 @settings(max_examples=60, deadline=None)
