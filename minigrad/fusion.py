@@ -4,13 +4,13 @@ A layer on top of the engine, which computes operation by operation and does not
 are the same (up to rounding, where a batch norm is folded into a convolution), only slower.
 
 `rules` says which operations share a pass, and how it is computed. Between two of them the result waits: it is a
-`Waiting` tensor, which has a shape and a dtype like any other and is computed when somebody looks at its array. Only a
-convolution on the CPU waits, while a module is called (`minigrad.pending`).
+`Waiting` tensor, which has a shape and a dtype like any other and is computed when somebody looks at its array. Results
+wait on the CPU, while a module is called and in a backward pass (`minigrad.pending`).
 
-A ratio of times with and without it, one thread, 2026-12-01: inference with VGG-11-BN, VGG-16-BN, ResNet-18 0.94, with
-GoogLeNet and LeNet-5 0.9; a training step of LeNet-5 0.97. What brought less than 3 % on every network of
-`benchmarks.cases` is not here: a batch's normalisation with ReLU (1 %), with a residual's addition and ReLU (1 %), and
-their backward passes (2 %).
+Ratios of times with and without it, 2026-12-01. Inference (one thread): VGG-11-BN, VGG-16-BN, ResNet-18 0.94, GoogLeNet
+and LeNet-5 0.9. A training step (two threads) with and without what concerns backward passes and a batch's statistics:
+VGG-11-BN 0.92, LeNet-5 0.93, ResNet-18 0.97, VGG-16-BN 0.98. What brought less than 3 % on every network of
+`benchmarks.cases` is not here: a residual's addition with the ReLU behind it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from minigrad.autograd.function import Function, forwards
 from minigrad.device import CPU, device
 from minigrad.kernels import implementation
 from minigrad.ops.conv import Conv2d
-from minigrad.ops.norm import BatchNormInference
-from minigrad.ops.pointwise import ReLU
+from minigrad.ops.norm import BatchNorm, BatchNormBackward, BatchNormInference
+from minigrad.ops.pointwise import ReLU, ReLUBackward
+from minigrad.ops.pool import MaxPool2dInput
 from minigrad.ops.unfold import count_windows
 from minigrad.pending import pending, put_off
 from minigrad.tensor import Tensor, Version, from_array
@@ -40,7 +41,7 @@ computes them in one pass: it is given the arguments of each, and returns the la
 
 _beginnings: set[Chain] = set()  # of what `rules` has
 
-WORTH_WAITING = 1 << 14  # elements of an input, from which a convolution gains more than the 6 us that waiting costs
+WORTH_WAITING = 1 << 14  # elements of an input, from which an operation gains more than the 6 us that waiting costs
 
 
 def rule(*operations: type[Function]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -134,7 +135,7 @@ class Waiting(Tensor):
         return self._alias().__reduce__()  # a plain tensor: a file outlives this layer
 
 
-def run(ctx: Function, *args: Any) -> Tensor:
+def run(ctx: Function, *args: Any) -> Any:
     """What `forward` of an operation that stands in `rules` returns: computed, or waiting for what follows."""
     operation, x = type(ctx), args[0]
     # A recorded batch-norm needs x in backward, so that x is computed anyway.
@@ -144,21 +145,30 @@ def run(ctx: Function, *args: Any) -> Tensor:
             return Waiting(operation, args, x.shape, x.dtype)
         if chain in rules:
             x.check()
-            array = rules[chain](*x.arguments, args)
+            result = rules[chain](*x.arguments, args)
             if operation is ReLU and args[1]:  # in place
-                x.array = array
+                x.array = result
                 return x
-            return from_array(array)
-    if operation is Conv2d and pending.results is not None and _is_worth_waiting(x):
-        return Waiting(operation, args, _output_shape(x.shape, args[1].shape, *args[3:]), x.dtype)
+            if isinstance(result, tuple):
+                return tuple([None if array is None else from_array(array) for array in result])
+            return from_array(result)
+    if (operation,) in _beginnings and pending.results is not None and _is_worth_waiting(x):
+        return Waiting(operation, args, _result_shape(operation, args), x.dtype)
     return operation.forward(*args)
 
 
 def _is_worth_waiting(x: Tensor) -> bool:
-    """Whether a convolution of `x` is large enough to gain by waiting, and nobody else can write into `x`."""
+    """Whether an operation on `x` is large enough to gain by waiting, and nobody else can write into `x`."""
     array = x.array
     large = isinstance(array, np.ndarray) and array.size >= WORTH_WAITING and array.dtype.char in "fd"
     return large and not x._version.shared
+
+
+def _result_shape(operation: type[Function], args: tuple[Any, ...]) -> tuple[int, ...]:
+    x = args[0]
+    if operation is Conv2d:
+        return _output_shape(x.shape, args[1].shape, *args[3:])
+    return args[2] if operation is MaxPool2dInput else x.shape
 
 
 @lru_cache(maxsize=256)  # a network asks the same again and again
@@ -191,6 +201,35 @@ def convolve_and_normalize(
 def convolve_normalize_and_rectify(convolution: tuple[Any, ...], norm: tuple[Any, ...], relu: tuple[Any, ...]) -> Any:
     """max((conv(x) - mean) scale + shift, 0)"""
     return convolve_and_normalize(convolution, norm, relu)
+
+
+@rule(BatchNorm, ReLU)
+def normalize_and_rectify(norm: tuple[Any, ...], relu: tuple[Any, ...]) -> Any:
+    """max((x - mean) invstd weight + bias, 0)"""
+    x, weight, bias, mean, invstd, _ = norm
+    return implementation("batch_norm", x.array).normalize(
+        x.array, _array(weight), _array(bias), mean.array, invstd.array, relu=True
+    )
+
+
+@rule(ReLUBackward, BatchNormBackward)
+def back_through_relu_and_norm(relu: tuple[Any, ...], norm: tuple[Any, ...]) -> Any:
+    """The gradients of a batch norm, whose result's gradient is dy where y, which a ReLU returned, is positive"""
+    dy, y = relu
+    _, x, weight, mean, invstd = norm
+    kernel = implementation("batch_norm", x.array)
+    return kernel.backward(dy.array, x.array, _array(weight), mean.array, invstd.array, y=y.array)
+
+
+@rule(MaxPool2dInput, ReLUBackward)
+def back_through_pooling_and_relu(pooling: tuple[Any, ...], relu: tuple[Any, ...]) -> Any:
+    """dy at the places of the winners, where y, which a ReLU returned, is positive there"""
+    dy, *where = pooling
+    return implementation("max_pool2d", dy.array).backward(dy.array, *where, gate=relu[1].array)
+
+
+def _array(tensor: Tensor | None) -> Any:
+    return None if tensor is None else tensor.array
 
 
 def _convolve(arguments: tuple[Any, ...], **epilogue: Any) -> Any:

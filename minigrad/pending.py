@@ -1,8 +1,8 @@
 """Results that are computed later than they were asked for: who may put them off, and when they must be there.
 
 The engine computes each operation at once. A layer on top of it (`minigrad.fusion`) may put an operation off to compute
-it in one pass with what follows. It may do so in a thread that is within `postponing`, as during the call of a module,
-and the engine calls `finish` where a result must not wait any longer.
+it in one pass with what follows. It may do so in a thread that is within `postponing`, as during the call of a module
+and a backward pass, and the engine calls `finish` where a result must not wait any longer.
 """
 
 from __future__ import annotations
@@ -32,16 +32,19 @@ pending = _Pending()
 
 
 class postponing:
-    """Within it this thread's results may wait; when it ends they have been computed. It is not nested."""
+    """Within it this thread's results may wait; when it ends they have been computed."""
 
     def __enter__(self) -> None:
-        pending.results = []
+        self._outermost = pending.results is None
+        if self._outermost:
+            pending.results = []
 
     def __exit__(self, *exc_info: Any) -> None:
         try:
             finish()
         finally:
-            pending.results = None
+            if self._outermost:
+                pending.results = None
 
 
 def put_off(result: Result) -> None:

@@ -16,6 +16,7 @@ from minigrad.autograd.grad_mode import set_grad_enabled
 from minigrad.autograd.numpy_warnings import ignored_warnings
 from minigrad.autograd.observer import observers, observing
 from minigrad.device import array_module
+from minigrad.pending import postponing
 from minigrad.tensor import Tensor, from_array
 
 # For each output of a node the gradient that has arrived, or None, and whether nobody else holds its array.
@@ -45,7 +46,7 @@ def backward_pass(
         if root in waiting:
             deliver(arrived, root, slot, seed, fresh=False)
     ready = [node for node, children in waiting.items() if children == 0]
-    with set_grad_enabled(create_graph), ignored_warnings(), observed_pass(waiting):
+    with set_grad_enabled(create_graph), ignored_warnings(), postponing(), observed_pass(waiting):
         while ready:
             node = ready.pop()
             incoming = arrived.pop(node, None)

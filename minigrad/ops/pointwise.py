@@ -271,9 +271,12 @@ class ReLUBackward(Function):
     fresh_gradients = True
 
     @staticmethod
-    def forward(ctx: Context, grad: Tensor, y: Tensor) -> Tensor:
-        ctx.save_for_backward(y)
+    def forward(grad: Tensor, y: Tensor) -> Tensor:
         return from_array(implementation("elementwise", grad.array).relu_backward(grad.array, y.array))
+
+    @staticmethod
+    def setup_context(ctx: Context, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(inputs[1])
 
     @staticmethod
     def backward(ctx: Context, grad_output: Tensor) -> Gradients:

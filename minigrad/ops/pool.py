@@ -55,8 +55,7 @@ class MaxPool2dInput(Function):
 
     @staticmethod
     def forward(
-        ctx: Context,
-        y: Tensor,
+        grad: Tensor,
         index: Any,
         input_shape: tuple[int, ...],
         kernel_size: Pair,
@@ -64,12 +63,12 @@ class MaxPool2dInput(Function):
         padding: Pair,
         dilation: Pair,
     ) -> Tensor:
-        ctx.index, ctx.input_shape, ctx.geometry = (
-            index,
-            input_shape,
-            (kernel_size, stride, padding, dilation),
-        )
-        return from_array(implementation("max_pool2d", y.array).backward(y.array, index, input_shape, *ctx.geometry))
+        kernel = implementation("max_pool2d", grad.array)
+        return from_array(kernel.backward(grad.array, index, input_shape, kernel_size, stride, padding, dilation))
+
+    @staticmethod
+    def setup_context(ctx: Context, inputs: tuple[Any, ...], output: Any) -> None:
+        _, ctx.index, ctx.input_shape, *ctx.geometry = inputs
 
     @staticmethod
     def backward(ctx: Context, grad_output: Tensor) -> Gradients:

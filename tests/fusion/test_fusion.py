@@ -14,6 +14,7 @@ from minigrad import fusion, nn, study
 from minigrad.autograd import checkpoint, function
 from minigrad.fusion import Waiting
 from minigrad.nn import functional as F
+from minigrad.ops.pointwise import ReLUBackward
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +98,20 @@ def hook(F, y, residual):
     return out
 
 
+def hook_that_writes(F, y, residual):
+    out = F.relu(y)
+    if y.requires_grad:
+        y.register_hook(lambda grad: grad.mul_(2))
+    return out
+
+
+def hook_behind_relu(F, y, residual):
+    out = F.relu(y)
+    if y.requires_grad:
+        out.register_hook(lambda grad: grad.mul(2))
+    return out
+
+
 def write_in_between(F, y, residual):
     y[0] = 1.0
     return F.relu(y)
@@ -104,7 +119,8 @@ def write_in_between(F, y, residual):
 
 PROGRAMS = [
     relu, relu_in_place, residual_first, residual_second, residual_in_place, residual_without_relu, broadcast_residual,
-    itself_as_residual, used_again, relu_twice, something_in_between, hook, write_in_between,
+    itself_as_residual, used_again, relu_twice, something_in_between, hook, hook_that_writes, hook_behind_relu,
+    write_in_between,
 ]  # fmt: skip
 
 
@@ -255,6 +271,35 @@ def test_a_convolution_waits_only_while_a_module_is_called():
         assert type(F.conv2d(x, conv.weight)) is mg.Tensor
     seen.clear()
     assert Called(forward)(x), "recorded, it waits too"
+
+
+def test_gradients_wait_only_within_a_backward_pass():
+    x = mg.randn(2, 3, 8, 8, requires_grad=True)
+    y = F.relu(x)
+    seen = []
+    y.register_hook(lambda grad: seen.append(waits(grad)))
+    (gradient,) = mg.autograd.grad(F.max_pool2d(y, 2).sum(), x)
+    assert seen == [True] and not waits(gradient)
+    y.detach().zero_()
+    assert gradient.numpy().any()
+
+
+def test_a_gradient_is_that_of_the_values_before_a_hook_writes_them():
+    """A hook may write what the gradient of the next node is computed from: what waits is computed first."""
+    x = mg.randn(2, 3, 8, 8, requires_grad=True)
+    norm = nn.BatchNorm2d(3)
+    expected = mg.autograd.grad(F.relu(norm(x)).square().sum(), x)[0]
+    y = norm(x)
+    z = F.relu(y)
+
+    def write(grad):
+        assert waits(grad)
+        with mg.no_grad():
+            z.zero_()
+
+    y.register_hook(write)
+    (gradient,) = mg.autograd.grad(z.square().sum(), x)
+    np.testing.assert_allclose(gradient.numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("recorded", [True, False])
@@ -558,16 +603,25 @@ def test_every_rule_is_its_operations_one_by_one(kernels):
     x, weight, scale, shift, mean, var = (
         mg.tensor(rng.standard_normal(shape)) for shape in ((2, 4, 7, 6), (4, 2, 3, 3), 4, 4, 4, 4)
     )
+    window = (2, 2), (2, 2), (0, 0), (1, 1)
+    places = np.random.default_rng(1).integers(0, 4, x.shape).astype(np.uint8)
     given = {
         "Conv2d": (weight, shift, (2, 1), (1, 0), (1, 2), 2),
         "BatchNormInference": (scale, shift, mean, var.square(), 1e-5),
+        "BatchNorm": (scale, shift, mean, var.square() + 1, 1e-5),
         "ReLU": (False,),
+        "MaxPool2dInput": (places, (2, 4, 14, 12), *window),
+        "BatchNormBackward": (x.flip(0), scale, mean, var.square() + 1),
     }
     assert fusion.rules
     with mg.use_kernels(kernels):
         for chain, rule in fusion.rules.items():
             result, arguments = x, []
             for operation in chain:
-                arguments.append((result, *given[operation.__name__]))
+                others = (result.flip(0) - 0.1,) if operation is ReLUBackward else given[operation.__name__]
+                arguments.append((result, *others))
                 result = operation.forward(*arguments[-1])
-            np.testing.assert_allclose(rule(*arguments), result.numpy(), rtol=1e-9, atol=1e-12)
+            several = isinstance(result, tuple)
+            computed = rule(*arguments)
+            for one, other in zip(computed if several else [computed], result if several else [result], strict=True):
+                np.testing.assert_allclose(one, other.numpy(), rtol=1e-9, atol=1e-12)
