@@ -66,10 +66,10 @@ def _tile(typing, a, a_start, a_pitch, a_rows, b, b_start, b_pitch, b_rows, dept
         pointer, zeros = vector.as_pointer(), ir.Constant(vector, [0.0] * lanes)
 
         def function(name, parameters):
-            name = f"llvm.{name}.v{lanes}f{8 * size}" + ("" if name == "fma" else ".p0")
+            name = f"llvm.{name}.v{lanes}f{8 * size}" + ("" if name in ("fma", "fmuladd") else ".p0")
             return cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, parameters), name)
 
-        fma, masked_load = function("fma", [vector] * 3), function("masked.load", [pointer, _i32, mask, vector])
+        fma, masked_load = function("fmuladd", [vector] * 3), function("masked.load", [pointer, _i32, mask, vector])
 
         def places(array, start, pitch, rows, most):
             """Where rows begin, and which of them there are; the others repeat the last and are not stored."""

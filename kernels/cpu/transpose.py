@@ -46,19 +46,26 @@ def transpose(typing, a, start, pitch, rows, columns, b, to, width):
         name, parameters = f"llvm.masked.load.v{lanes}f{8 * size}.p0", [pointer, i32, mask, vector]
         load = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, parameters), name)
 
-        inside = ir.Constant(mask, ir.Undefined)
-        for j in range(lanes):
-            within = builder.icmp_signed("<", ir.Constant(i64, j), columns)
-            inside = builder.insert_element(inside, within, ir.Constant(i32, j))
-        last, square = builder.sub(rows, ir.Constant(i64, 1)), []
-        for i in range(lanes):
+        def place(i, last):
             row = ir.Constant(i64, i)
             row = builder.select(builder.icmp_signed("<", row, last), row, last)
-            place = builder.gep(a, [builder.add(start, builder.mul(row, pitch))])
-            square.append(builder.call(load, [builder.bitcast(place, pointer), aligned, inside, zeros]))
-        for j, column in enumerate(transposed(builder, square)):
-            place = builder.gep(b, [builder.add(to, builder.mul(ir.Constant(i64, j), width))])
-            builder.store(column, builder.bitcast(place, pointer), align=size)
+            return builder.bitcast(builder.gep(a, [builder.add(start, builder.mul(row, pitch))]), pointer)
+
+        def store(square):
+            for j, column in enumerate(transposed(builder, square)):
+                to_place = builder.gep(b, [builder.add(to, builder.mul(ir.Constant(i64, j), width))])
+                builder.store(column, builder.bitcast(to_place, pointer), align=size)
+
+        last, many = builder.sub(rows, ir.Constant(i64, 1)), ir.Constant(i64, lanes)
+        with builder.if_else(builder.icmp_signed(">=", columns, many)) as (whole, part):
+            with whole:
+                store([builder.load(place(i, last), align=size) for i in range(lanes)])
+            with part:
+                inside = ir.Constant(mask, ir.Undefined)
+                for j in range(lanes):
+                    within = builder.icmp_signed("<", ir.Constant(i64, j), columns)
+                    inside = builder.insert_element(inside, within, ir.Constant(i32, j))
+                store([builder.call(load, [place(i, last), aligned, inside, zeros]) for i in range(lanes)])
         return context.get_dummy_value()
 
     return signature, generate
