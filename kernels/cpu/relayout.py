@@ -11,6 +11,8 @@ from numba import prange
 
 from ..geometry import is_dense
 from .jit import WORTH_SHARING, jit, team
+from .tile import VECTOR_BYTES
+from .transpose import transpose
 
 # Rows and columns that are transposed together: their cache lines, 2 x 4 KB in float32, stay in the first level.
 SQUARE = 32
@@ -86,22 +88,23 @@ def _copy(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 @jit(parallel=True)
 def _transpose(a, b):
-    """b[n, j, i] = a[n, i, j], along the lines of the one whose neighbours lie closer together in the other."""
+    """b[n, j, i] = a[n, i, j], in whole squares of vectors as far as they go."""
     batch, rows, columns = a.shape
+    lanes = VECTOR_BYTES // a.itemsize
+    whole = rows - rows % lanes
+    flat_a, flat_b = a.reshape(a.size), b.reshape(b.size)
     strips = -(-columns // SQUARE)
     for task in prange(batch * strips):
         n, left = task // strips, task % strips * SQUARE
         right = min(columns, left + SQUARE)
-        for top in range(0, rows, SQUARE):
-            bottom = min(rows, top + SQUARE)
-            if rows <= columns:
-                for i in range(top, bottom):
-                    for j in range(left, right):
-                        b[n, j, i] = a[n, i, j]
-            else:
-                for j in range(left, right):
-                    for i in range(top, bottom):
-                        b[n, j, i] = a[n, i, j]
+        middle = right - (right - left) % lanes
+        begin = n * rows * columns
+        for i in range(0, whole, lanes):
+            for j in range(left, middle, lanes):
+                transpose(flat_a, begin + i * columns + j, columns, lanes, lanes, flat_b, begin + j * rows + i, rows)
+        for i in range(rows):
+            for j in range(middle if i < whole else left, right):
+                b[n, j, i] = a[n, i, j]
 
 
 @jit
