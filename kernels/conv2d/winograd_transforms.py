@@ -115,9 +115,17 @@ def _load(builder, array, at, bits):
 
 
 def _store(builder, vector, array, at, bits):
-    store = _function(builder, "store", ir.VoidType(), [_vector, _vector.as_pointer(), _i32, _mask])
     place = builder.bitcast(builder.gep(array, [at]), _vector.as_pointer())
-    builder.call(store, [vector, place, _ALIGN, builder.bitcast(bits, _mask)])
+    if isinstance(bits, ir.Constant):
+        builder.store(vector, place, align=4)
+        return
+    store = _function(builder, "store", ir.VoidType(), [_vector, _vector.as_pointer(), _i32, _mask])
+    whole = builder.icmp_signed("==", bits, ir.Constant(_i16, -1))
+    with builder.if_else(whole, likely=True) as (all_lanes, some):  # a masked store takes AVX2 as long as ten others
+        with all_lanes:
+            builder.store(vector, place, align=4)
+        with some:
+            builder.call(store, [vector, place, _ALIGN, builder.bitcast(bits, _mask)])
 
 
 def _steps(builder, first, step, count):
