@@ -33,6 +33,10 @@ LARGE_MATRIX = 400_000
 SHALLOW = 16
 UNPACKED = 1_000_000
 
+# A shared product is cut into so many pieces at most, each of at least so many rows or columns: BLAS packs the other
+# factor anew for each.
+PIECES, LEAST_PIECE = 8, 128
+
 # Multiplications that a plain loop is done with before BLAS has been told its threads: 1x400x120 in 3.2 us, not 6.1.
 FEW = 100_000
 
@@ -72,27 +76,29 @@ def _times_transposed(a, rows, product):
 
 
 def _shared(a: np.ndarray, b: np.ndarray, threads: int) -> np.ndarray:
-    """a b, where every thread computes some of the rows or of the columns, whichever are more."""
+    """a b, where every thread computes some pieces of the rows or of the columns, whichever are more.
+
+    The pieces depend on the shapes alone, for BLAS may add up in another order where it is given other sizes.
+    """
     rows, depth, columns = *a.shape[-2:], b.shape[-1]
     product = np.empty((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), rows, columns), np.result_type(a, b))
     shallow = depth <= SHALLOW and rows >= threads
     by_rows = shallow or rows >= columns
     length = rows if by_rows else columns
-    share = -(-length // threads)
-    piece = max(1, UNPACKED // max(1, depth * columns)) if shallow else share
+    piece = max(1, UNPACKED // max(1, depth * columns)) if shallow else max(LEAST_PIECE, -(-length // PIECES))
+    starts = range(0, length, piece)
 
-    def compute(first: int) -> None:
+    def compute(some: range) -> None:
         with np.errstate(all="ignore"):  # which a thread does not inherit
-            last = min(length, first + share)
-            for start in range(first, last, piece):
-                part = slice(start, min(last, start + piece))
+            for start in some:
+                part = slice(start, min(length, start + piece))
                 if by_rows:
                     np.matmul(a[..., part, :], b, out=product[..., part, :])
                 else:
                     np.matmul(a, b[..., part], out=product[..., part])
 
-    others = [_workers().submit(compute, first) for first in range(share, length, share)]
-    compute(0)
+    others = [_workers().submit(compute, starts[thread::threads]) for thread in range(1, min(threads, len(starts)))]
+    compute(starts[::threads])
     for other in others:
         other.result()
     return product

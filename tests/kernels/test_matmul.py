@@ -63,3 +63,14 @@ def test_overflow_in_a_worker_is_silent(monkeypatch):
     large = np.full((64, 64), 1e30, np.float32)
     with np.errstate(all="ignore"):
         assert np.isinf(cpu.matmul(large, large)).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [((500, 700), (700, 300)), ((300, 700), (700, 530)), ((2, 90, 7), (7, 301))]
+)
+def test_pieces_do_not_depend_on_the_thread_count(first, second):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal(first, np.float32), rng.standard_normal(second, np.float32)
+    alone = cpu._shared(a, b, 1)
+    for threads in (2, 3, 16):
+        np.testing.assert_array_equal(cpu._shared(a, b, threads), alone)
