@@ -56,6 +56,25 @@ def finish(y, start, count, epilogue, channel):
 
 
 @jit(fastmath={"contract"})
+def finish_rows(y, starts, count, epilogue, channel):
+    """The same for many rows, with one view of the factors: a view is counted, atomically, when made and when left."""
+    floor, size = epilogue.floor, np.uintp(count)
+    if epilogue.scales:
+        scale, shift = epilogue.scale[channel:], epilogue.shift[channel:]
+        for start in starts:
+            at = np.uintp(start)
+            for j in range(size):
+                total = y[at + j] * scale[j] + shift[j]
+                y[at + j] = floor if total <= floor else total
+    elif floor > -np.inf:
+        for start in starts:
+            at = np.uintp(start)
+            for j in range(size):
+                total = y[at + j]
+                y[at + j] = floor if total <= floor else total
+
+
+@jit(fastmath={"contract"})
 def finish_channel(y, start, count, epilogue, channel):
     """The same where y[start : start + count] are pixels of one channel."""
     sums, floor = y[start : start + count], epilogue.floor

@@ -30,6 +30,7 @@ from numba import get_num_threads
 from ..cpu.relayout import channels_last, flat_and_strides, row_major
 from ..cpu.tile import VECTOR_BYTES, WIDEST
 from ..cpu.workspace import workspace
+from ..matmul.cpu import matmul
 from . import im2col_loops as loops
 from .epilogue import Epilogue
 
@@ -69,7 +70,7 @@ def _layout(x):
     return channels_last(x) if x.shape[1] >= MANY_CHANNELS else x
 
 
-def _convolve(x, weight, strides, area, taps_h, taps_w, taps, inside, epilogue, step, y, pixels, base):
+def _convolve(x, weight, strides, taps_h, taps_w, taps, inside, epilogue, step, y, pixels, base):
     """y[n, o, i, j] = sum of weight x[n, c, i step + taps_h, j step + taps_w], and what follows it, for `pixels`: a
     view of y (channels last) that begins at its element `base`.
 
@@ -84,7 +85,7 @@ def _convolve(x, weight, strides, area, taps_h, taps_w, taps, inside, epilogue, 
     cuts = _cuts(pixels.shape, groups, step, x.shape[1] // groups, size, 2 * get_num_threads())
     stride_n, _, stride_h, stride_w = pixels.strides
     loops.forward(
-        *flat_and_strides(x), step, taps_h, taps_w, inside, weight, strides, area, taps, epilogue, y.ravel("K"), base,
+        *flat_and_strides(x), step, taps_h, taps_w, inside, weight, strides, taps, epilogue, y.ravel("K"), base,
         pixels.shape, (stride_n // size, stride_h // size, stride_w // size), *cuts,
     )  # fmt: skip
 
@@ -119,7 +120,9 @@ def forward(x, weight, epilogue, y, stride, padding, dilation, groups):
     flat = row_major(weight).reshape(weight.size)
     target = channels_last(y)
     taps = _taps((kernel_h, kernel_w), padding, dilation)
-    _convolve(x, flat, strides, area, *taps, padding == (0, 0), epilogue, stride, target, target, 0)
+    if area == 1 and padding == (0, 0) and stride != (1, 1):
+        x, stride = x[:, :, :: stride[0], :: stride[1]], (1, 1)  # a copy of what is read
+    _convolve(x, flat, strides, *taps, padding == (0, 0), epilogue, stride, target, target, 0)
     if target is not y:
         y[...] = target
 
@@ -128,8 +131,10 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
     """Write the gradient of x into dx."""
     out_channels, channels, kernel_h, kernel_w = weight.shape
     area = kernel_h * kernel_w
-    strides = out_channels // groups * channels * area, area, channels * area, groups
-    flat, epilogue = row_major(weight).reshape(weight.size), Epilogue.of(dx.shape[1], dx.dtype)
+    # The weights of a tap lie side by side, as the panels have them, so that each remainder copies its own.
+    flat = channels_last(weight).transpose(0, 2, 3, 1).reshape(weight.size)
+    strides = out_channels // groups * channels * area, 1, channels * area, groups
+    epilogue = Epilogue.of(dx.shape[1], dx.dtype)
     target = channels_last(dx)
     for first in np.ndindex(*stride):
         taps = _taps_of_remainder((kernel_h, kernel_w), padding, dilation, stride, first)
@@ -137,7 +142,9 @@ def input_gradient(dy, weight, dx, stride, padding, dilation, groups):
         base = (first[0] * dx.shape[3] + first[1]) * dx.shape[1]
         room = [have - want for have, want in zip(dy.shape[2:], pixels.shape[2:], strict=True)]
         inside = all([seen[0] >= 0 and seen[-1] <= free for seen, free in zip(taps[:2], room, strict=True)])
-        _convolve(dy, flat, strides, area, *taps, inside, epilogue, (1, 1), target, pixels, base)
+        _convolve(
+            dy, flat, strides, taps[0], taps[1], taps[2] * channels, inside, epilogue, (1, 1), target, pixels, base
+        )
     if target is not dx:
         dx[...] = target
 
@@ -149,6 +156,13 @@ def weight_gradient(dy, x, dweight, stride, padding, dilation, groups):
     depth = channels * kernel_h * kernel_w
     if not dy.size:
         dweight[...] = 0
+        return
+    if kernel_h == kernel_w == groups == 1 and padding == (0, 0):  # a matrix product, which nothing beats BLAS at
+        pixels = [
+            channels_last(image).transpose(0, 2, 3, 1).reshape(-1, image.shape[1])
+            for image in (dy, x[:, :, :: stride[0], :: stride[1]])
+        ]
+        dweight[...] = matmul(pixels[0].T, pixels[1]).reshape(dweight.shape)
         return
     x = _layout(x)
     run, _, blocks, vectors = _cuts(dy.shape, groups, stride, channels, dy.itemsize, PARTS)

@@ -8,10 +8,11 @@ from numba import prange
 from ..cpu.jit import jit
 from ..cpu.tile import VECTOR_BYTES, aligned, multiply
 from ..cpu.transpose import transpose
-from .epilogue import finish, initial
+from .epilogue import finish_rows, initial
 
 RUN = 16  # channels that are transposed together: a cache line of each kernel
-PIXELS = 96  # summed at a time in the weight gradient: with 64 outputs half of the first-level cache
+PIXELS = 96 if VECTOR_BYTES == 64 else 192  # summed at a time in the weight gradient: half of the first-level cache
+FEW_TAPS = 64  # of a window: where dy is used so seldom, it is read where it lies
 DEPTH = 1024  # terms summed at a time: with 64 outputs a panel of 256 KiB, which the second-level cache holds
 
 _unsigned = np.uintp  # unsigned indices spare the compiler the test for negative ones, which stops vectorising
@@ -47,10 +48,10 @@ def _copy(source, start, target, to, length):
 
 
 @jit
-def _load(x, strides, base, height, width, top, left, rows):
+def _load(x, strides, base, height, width, top, left, rows, channels):
     """rows[i, j, c] = pixel (top + i, left + j) of channel c, 0 outside; x is flat, the image begins at base."""
     stride_c, stride_h, stride_w = strides
-    count, columns, channels = rows.shape
+    count, columns, pitch = rows.shape
     first = min(max(0, -left), columns)
     last = max(first, min(columns, width - left))
     for i in range(count):
@@ -61,7 +62,7 @@ def _load(x, strides, base, height, width, top, left, rows):
         rows[i, :first] = 0
         rows[i, last:] = 0
         start = base + h * stride_h + (left + first) * stride_w
-        if stride_c == 1 and stride_w == channels:
+        if stride_c == 1 and stride_w == channels == pitch:
             _copy(x, start, rows[i, first:last].reshape((last - first) * channels), 0, (last - first) * channels)
         elif stride_c == 1:
             for w in range(last - first):
@@ -71,6 +72,13 @@ def _load(x, strides, base, height, width, top, left, rows):
                 line, target = x[start + c * stride_c : start + c * stride_c + last - first], rows[i, first:last, c]
                 for w in range(last - first):
                     target[w] = line[w]
+
+
+@jit
+def _odd_lines(numbers, size):
+    """At least so many, an odd number of cache lines: pixels then lie in all sets of the first-level cache."""
+    line = 64 // size
+    return numbers if numbers < 2 * line else (-(-numbers // line) | 1) * line
 
 
 @jit
@@ -90,10 +98,11 @@ def _windows(x, x_shape, x_strides, step, taps_h, taps_w, group, channels, image
     else:
         height = (rows[1] - rows[0] - 1) * step[0] + taps_h[-1] - taps_h[0] + 1
         width = (columns - 1) * step[1] + taps_w[-1] - taps_w[0] + 1
-        pitch_n, pitch_h, pitch_w = height * width * channels, width * channels, channels
-        buffer = np.empty((images[1] - images[0], height, width, channels), x.dtype)
+        pitch_w = _odd_lines(channels, x.itemsize)
+        pitch_n, pitch_h = height * width * pitch_w, width * pitch_w
+        buffer = np.empty((images[1] - images[0], height, width, pitch_w), x.dtype)
         for n in range(len(buffer)):
-            _load(x, x_strides[1:], base + n * stride_n, x_shape[2], x_shape[3], top, left, buffer[n])
+            _load(x, x_strides[1:], base + n * stride_n, x_shape[2], x_shape[3], top, left, buffer[n], channels)
         source, base = buffer.reshape(buffer.size), 0
     places = _places(base, (pitch_n, step[0] * pitch_h, step[1] * pitch_w), images, rows, columns)
     taps = np.empty((len(taps_h), len(taps_w)), np.int64)
@@ -122,15 +131,17 @@ def _span(task, run, total):
 
 
 @jit
-def _pack(weight, start, strides, area, outputs, channels, panel, width):
-    """panel[c * area + t, j] = weight[start + j strides[0] + c strides[1] + t] for `outputs` j and `channels` c.
+def _pack(weight, start, strides, taps, outputs, channels, panel, width):
+    """panel[c * len(taps) + t, j] = weight[start + j strides[0] + c strides[1] + taps[t]], `outputs` j, `channels` c.
 
-    In the panel up to a vector of lines beyond are overwritten.
+    Either the outputs lie side by side, or the taps, all of them and in order. In the panel up to a vector of lines
+    beyond are overwritten.
     """
-    lanes, (pitch, step) = VECTOR_BYTES // weight.itemsize, strides
-    if pitch == area == 1:
+    lanes, (pitch, step), area = VECTOR_BYTES // weight.itemsize, strides, len(taps)
+    if pitch == 1:
         for c in range(channels):
-            _copy(weight, start + c * step, panel, c * width, outputs)
+            for t in range(area):
+                _copy(weight, start + c * step + taps[t], panel, (c * area + t) * width, outputs)
         return
     runs, run = (1, channels * area) if step == area else (channels, area)
     for j in range(0, outputs, lanes):
@@ -144,14 +155,14 @@ def _pack(weight, start, strides, area, outputs, channels, panel, width):
 
 @jit
 def _forward_task(
-    source, places, windows, weight, strides, area, taps, channels, epilogue, base, y, targets, vectors, outputs, blocks
+    source, places, windows, weight, strides, taps, channels, epilogue, base, y, targets, vectors, outputs, blocks
 ):
     """The given blocks of a group's outputs; `base` is the first's number, from which on weight and y come."""
-    lanes = VECTOR_BYTES // y.itemsize
+    lanes, area = VECTOR_BYTES // y.itemsize, max(1, len(taps))
     width, chunk = vectors * lanes, max(1, min(channels, DEPTH // area))
     in_chunk = np.arange(chunk).reshape(chunk, 1)
     depths = (in_chunk + windows[: len(taps)]).ravel()
-    lines = ((in_chunk * area + taps) * width).ravel()
+    lines = np.arange(chunk * len(taps)) * width
     panel, zeros = aligned((chunk * area + lanes) * width, y), np.zeros(len(places), np.int64)
     if outputs % width:
         panel[:] = 0  # columns without an output are multiplied too, and denormal numbers would take long
@@ -161,7 +172,7 @@ def _forward_task(
         target = y[block * width :]
         for c in range(0, max(channels, 1), chunk):
             count = min(chunk, channels - c)
-            _pack(weight, block * width * strides[0] + c * strides[1], strides, area, valid, count, panel, width)
+            _pack(weight, block * width * strides[0] + c * strides[1], strides, taps, valid, count, panel, width)
             if c == 0:
                 start, starts = initial_sums[block * width :], zeros
             else:
@@ -170,8 +181,7 @@ def _forward_task(
             multiply(
                 source[c:], places, depths[:used], panel, lines[:used], start, starts, target, targets, vectors, valid
             )  # fmt: skip
-        for to in targets:
-            finish(target, to, valid, epilogue, base + block * width)
+        finish_rows(target, targets, valid, epilogue, base + block * width)
 
 
 @jit(parallel=True)
@@ -185,7 +195,6 @@ def forward(
     inside,
     weight,
     strides,
-    area,
     taps,
     epilogue,
     y,
@@ -215,7 +224,7 @@ def forward(
         base = y_base + images[0] * y_strides[0] + rows[0] * y_strides[1]
         targets = _places(base, y_strides, images, rows, y_shape[3])
         _forward_task(
-            source, places, windows, weight[group * strides[0] :], strides[1:3], area, taps, channels, epilogue,
+            source, places, windows, weight[group * strides[0] :], strides[1:3], taps, channels, epilogue,
             group * outputs, y[group * outputs :], targets, vectors, outputs,
             (blocks * split // splits, blocks * (split + 1) // splits),
         )  # fmt: skip
@@ -226,23 +235,27 @@ def _weight_gradient_task(source, places, taps, dy, lines, partial, vectors, out
     """Add (write, if `fresh`) the sum over some pixels to blocks `first` to `last` of partial (blocks, K, width)."""
     _, depth, width = partial.shape
     flat, zeros, zero = partial.reshape(partial.size), np.zeros(depth, np.int64), np.zeros(width, partial.dtype)
-    targets, columns = np.arange(depth) * width, np.arange(PIXELS) * width
+    targets, side_by_side = np.arange(depth) * width, np.arange(PIXELS) * width
     block_dy = aligned(PIXELS * width, dy)
     for p in range(0, len(places), PIXELS):
         count = min(PIXELS, len(places) - p)
         for block in range(first, last):
             valid = min(width, outputs - block * width)
-            for q in range(count):
-                _copy(dy, lines[p + q] + block * width, block_dy, q * width, valid)
-                for j in range(q * width + valid, (q + 1) * width):
-                    block_dy[j] = 0
+            if valid == width and depth <= FEW_TAPS:
+                b, columns = dy[block * width :], lines[p : p + count]
+            else:
+                b, columns = block_dy, side_by_side
+                for q in range(count):
+                    _copy(dy, lines[p + q] + block * width, block_dy, q * width, valid)
+                    for j in range(q * width + valid, (q + 1) * width):
+                        block_dy[j] = 0
             target = flat[block * depth * width :]
             if fresh and p == 0:
                 start, starts = zero, zeros
             else:
                 start, starts = target, targets
             multiply(
-                source, taps, places[p : p + count], block_dy, columns, start, starts, target, targets, vectors, valid
+                source, taps, places[p : p + count], b, columns, start, starts, target, targets, vectors, valid
             )  # fmt: skip
 
 
