@@ -17,6 +17,7 @@ __all__ = ["backward", "flat_index", "forward"]
 
 # What a tap of a window takes one thread, in nanoseconds; and a pixel, to begin with its channels.
 PLANES, PIXELS, PIXEL = 0.5, 0.2, 10
+CHANNELS_LAST = 16
 
 
 def forward(
@@ -29,7 +30,9 @@ def forward(
     n, c, height, width = x.shape
     out_h, out_w, index_type = _windows(height, width, kernel_size, stride, padding, dilation, ceil_mode)
     taps = kernel_size[0] * kernel_size[1]
-    if is_channels_last(x):
+    halves = _halves(x.shape, (n, c, out_h, out_w), kernel_size, stride, padding, dilation)
+    if is_channels_last(x) or (c >= CHANNELS_LAST and not halves):  # a tap of all channels is a vector loop
+        x = channels_last(x)
         y = np.empty((n, out_h, out_w, c), x.dtype)
         index = np.empty(y.shape, index_type)
         kernel = team(_forward_pixels, (PIXELS + PIXEL / c) * taps * y.size)
@@ -40,7 +43,7 @@ def forward(
     index = np.empty(y.shape, index_type)
     planes = (n * c, out_h, out_w)
     nanoseconds = PLANES * taps * y.size
-    if _halves(x.shape, y.shape, kernel_size, stride, padding, dilation):
+    if halves:
         team(_forward_halving, nanoseconds)(x.reshape(-1), y.reshape(-1, out_w), index.reshape(-1, out_w))
     else:
         kernel, windows = team(_forward_planes, nanoseconds), (*kernel_size, *stride, *padding, *dilation)
