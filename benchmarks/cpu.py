@@ -4,6 +4,7 @@ python -m benchmarks.cpu                 all cases: the table, results/cpu.json,
 python -m benchmarks.cpu lenet vgg11     the cases whose names begin so
 python -m benchmarks.cpu --layers        layer by layer, beside what the machine can do at best
 python -m benchmarks.cpu --scaling       how the cost grows with the batch and with the picture
+python -m benchmarks.cpu --isa avx2      all libraries as on a processor with AVX2, without AVX-512
 
 Each program runs in a process of its own; the libraries take turns. Per case and round: the training step (zero_grad,
 forward, cross-entropy, backward, SGD with momentum 0.9 and weight decay 5e-4), the largest resident memory of the
@@ -27,7 +28,7 @@ from benchmarks.runner import MINIGRAD, PEERS, Contender, alternate, ratios
 def main() -> None:
     arguments = parse_arguments()
     name = "cpu-layers" if arguments.layers else "cpu-scaling" if arguments.scaling else "cpu"
-    path = arguments.output / f"{name}.json"
+    path = arguments.output / f"{runner.act_as(arguments.isa, name)}.json"
     if arguments.threads > runner.available_cores() or os.getloadavg()[0] > 0.5:
         console.print("The machine is busy, or has fewer cores than threads: the figures say little.", style="yellow")
     results = {
@@ -52,6 +53,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("case", nargs="*", help=f"of {', '.join(CASES)}; default all")
     parser.add_argument("--threads", type=int, default=min(2, runner.available_cores()), help="default %(default)s")
+    parser.add_argument("--isa", choices=runner.INSTRUCTION_SETS, default="native", help="default %(default)s")
     parser.add_argument("--rounds", type=int, help="default 5")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that it works")
     parser.add_argument("--alone", action="store_true", help="minigrad only, where PyTorch is not installed")

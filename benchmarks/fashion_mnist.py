@@ -44,6 +44,7 @@ NETWORKS = {
 
 def main() -> None:
     arguments = parse_arguments()
+    name = runner.act_as(arguments.isa, f"fashion_mnist-{arguments.network}")
     network = NETWORKS[arguments.network]
     contenders = [MINIGRAD] if arguments.alone else [MINIGRAD, PEERS[0]]
     results = {
@@ -53,7 +54,7 @@ def main() -> None:
         "epochs": arguments.epochs,
         "runs": {contender.name: [] for contender in contenders},
     }
-    path = arguments.output / f"fashion_mnist-{arguments.network}.json"
+    path = arguments.output / f"{name}.json"
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
         write_data(data, network)
@@ -75,6 +76,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="default 12 for lenet, 3 for vgg11_bn")
     parser.add_argument("--seeds", type=int, default=1, help="trainings with each library, default %(default)s")
     parser.add_argument("--threads", type=int, default=min(2, runner.available_cores()), help="default %(default)s")
+    parser.add_argument("--isa", choices=runner.INSTRUCTION_SETS, default="native", help="default %(default)s")
     parser.add_argument("--alone", action="store_true", help="minigrad only, where PyTorch is not installed")
     parser.add_argument(
         "--output", type=Path, help="folder; default benchmarks/results, or runs/benchmarks for another --epochs"

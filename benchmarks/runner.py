@@ -35,6 +35,26 @@ def environment(library: str, threads: int) -> dict[str, str]:
     return os.environ | {"BENCHMARK_LIBRARY": library} | dict.fromkeys(pools, str(threads))
 
 
+# What makes the libraries act as on another processor: Numba, OpenBLAS, PyTorch's own kernels, and oneDNN's. Sizes of
+# caches and the clock stay those of this one. Numba needs both of its variables.
+INSTRUCTION_SETS = {
+    "native": {},
+    "avx2": {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe,+popcnt",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+    },
+}
+
+
+def act_as(instruction_set: str, results: str) -> str:
+    """Start programs so from now on; and the name of results that are measured so."""
+    os.environ.update(INSTRUCTION_SETS[instruction_set])
+    return results if instruction_set == "native" else f"{results}-{instruction_set}"
+
+
 def run(module: str, arguments: Sequence[object], env: dict[str, str]) -> dict:
     """What ``python -m benchmarks.MODULE ARGUMENTS`` prints as JSON, and when, in seconds, its "first step" was done.
 
@@ -99,6 +119,7 @@ def describe_machine(threads: int, with_limits: bool = True) -> dict:
         "system": platform.platform(),
         "load_average_before": os.getloadavg()[0],
         "threads": threads,
+        "instruction_set": "avx2" if os.environ.get("NUMBA_CPU_NAME") == "haswell" else "native",
         "versions": versions,
     }
     if with_limits:

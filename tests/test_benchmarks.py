@@ -1,11 +1,14 @@
 """The measuring programs run and write what they measured; how fast anything is is no matter of these tests."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from benchmarks import runner
 
 pytest.importorskip("resource", reason="the peak of memory is asked of POSIX")
 
@@ -30,6 +33,18 @@ def test_cpu_measures_minigrad_alone(tmp_path):
     assert 2**25 < figures["peak memory"][0] < 2**31
     for metric in figures:
         assert metric in done.stdout
+
+
+def test_acting_as_another_processor_has_results_of_its_own(monkeypatch):
+    before = dict(os.environ)
+    monkeypatch.setattr(os, "environ", dict(before))
+    assert runner.act_as("native", "cpu") == "cpu" and os.environ == before
+    assert runner.act_as("avx2", "cpu") == "cpu-avx2"
+    env = runner.environment("minigrad", 1)
+    script = "from minigrad.kernels.cpu.tile import VECTOR_BYTES; print(VECTOR_BYTES)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.stdout == "32\n", done.stderr
+    assert runner.describe_machine(1, with_limits=False)["instruction_set"] == "avx2"
 
 
 @pytest.mark.parametrize(
