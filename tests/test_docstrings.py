@@ -56,6 +56,8 @@ MODULES = [
     "minigrad.vision.io",
     "minigrad.vision.models",
     "minigrad.vision.transforms",
+    "minigrad.vision.transforms.functional",
+    "minigrad.vision.transforms.v2",
     "minigrad.vision.utils",
 ]
 # Their parameters are documented where they are used: a method that a base class documents says no more than it.

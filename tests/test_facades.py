@@ -21,6 +21,18 @@ def test_names_are_the_engines():
     assert "Conv2d" in dir(torch.nn)
 
 
+def test_the_second_version_of_the_transforms():
+    v2 = torchvision.transforms.v2
+    prepare = v2.Compose([v2.ToImage(), v2.RGB(), v2.ToDtype(torch.float32, scale=True), v2.Identity()])
+    pixels = np.array([[0, 255], [51, 102]], np.uint8)
+    for picture in (pixels, torch.from_numpy(pixels[None]), torchvision.transforms.ToPILImage()(pixels)):
+        assert mg.equal(prepare(picture), torchvision.transforms.ToTensor()(pixels).expand(3, 2, 2))
+    functional = v2.functional
+    assert functional.horizontal_flip is torchvision.transforms.functional.hflip
+    assert functional.to_dtype(functional.to_image(pixels), scale=True).dtype == torch.float32
+    assert v2.ToImage()(pixels.astype(np.float32)).max() == 255 and v2.ToDtype(torch.float64)("label") == "label"
+
+
 def test_the_engine_does_not_know_the_facades():
     assert not hasattr(mg, "FloatTensor") and not hasattr(mg.nn.init, "xavier_uniform")
     assert not hasattr(mg.nn, "DataParallel") and not hasattr(mg.autograd, "Variable")

@@ -32,6 +32,7 @@ INSIDES = {
     "torchvision.datasets.folder": "torchvision.datasets",
     "torchvision.datasets.mnist": "torchvision.datasets",
     "torchvision.datasets.vision": "torchvision.datasets",
+    "torchvision.transforms.autoaugment": "torchvision.transforms",
     "torchvision.transforms.transforms": "torchvision.transforms",
 }
 INSIDES_BELOW = {  # as these, whatever stands behind the last dot

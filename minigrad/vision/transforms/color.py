@@ -1,4 +1,4 @@
-"""Transforms of pixel values: random colour and lighting, erasing."""
+"""Transforms of pixel values: random colour, lighting, histograms and blur."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import numpy as np
 
 from minigrad.ops.random import randn, randperm
 from minigrad.tensor import Tensor
-from minigrad.vision.transforms.picture import (
-    Transform,
-    change,
-    crop,
-    each,
-    per_channel,
-    uniform,
-    uniform_between,
-)
+from minigrad.vision.transforms import functional as F
+from minigrad.vision.transforms.picture import Transform, change, one_by_one, uniform, uniform_between
 
-# how bright red, green and blue seem (ITU-R BT.601)
-LUMINANCE = np.array([0.2989, 0.587, 0.114], np.float32).reshape(3, 1, 1)
-
-# Pillow's modes of colours other than L and RGB; it cannot convert LAB to RGB.
-COLOURED_MODES = ("LA", "RGBA", "CMYK", "YCbCr", "HSV")
+__all__ = [
+    "ColorJitter",
+    "GaussianBlur",
+    "Grayscale",
+    "RandomAdjustSharpness",
+    "RandomAutocontrast",
+    "RandomEqualize",
+    "RandomGrayscale",
+    "RandomInvert",
+    "RandomLighting",
+    "RandomPosterize",
+    "RandomSolarize",
+]
 
 Range = tuple[float, float]
 
@@ -61,46 +62,30 @@ class ColorJitter(Transform):
         self.hue = _factors("hue", hue, center=0.0, bounds=(-0.5, 0.5))
 
     def __call__(self, img: Any) -> Any:
-        if not isinstance(img, (Tensor, np.ndarray)) and getattr(img, "mode", "RGB") not in ("L", "RGB"):
-            return self._jitter_image(img)
-        return change("ColorJitter", img, lambda x: each(x, self._jitter))
+        return one_by_one(img, self._jitter)
 
-    def _jitter_image(self, image: Any) -> Any:
-        """A Pillow image of a mode that is neither grey nor RGB."""
-        from PIL import ImageEnhance
+    def _jitter(self, img: Any) -> Any:
+        order, *factors = self.get_params(self.brightness, self.contrast, self.saturation, self.hue)
+        adjust = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+        for index in order.tolist():
+            if factors[index] is not None:
+                img = adjust[index](img, factors[index])
+        return img
 
-        if image.mode not in COLOURED_MODES:
-            raise ValueError(
-                f"ColorJitter: pixels of mode {image.mode!r} are no colours; "
-                f"expected a mode of L, RGB, {', '.join(COLOURED_MODES)}"
-            )
-        changes = [
-            (lambda image, factor: ImageEnhance.Brightness(image).enhance(factor), self.brightness),
-            (lambda image, factor: ImageEnhance.Contrast(image).enhance(factor), self.contrast),
-            (lambda image, factor: ImageEnhance.Color(image).enhance(factor), self.saturation),
-            (_hue_of_image, self.hue),
+    @staticmethod
+    def get_params(
+        brightness: Range | None, contrast: Range | None, saturation: Range | None, hue: Range | None
+    ) -> tuple[Tensor, float | None, float | None, float | None, float | None]:
+        """Draw the order of the four changes, as a tensor, and their factors.
+
+        Args:
+            brightness, contrast, saturation, hue: the ranges; None for no change.
+        """
+        order = randperm(4)
+        factors = [
+            None if limits is None else uniform_between(*limits) for limits in (brightness, contrast, saturation, hue)
         ]
-        for index in randperm(len(changes)).array.tolist():
-            adjust, factors = changes[index]
-            if factors is not None:
-                image = adjust(image, uniform_between(*factors))
-        return image
-
-    def _jitter(self, x: np.ndarray) -> np.ndarray:
-        if len(x) not in (1, 3) or (x.dtype != np.uint8 and x.dtype.kind != "f"):
-            raise ValueError(f"ColorJitter: expected 1 or 3 channels of uint8 or floats, got {len(x)} of {x.dtype}")
-        changes = [
-            (_brightness, self.brightness),
-            (_contrast, self.contrast),
-            (_saturation, self.saturation),
-            (_hue, self.hue),
-        ]
-        picture = x / np.float32(255) if x.dtype == np.uint8 else x
-        for index in randperm(len(changes)).array.tolist():
-            adjust, factors = changes[index]
-            if factors is not None:
-                picture = np.clip(adjust(picture, uniform_between(*factors)), 0, 1)
-        return np.rint(picture * 255).astype(np.uint8) if x.dtype == np.uint8 else picture.astype(x.dtype)
+        return order, factors[0], factors[1], factors[2], factors[3]
 
     def __repr__(self) -> str:
         return (
@@ -122,53 +107,6 @@ def _factors(name: str, value: float | Range, center: float = 1.0, bounds: Range
     if not bounds[0] <= low <= high <= bounds[1]:
         raise ValueError(f"ColorJitter: {name} must lie in {bounds}, got {value}")
     return None if low == high == center else (low, high)
-
-
-def _brightness(x: np.ndarray, factor: float) -> np.ndarray:
-    return x * x.dtype.type(factor)
-
-
-def _contrast(x: np.ndarray, factor: float) -> np.ndarray:
-    return _blend(x, _grey(x).mean(dtype=x.dtype), factor)
-
-
-def _saturation(x: np.ndarray, factor: float) -> np.ndarray:
-    return x if len(x) == 1 else _blend(x, _grey(x), factor)
-
-
-def _hue(x: np.ndarray, shift: float) -> np.ndarray:
-    """Rotate the colour wheel: to hue, saturation, value and back (Smith 1978)."""
-    if len(x) == 1:
-        return x
-    red, green, blue = x
-    value = x.max(0)
-    chroma = value - x.min(0)
-    safe = np.where(chroma == 0, 1, chroma)
-    hue = np.select(
-        [value == red, value == green],
-        [(green - blue) / safe, (blue - red) / safe + 2],
-        (red - green) / safe + 4,
-    )  # fmt: skip
-    rotated = hue + 6 * shift
-    # each primary falls from `value` to `value - chroma` and back as the hue goes round
-    angle = (np.array([5, 3, 1]).reshape(3, 1, 1) + rotated) % 6
-    return (value - chroma * np.clip(np.minimum(angle, 4 - angle), 0, 1)).astype(x.dtype)
-
-
-def _hue_of_image(image: Any, shift: float) -> Any:
-    from PIL import Image
-
-    hue, saturation, value = image.convert("HSV").split()
-    rotated = np.asarray(hue) + np.uint8(int(shift * 255) % 256)  # modulo 256, as hues are cyclic
-    return Image.merge("HSV", (Image.fromarray(rotated), saturation, value)).convert(image.mode)
-
-
-def _grey(x: np.ndarray) -> np.ndarray:
-    return x if len(x) == 1 else (x * LUMINANCE.astype(x.dtype)).sum(0, keepdims=True)
-
-
-def _blend(x: np.ndarray, other: np.ndarray, factor: float) -> np.ndarray:
-    return x * x.dtype.type(factor) + other * x.dtype.type(1 - factor)
 
 
 class RandomLighting(Transform):
@@ -218,80 +156,241 @@ class RandomLighting(Transform):
         return f"RandomLighting(std={self.std})"
 
 
-class RandomErasing(Transform):
-    """Overwrite a random rectangle of an image.
+class Grayscale(Transform):
+    """Convert a colour image to a grey one.
+
+    Args:
+        num_output_channels: 1, or 3 for three equal channels.
+
+    Raises:
+        ValueError: another number of channels is asked for.
+
+    Examples:
+        >>> mg.vision.transforms.Grayscale()(mg.ones(3, 2, 2)).shape
+        (1, 2, 2)
+    """
+
+    def __init__(self, num_output_channels: int = 1):
+        if num_output_channels not in (1, 3):
+            raise ValueError(f"Grayscale: num_output_channels must be 1 or 3, got {num_output_channels}")
+        self.num_output_channels = num_output_channels
+
+    def __call__(self, img: Any) -> Any:
+        return F.rgb_to_grayscale(img, self.num_output_channels)
+
+    def __repr__(self) -> str:
+        return f"Grayscale(num_output_channels={self.num_output_channels})"
+
+
+class _Sometimes(Transform):
+    """Change an image with probability `p`."""
+
+    def __init__(self, p: float):
+        if not 0 <= p <= 1:
+            raise ValueError(f"{type(self).__name__}: p must be between 0 and 1, got {p}")
+        self.p = p
+
+    def __call__(self, img: Any) -> Any:
+        return one_by_one(img, lambda one: self._changed(one) if float(uniform(1)[0]) < self.p else one)
+
+    def _changed(self, img: Any) -> Any:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value}" for name, value in vars(self).items() if name != "p")
+        return f"{type(self).__name__}({settings}{', ' if settings else ''}p={self.p})"
+
+
+class RandomGrayscale(_Sometimes):
+    """Make a colour image grey at random; the number of channels stays.
 
     Args:
         p: the probability.
-        scale: the range of the rectangle's share of the area.
-        ratio: the range of its height over its width. If ten tries find no rectangle that fits, nothing is erased.
-        value: a number, one for each channel, or "random" for normally distributed noise.
-        inplace: overwrite the image itself.
 
     Raises:
-        ValueError: an argument is out of its range.
-
-    Source: Zhong et al., "Random erasing data augmentation" (2017), arXiv:1708.04896.
+        ValueError: `p` is outside [0, 1].
 
     Examples:
-        >>> erased = mg.vision.transforms.RandomErasing(p=1.0)(mg.ones(1, 32, 32))
-        >>> 0 < (erased == 0).sum().item() < 32 * 32
+        >>> grey = mg.vision.transforms.RandomGrayscale(p=1.0)(mg.rand(3, 2, 2))
+        >>> mg.equal(grey[0], grey[2])
         True
     """
 
-    def __init__(
-        self,
-        p: float = 0.5,
-        scale: Sequence[float] = (0.02, 0.33),
-        ratio: Sequence[float] = (0.3, 3.3),
-        value: float | str | Sequence[float] = 0,
-        inplace: bool = False,
-    ):
-        if not 0 <= p <= 1:
-            raise ValueError(f"RandomErasing: p must be between 0 and 1, got {p}")
-        if not 0 <= scale[0] <= scale[1] <= 1:
-            raise ValueError(f"RandomErasing: scale must be (low, high) within 0 and 1, got {scale}")
-        if not 0 < ratio[0] <= ratio[1]:
-            raise ValueError(f"RandomErasing: ratio must be (low, high) with 0 < low <= high, got {ratio}")
-        if isinstance(value, str) and value != "random":
-            raise ValueError(f'RandomErasing: value must be numbers or "random", got {value!r}')
-        self.p = p
-        self.scale = scale
-        self.ratio = ratio
-        self.value = value
-        self.inplace = inplace
+    def __init__(self, p: float = 0.1):
+        super().__init__(p)
+
+    def _changed(self, img: Any) -> Any:
+        return F.rgb_to_grayscale(img, 1 if F.get_image_num_channels(img) == 1 else 3)
+
+
+class RandomInvert(_Sometimes):
+    """Make an image's negative at random.
+
+    Args:
+        p: the probability.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+
+    Examples:
+        >>> mg.vision.transforms.RandomInvert(p=1.0)(mg.tensor([[[0.25]]]))
+        tensor([[[0.7500]]])
+    """
+
+    def __init__(self, p: float = 0.5):
+        super().__init__(p)
+
+    def _changed(self, img: Any) -> Any:
+        return F.invert(img)
+
+
+class RandomPosterize(_Sometimes):
+    """Keep the highest bits of 8-bit pixels only, at random.
+
+    Args:
+        bits: how many.
+        p: the probability.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+
+    Examples:
+        >>> mg.vision.transforms.RandomPosterize(4, p=1.0)(mg.tensor([[[255]]], dtype=mg.uint8))
+        tensor([[[240]]], dtype=uint8)
+    """
+
+    def __init__(self, bits: int, p: float = 0.5):
+        super().__init__(p)
+        self.bits = bits
+
+    def _changed(self, img: Any) -> Any:
+        return F.posterize(img, self.bits)
+
+
+class RandomSolarize(_Sometimes):
+    """Invert bright pixels at random.
+
+    Args:
+        threshold: from which value on.
+        p: the probability.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+
+    Examples:
+        >>> mg.vision.transforms.RandomSolarize(0.5, p=1.0)(mg.tensor([[[0.25, 0.75]]]))
+        tensor([[[0.2500, 0.2500]]])
+    """
+
+    def __init__(self, threshold: float, p: float = 0.5):
+        super().__init__(p)
+        self.threshold = threshold
+
+    def _changed(self, img: Any) -> Any:
+        return F.solarize(img, self.threshold)
+
+
+class RandomAdjustSharpness(_Sometimes):
+    """Blur or sharpen an image at random.
+
+    Args:
+        sharpness_factor: 0 gives a blurred image, 1 the image itself, 2 a sharper one.
+        p: the probability.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+
+    Examples:
+        >>> mg.vision.transforms.RandomAdjustSharpness(2.0, p=1.0)(mg.ones(1, 4, 4)).max()
+        tensor(1.)
+    """
+
+    def __init__(self, sharpness_factor: float, p: float = 0.5):
+        super().__init__(p)
+        self.sharpness_factor = sharpness_factor
+
+    def _changed(self, img: Any) -> Any:
+        return F.adjust_sharpness(img, self.sharpness_factor)
+
+
+class RandomAutocontrast(_Sometimes):
+    """Stretch each channel to the whole range of values, at random.
+
+    Args:
+        p: the probability.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+
+    Examples:
+        >>> mg.vision.transforms.RandomAutocontrast(p=1.0)(mg.tensor([[[0.25, 0.5, 0.75]]]))
+        tensor([[[0.0000, 0.5000, 1.0000]]])
+    """
+
+    def __init__(self, p: float = 0.5):
+        super().__init__(p)
+
+    def _changed(self, img: Any) -> Any:
+        return F.autocontrast(img)
+
+
+class RandomEqualize(_Sometimes):
+    """Spread the values of 8-bit pixels evenly, at random.
+
+    Args:
+        p: the probability.
+
+    Raises:
+        ValueError: `p` is outside [0, 1].
+
+    Examples:
+        >>> mg.vision.transforms.RandomEqualize(p=1.0)((mg.rand(1, 64, 64) * 50).byte()).max().item()
+        255
+    """
+
+    def __init__(self, p: float = 0.5):
+        super().__init__(p)
+
+    def _changed(self, img: Any) -> Any:
+        return F.equalize(img)
+
+
+class GaussianBlur(Transform):
+    """Blur an image with a normal distribution of random width.
+
+    Args:
+        kernel_size: odd, the pixels that are averaged; or (width, height).
+        sigma: the range of the standard deviation, or the deviation.
+
+    Raises:
+        ValueError: a size is not odd and positive, or a deviation not positive.
+
+    Examples:
+        >>> mg.vision.transforms.GaussianBlur(3)(mg.ones(1, 4, 4)).mean()
+        tensor(1.)
+    """
+
+    def __init__(self, kernel_size: int | Sequence[int], sigma: float | Sequence[float] = (0.1, 2.0)):
+        sizes = (kernel_size,) if isinstance(kernel_size, int) else tuple(kernel_size)
+        if len(sizes) not in (1, 2) or not all(size > 0 and size % 2 for size in sizes):
+            raise ValueError(f"GaussianBlur: kernel_size must be odd and positive, got {kernel_size}")
+        low, high = (sigma, sigma) if isinstance(sigma, (int, float)) else sigma
+        if not 0 < low <= high:
+            raise ValueError(f"GaussianBlur: sigma must be (low, high) with 0 < low <= high, got {sigma}")
+        self.kernel_size = (sizes[0], sizes[-1])
+        self.sigma = (low, high)
 
     def __call__(self, img: Any) -> Any:
-        erased = change("RandomErasing", img, self._erase_some)
-        if self.inplace and isinstance(img, Tensor):
-            img._bump_version()
-        return erased
+        return one_by_one(img, lambda one: F.gaussian_blur(one, self.kernel_size, self.get_params(*self.sigma)))
 
-    def _erase_some(self, x: np.ndarray) -> np.ndarray:
-        # the copy is made once for a batch; a Pillow image's pixels may be looked at, not written
-        x = x if self.inplace and x.flags.writeable else x.copy()
-        for picture in x if x.ndim == 4 else [x]:
-            if float(uniform(1)[0]) < self.p:
-                self._erase(picture)
-        return x
+    @staticmethod
+    def get_params(sigma_min: float, sigma_max: float) -> float:
+        """Draw the standard deviation.
 
-    def _erase(self, picture: np.ndarray) -> None:
-        channels, height, width = picture.shape
-        for _ in range(10):
-            area = height * width * uniform_between(*self.scale)
-            ratio = math.exp(uniform_between(*map(math.log, self.ratio)))
-            h, w = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-            if h < height and w < width:
-                top, left = (uniform(2) * (height - h + 1, width - w + 1)).astype(int).tolist()
-                if isinstance(self.value, str):
-                    value = randn(channels, h, w).array
-                else:
-                    value = per_channel("RandomErasing", self.value, channels)
-                crop(picture, top, left, h, w)[...] = value
-                return
+        Args:
+            sigma_min, sigma_max: its range.
+        """
+        return uniform_between(sigma_min, sigma_max)
 
     def __repr__(self) -> str:
-        return (
-            f"RandomErasing(p={self.p}, scale={self.scale}, ratio={self.ratio}, value={self.value}, "
-            f"inplace={self.inplace})"
-        )
+        return f"GaussianBlur(kernel_size={self.kernel_size}, sigma={self.sigma})"

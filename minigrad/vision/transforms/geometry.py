@@ -1,4 +1,4 @@
-"""Geometric transforms: padding, cropping, resizing, flipping, rotating."""
+"""Geometric transforms: padding, cropping, resizing, flipping."""
 
 from __future__ import annotations
 
@@ -9,39 +9,34 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minigrad.tensor import Tensor
+from minigrad.vision.transforms import functional as F
+from minigrad.vision.transforms.functional.geometry import check_padding_mode, check_resize, four_sides
 from minigrad.vision.transforms.picture import (
     InterpolationMode,
     Transform,
-    by_pillow,
     change,
     crop,
-    each,
     height_and_width,
     interpolation_mode,
+    is_image,
+    one_by_one,
     pad,
-    per_channel,
-    resample,
-    resize,
     uniform,
     uniform_between,
 )
 
-PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
-
-
-def four_sides(owner: str, padding: int | Sequence[int]) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of a padding argument: an int, (horizontal, vertical), or all four."""
-    sides = (padding,) if isinstance(padding, int) else tuple(padding)
-    if len(sides) not in (1, 2, 4) or not all(isinstance(n, int) and n >= 0 for n in sides):
-        raise ValueError(f"{owner}: padding must be 1, 2 or 4 ints of at least 0, got {padding!r}")
-    left, top, right, bottom = sides * (4 // len(sides))
-    return left, top, right, bottom
-
-
-def check_padding_mode(owner: str, mode: str) -> None:
-    if mode not in PADDING_MODES:
-        raise ValueError(f"{owner}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
+__all__ = [
+    "CenterCrop",
+    "FiveCrop",
+    "Pad",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "RandomResize",
+    "RandomResizedCrop",
+    "RandomVerticalFlip",
+    "Resize",
+    "TenCrop",
+]
 
 
 class Pad(Transform):
@@ -64,13 +59,13 @@ class Pad(Transform):
 
     def __init__(self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
         check_padding_mode("Pad", padding_mode)
-        self.sides = four_sides("Pad", padding)
+        four_sides("Pad", padding)
         self.padding = padding
         self.fill = fill
         self.padding_mode = padding_mode
 
     def __call__(self, img: Any) -> Any:
-        return change("Pad", img, lambda x: pad("Pad", x, self.sides, self.fill, self.padding_mode))
+        return F.pad(img, self.padding, self.fill, self.padding_mode)
 
     def __repr__(self) -> str:
         return f"Pad(padding={self.padding}, fill={self.fill}, padding_mode={self.padding_mode})"
@@ -103,29 +98,14 @@ class Resize(Transform):
         max_size: int | None = None,
         antialias: bool | None = True,
     ):
-        pair = height_and_width("Resize", size)
-        self.short_side = pair[0] if isinstance(size, int) or len(size) == 1 else None
-        if max_size is not None and (self.short_side is None or max_size <= self.short_side):
-            raise ValueError(f"Resize: max_size={max_size} needs an int size that is smaller, got size={size}")
+        check_resize(size, max_size)
         self.size = size
         self.interpolation = interpolation_mode("Resize", interpolation)
         self.max_size = max_size
         self.antialias = antialias
 
     def __call__(self, img: Any) -> Any:
-        antialias = self.antialias or not isinstance(img, Tensor)
-        return resample(
-            "Resize", img, self.interpolation, lambda x, how: resize(x, self._target(*x.shape[-2:]), how, antialias)
-        )
-
-    def _target(self, height: int, width: int) -> tuple[int, int]:
-        if self.short_side is None:
-            return height_and_width("Resize", self.size)
-        shorter, longer = min(height, width), max(height, width)
-        short, long = self.short_side, int(self.short_side * longer / shorter)
-        if self.max_size is not None and long > self.max_size:
-            short, long = int(self.max_size * short / long), self.max_size
-        return (long, short) if width <= height else (short, long)
+        return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
 
     def __repr__(self) -> str:
         return (
@@ -199,17 +179,7 @@ class CenterCrop(Transform):
         self.size = height_and_width("CenterCrop", size)
 
     def __call__(self, img: Any) -> Any:
-        return change("CenterCrop", img, self._crop)
-
-    def _crop(self, x: np.ndarray) -> np.ndarray:
-        height, width = self.size
-        missing = max(width - x.shape[-1], 0), max(height - x.shape[-2], 0)
-        before = [n // 2 for n in missing]
-        after = [(n + 1) // 2 for n in missing]
-        x = pad("CenterCrop", x, (*before, *after), 0, "constant")
-        # Python's round, which takes a half to the even side, is what torchvision uses too
-        top, left = round((x.shape[-2] - height) / 2), round((x.shape[-1] - width) / 2)
-        return crop(x, top, left, height, width)
+        return F.center_crop(img, self.size)
 
     def __repr__(self) -> str:
         return f"CenterCrop(size={self.size})"
@@ -257,18 +227,41 @@ class RandomCrop(Transform):
         if self.pad_if_needed:
             missing = max(width - x.shape[-1], 0), max(height - x.shape[-2], 0)
             x = pad("RandomCrop", x, missing * 2, self.fill, self.padding_mode)
-        room = np.array(x.shape[-2:]) - self.size + 1
-        if room.min() < 1:
-            raise ValueError(f"RandomCrop: size {self.size} is larger than the picture's, {x.shape[-2:]}")
-        count = 1 if x.ndim == 3 else len(x)
-        top, left = (uniform(count, 2) * room).astype(np.int64).T
         if x.ndim == 3:
-            return crop(x, int(top[0]), int(left[0]), height, width)
+            return crop(x, *self.get_params(x, self.size))
+        top, left = _corners(x.shape[-2:], self.size, len(x)).T
         windows = sliding_window_view(x, self.size, axis=(-2, -1))  # (N, C, tops, lefts, height, width)
-        return windows[np.arange(count), :, top, left]
+        return windows[np.arange(len(x)), :, top, left]
+
+    @staticmethod
+    def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Draw the rectangle (top, left, height, width) for an image.
+
+        Args:
+            img: the image; of an array the last two dimensions count.
+            output_size: the rectangle's (height, width).
+
+        Raises:
+            ValueError: the image is smaller.
+        """
+        top, left = _corners(_size_of(img), output_size, 1)[0].tolist()
+        return top, left, *output_size
 
     def __repr__(self) -> str:
         return f"RandomCrop(size={self.size}, padding={self.padding})"
+
+
+def _size_of(img: Any) -> tuple[int, int]:
+    """(height, width) of a Pillow image, or of an array or tensor (..., H, W)."""
+    return (img.height, img.width) if is_image(img) else (img.shape[-2], img.shape[-1])
+
+
+def _corners(size: tuple[int, int], part: tuple[int, int], count: int) -> np.ndarray:
+    """Random (top, left) of parts of an image."""
+    room = np.array(size) - part + 1
+    if room.min() < 1:
+        raise ValueError(f"RandomCrop: size {part} is larger than the picture's, {size}")
+    return (uniform(count, 2) * room).astype(np.int64)
 
 
 class RandomResizedCrop(Transform):
@@ -309,27 +302,34 @@ class RandomResizedCrop(Transform):
         self.antialias = antialias
 
     def __call__(self, img: Any) -> Any:
-        antialias = self.antialias or not isinstance(img, Tensor)
+        return one_by_one(img, self._part)
 
-        def part_of_each(x: np.ndarray, how: InterpolationMode) -> np.ndarray:
-            return each(x, lambda x: resize(crop(x, *self._part(*x.shape[-2:])), self.size, how, antialias))
+    def _part(self, img: Any) -> Any:
+        _, height, width = F.get_dimensions(img)
+        part = self.get_params(np.empty((height, width)), self.scale, self.ratio)
+        return F.resized_crop(img, *part, self.size, self.interpolation, self.antialias)
 
-        return resample("RandomResizedCrop", img, self.interpolation, part_of_each)
+    @staticmethod
+    def get_params(img: Any, scale: Sequence[float], ratio: Sequence[float]) -> tuple[int, int, int, int]:
+        """Draw the rectangle (top, left, height, width) for an image.
 
-    def _part(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """(top, left, height, width) of a random part."""
+        Args:
+            img: the image; of an array the last two dimensions count.
+            scale, ratio: as for the class.
+        """
+        height, width = _size_of(img)
         for _ in range(10):
-            area = height * width * uniform_between(*self.scale)
-            ratio = math.exp(uniform_between(*map(math.log, self.ratio)))
-            h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+            area = height * width * uniform_between(*scale)
+            shape = math.exp(uniform_between(*map(math.log, ratio)))
+            h, w = round(math.sqrt(area / shape)), round(math.sqrt(area * shape))
             if 0 < w <= width and 0 < h <= height:
                 top, left = (uniform(2) * (height - h + 1, width - w + 1)).astype(int).tolist()
                 return top, left, h, w
         h, w = height, width
-        if width / height < self.ratio[0]:
-            h = round(width / self.ratio[0])
-        elif width / height > self.ratio[1]:
-            w = round(height * self.ratio[1])
+        if width / height < ratio[0]:
+            h = round(width / ratio[0])
+        elif width / height > ratio[1]:
+            w = round(height * ratio[1])
         return (height - h) // 2, (width - w) // 2, h, w
 
     def __repr__(self) -> str:
@@ -340,7 +340,32 @@ class RandomResizedCrop(Transform):
         )
 
 
-class RandomHorizontalFlip(Transform):
+class _RandomFlip(Transform):
+    """Mirror an image along `axis`, at random."""
+
+    axis: int
+
+    def __init__(self, p: float = 0.5):
+        if not 0 <= p <= 1:
+            raise ValueError(f"{type(self).__name__}: p must be between 0 and 1, got {p}")
+        self.p = p
+
+    def __call__(self, img: Any) -> Any:
+        return change(type(self).__name__, img, self._flip)
+
+    def _flip(self, x: np.ndarray) -> np.ndarray:
+        flipped = uniform(1 if x.ndim == 3 else len(x)) < self.p
+        if x.ndim == 3:
+            return np.flip(x, self.axis) if flipped[0] else x
+        x = x.copy()
+        x[flipped] = np.flip(x[flipped], self.axis)
+        return x
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(p={self.p})"
+
+
+class RandomHorizontalFlip(_RandomFlip):
     """Mirror an image left to right, at random.
 
     Args:
@@ -354,87 +379,76 @@ class RandomHorizontalFlip(Transform):
         tensor([[[3, 2, 1]]])
     """
 
-    def __init__(self, p: float = 0.5):
-        if not 0 <= p <= 1:
-            raise ValueError(f"RandomHorizontalFlip: p must be between 0 and 1, got {p}")
-        self.p = p
-
-    def __call__(self, img: Any) -> Any:
-        return change("RandomHorizontalFlip", img, self._flip)
-
-    def _flip(self, x: np.ndarray) -> np.ndarray:
-        flipped = uniform(1 if x.ndim == 3 else len(x)) < self.p
-        if x.ndim == 3:
-            return x[..., ::-1] if flipped[0] else x
-        x = x.copy()
-        x[flipped] = x[flipped, ..., ::-1]
-        return x
-
-    def __repr__(self) -> str:
-        return f"RandomHorizontalFlip(p={self.p})"
+    axis = -1
 
 
-class RandomRotation(Transform):
-    """Rotate an image counter-clockwise by a random angle.
+class RandomVerticalFlip(_RandomFlip):
+    """Mirror an image upside down, at random.
 
     Args:
-        degrees: the range (low, high), or a number for (-degrees, degrees).
-        interpolation: nearest, bilinear or bicubic.
-        expand: enlarge the result so that all of the rotated image fits.
-        center: (x, y); None means the middle.
-        fill: a number for the corners, or one for each channel.
+        p: the probability.
 
     Raises:
-        ValueError: `degrees` or `interpolation` does not fit.
+        ValueError: `p` is outside [0, 1].
 
     Examples:
-        >>> mg.vision.transforms.RandomRotation((90, 90))(mg.tensor([[[1, 2], [3, 4]]]))
-        tensor([[[2, 4],
-                 [1, 3]]])
+        >>> mg.vision.transforms.RandomVerticalFlip(p=1.0)(mg.tensor([[[1], [2]]]))
+        tensor([[[2],
+                 [1]]])
     """
 
-    def __init__(
-        self,
-        degrees: float | Sequence[float],
-        interpolation: InterpolationMode | int = InterpolationMode.NEAREST,
-        expand: bool = False,
-        center: Sequence[float] | None = None,
-        fill: float | Sequence[float] = 0,
-    ):
-        if isinstance(degrees, (int, float)):
-            if degrees < 0:
-                raise ValueError(f"RandomRotation: a single number of degrees must be at least 0, got {degrees}")
-            degrees = (-degrees, degrees)
-        if len(degrees) != 2:
-            raise ValueError(f"RandomRotation: degrees must be a number or a pair (low, high), got {degrees!r}")
-        self.degrees = [float(angle) for angle in degrees]
-        self.interpolation = interpolation_mode("RandomRotation", interpolation)
-        if self.interpolation.value not in ("nearest", "bilinear", "bicubic"):
-            raise ValueError(
-                f"RandomRotation: interpolation must be nearest, bilinear or bicubic, got {self.interpolation.value}"
-            )
-        self.expand = expand
-        self.center = center
-        self.fill = fill
+    axis = -2
 
-    def __call__(self, img: Any) -> Any:
-        return resample(
-            "RandomRotation", img, self.interpolation, lambda x, how: each(x, lambda one: self._rotate(one, how))
-        )
 
-    def _rotate(self, x: np.ndarray, interpolation: InterpolationMode) -> np.ndarray:
-        angle = uniform_between(*self.degrees)
-        fill = np.broadcast_to(per_channel("RandomRotation", self.fill, len(x)), (len(x), 1, 1)).reshape(-1)
-        colours = fill.astype(int if x.dtype in (np.uint8, np.uint16, np.int32) else float).tolist()
-        resampling = interpolation.pillow
-        return by_pillow(
-            x,
-            lambda image, c: image.rotate(angle, resampling, self.expand, self.center, fillcolor=colours[c]),
-        )
+class FiveCrop(Transform):
+    """Cut the four corners and the middle out of an image: a tuple of five.
+
+    Args:
+        size: (height, width), or an int for both.
+
+    Raises:
+        ValueError: a size is not positive; in a call, the image is smaller.
+
+    Examples:
+        >>> [part.item() for part in mg.vision.transforms.FiveCrop(1)(mg.arange(9).reshape(1, 3, 3))]
+        [0, 2, 6, 8, 4]
+    """
+
+    batched = False
+
+    def __init__(self, size: int | Sequence[int]):
+        self.size = height_and_width("FiveCrop", size)
+
+    def __call__(self, img: Any) -> tuple[Any, ...]:
+        return F.five_crop(img, self.size)
 
     def __repr__(self) -> str:
-        center = "" if self.center is None else f", center={self.center}"
-        return (
-            f"RandomRotation(degrees={self.degrees}, interpolation={self.interpolation.value}, "
-            f"expand={self.expand}{center}, fill={self.fill})"
-        )
+        return f"FiveCrop(size={self.size})"
+
+
+class TenCrop(Transform):
+    """Cut the corners and the middle out of an image and out of its mirror image: a tuple of ten.
+
+    Args:
+        size: (height, width), or an int for both.
+        vertical_flip: mirror upside down instead of left to right.
+
+    Raises:
+        ValueError: a size is not positive; in a call, the image is smaller.
+
+    Examples:
+        >>> len(mg.vision.transforms.TenCrop(4)(mg.zeros(3, 8, 8)))
+        10
+    """
+
+    batched = False
+
+    def __init__(self, size: int | Sequence[int], vertical_flip: bool = False):
+        self.size = height_and_width("TenCrop", size)
+        self.vertical_flip = vertical_flip
+
+    def __call__(self, img: Any) -> tuple[Any, ...]:
+        return F.ten_crop(img, self.size, self.vertical_flip)
+
+    def __repr__(self) -> str:
+        return f"TenCrop(size={self.size}, vertical_flip={self.vertical_flip})"

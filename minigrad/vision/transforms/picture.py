@@ -29,6 +29,7 @@ class InterpolationMode(Enum):
     """
 
     NEAREST = "nearest"
+    NEAREST_EXACT = "nearest-exact"
     BILINEAR = "bilinear"
     BICUBIC = "bicubic"
     BOX = "box"
@@ -40,7 +41,7 @@ class InterpolationMode(Enum):
         """The same as Pillow names it."""
         from PIL import Image
 
-        return Image.Resampling[self.name]
+        return Image.Resampling[self.name.removesuffix("_EXACT")]
 
 
 def interpolation_mode(owner: str, mode: InterpolationMode | int) -> InterpolationMode:
@@ -57,6 +58,13 @@ class Transform:
     """What all transforms share: `batched` says that a whole batch can be given instead of one picture."""
 
     batched = True
+
+
+def is_image(picture: Any) -> bool:
+    """Whether this is a Pillow image."""
+    from PIL import Image
+
+    return isinstance(picture, Image.Image)
 
 
 def uniform(*size: int) -> np.ndarray:
@@ -151,6 +159,18 @@ def each(pictures: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> 
     return np.stack([function(picture) for picture in pictures])
 
 
+def one_by_one(picture: Any, function: Callable[[Any], Any]) -> Any:
+    """`function` of the picture, of any type, or of every one in a batch on its own."""
+    if not isinstance(picture, (Tensor, np.ndarray)) or picture.ndim != 4:
+        return function(picture)
+    if not len(picture):  # a black picture tells what shape comes out
+        black = np.zeros(picture.shape[1:], picture.dtype)
+        return function(from_array(black) if isinstance(picture, Tensor) else black)[None][:0]
+    if isinstance(picture, Tensor):
+        return from_array(np.stack([function(from_array(one)).array for one in picture.array]))
+    return np.stack([function(one) for one in picture])
+
+
 def height_and_width(owner: str, size: int | Sequence[int]) -> tuple[int, int]:
     """A size argument, an int for a square or (height, width), as a pair."""
     pair = (size,) if isinstance(size, int) else tuple(size)
@@ -165,6 +185,23 @@ def per_channel(owner: str, value: float | Sequence[float], channels: int) -> np
     if len(values) not in (1, channels):
         raise ValueError(f"{owner}: {len(values)} values do not fit a picture of {channels} channels")
     return values
+
+
+def fill_of_planes(owner: str, fill: float | Sequence[float] | None, x: np.ndarray) -> list[Any]:
+    """The colour of what was outside, for each channel of pictures (..., C, H, W), as Pillow takes it."""
+    channels = x.shape[-3]
+    values = per_channel(owner, 0 if fill is None else fill, channels)
+    kind = int if x.dtype in (np.uint8, np.uint16, np.int32) else float
+    colours: list[Any] = np.broadcast_to(values, (channels, 1, 1)).reshape(-1).astype(kind).tolist()
+    return colours
+
+
+def moving_mode(owner: str, interpolation: InterpolationMode | int) -> InterpolationMode:
+    """An interpolation for maps that move pixels."""
+    mode = interpolation_mode(owner, interpolation)
+    if mode.value not in ("nearest", "nearest-exact", "bilinear", "bicubic"):
+        raise ValueError(f"{owner}: interpolation must be nearest, bilinear or bicubic, got {mode.value}")
+    return mode
 
 
 def crop(pictures: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:

@@ -1,0 +1,434 @@
+"""Padding, cropping, resizing, flipping, and the maps that move pixels: rotations, affine and perspective ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.tensor import Tensor
+from minigrad.vision.transforms import picture
+from minigrad.vision.transforms.functional.convert import get_dimensions
+from minigrad.vision.transforms.picture import InterpolationMode, change, height_and_width, interpolation_mode, resample
+
+__all__ = [
+    "affine",
+    "center_crop",
+    "crop",
+    "erase",
+    "five_crop",
+    "hflip",
+    "pad",
+    "perspective",
+    "resize",
+    "resized_crop",
+    "rotate",
+    "ten_crop",
+    "vflip",
+]
+
+PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
+
+Fill = float | Sequence[float] | None
+
+
+def four_sides(owner: str, padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of a padding argument: an int, (horizontal, vertical), or all four."""
+    sides = (padding,) if isinstance(padding, int) else tuple(padding)
+    if len(sides) not in (1, 2, 4) or not all(isinstance(n, int) and n >= 0 for n in sides):
+        raise ValueError(f"{owner}: padding must be 1, 2 or 4 ints of at least 0, got {padding!r}")
+    left, top, right, bottom = sides * (4 // len(sides))
+    return left, top, right, bottom
+
+
+def check_padding_mode(owner: str, mode: str) -> None:
+    if mode not in PADDING_MODES:
+        raise ValueError(f"{owner}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
+
+
+def pad(img: Any, padding: int | Sequence[int], fill: Fill = 0, padding_mode: str = "constant") -> Any:
+    """Add a border around an image.
+
+    Args:
+        img: the image.
+        padding: an int for all sides, (left and right, top and bottom), or (left, top, right, bottom).
+        fill: a number, or one for each channel.
+        padding_mode: "constant", "edge", "reflect" or "symmetric".
+
+    Raises:
+        ValueError: the padding or the mode is unknown.
+
+    Examples:
+        >>> mg.vision.transforms.functional.pad(mg.ones(1, 1, 2), [1, 0])
+        tensor([[[0., 1., 1., 0.]]])
+    """
+    check_padding_mode("Pad", padding_mode)
+    sides = four_sides("Pad", padding)
+    return change("Pad", img, lambda x: picture.pad("Pad", x, sides, 0 if fill is None else fill, padding_mode))
+
+
+def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
+    """Cut a rectangle out of an image; what of it lies outside is 0.
+
+    Args:
+        img: the image.
+        top, left: the rectangle's first pixel.
+        height, width: its size.
+
+    Examples:
+        >>> mg.vision.transforms.functional.crop(mg.arange(9).reshape(1, 3, 3), 1, 1, 2, 3)
+        tensor([[[4, 5, 0],
+                 [7, 8, 0]]])
+    """
+
+    def part(x: np.ndarray) -> np.ndarray:
+        down, across = x.shape[-2:]
+        sides = max(-left, 0), max(-top, 0), max(left + width - across, 0), max(top + height - down, 0)
+        x = picture.pad("crop", x, sides, 0, "constant")
+        return picture.crop(x, max(top, 0), max(left, 0), height, width)
+
+    return change("crop", img, part)
+
+
+def center_crop(img: Any, output_size: int | Sequence[int]) -> Any:
+    """Cut the middle out of an image; a smaller image is padded with 0.
+
+    Args:
+        img: the image.
+        output_size: (height, width), or an int for both.
+
+    Raises:
+        ValueError: a size is not positive.
+
+    Examples:
+        >>> mg.vision.transforms.functional.center_crop(mg.arange(16).reshape(1, 4, 4), 2)
+        tensor([[[ 5,  6],
+                 [ 9, 10]]])
+    """
+    height, width = height_and_width("CenterCrop", output_size)
+
+    def middle(x: np.ndarray) -> np.ndarray:
+        missing = max(width - x.shape[-1], 0), max(height - x.shape[-2], 0)
+        before = [n // 2 for n in missing]
+        after = [(n + 1) // 2 for n in missing]
+        x = picture.pad("CenterCrop", x, (*before, *after), 0, "constant")
+        # Python's round, which takes a half to the even side, is what torchvision uses too
+        top, left = round((x.shape[-2] - height) / 2), round((x.shape[-1] - width) / 2)
+        return picture.crop(x, top, left, height, width)
+
+    return change("CenterCrop", img, middle)
+
+
+def check_resize(size: int | Sequence[int], max_size: int | None) -> int | None:
+    """The length of the shorter side, where `size` says no more than that."""
+    pair = height_and_width("Resize", size)
+    short_side = pair[0] if isinstance(size, int) or len(size) == 1 else None
+    if max_size is not None and (short_side is None or max_size <= short_side):
+        raise ValueError(f"Resize: max_size={max_size} needs an int size that is smaller, got size={size}")
+    return short_side
+
+
+def resize(
+    img: Any,
+    size: int | Sequence[int],
+    interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+    max_size: int | None = None,
+    antialias: bool | None = True,
+) -> Any:
+    """Resize an image.
+
+    Shrinking averages over all pixels that fall together. Pillow computes it, in float32 for anything but 8-bit
+    pixels.
+
+    Args:
+        img: the image.
+        size: (height, width), or an int for the shorter side, which keeps the proportions.
+        interpolation: an InterpolationMode.
+        max_size: a bound for the longer side, with an int `size`.
+        antialias: False samples a tensor at points instead of averaging.
+
+    Raises:
+        ValueError: a size is not positive, or `max_size` does not fit.
+
+    Examples:
+        >>> mg.vision.transforms.functional.resize(mg.zeros(3, 32, 64), 16).shape
+        (3, 16, 32)
+    """
+    short_side = check_resize(size, max_size)
+
+    def target(height: int, width: int) -> tuple[int, int]:
+        if short_side is None:
+            return height_and_width("Resize", size)
+        shorter, longer = min(height, width), max(height, width)
+        short, long = short_side, int(short_side * longer / shorter)
+        if max_size is not None and long > max_size:
+            short, long = int(max_size * short / long), max_size
+        return (long, short) if width <= height else (short, long)
+
+    smooth = antialias or not isinstance(img, Tensor)
+    how = interpolation_mode("Resize", interpolation)
+    return resample("Resize", img, how, lambda x, how: picture.resize(x, target(*x.shape[-2:]), how, smooth))
+
+
+def resized_crop(
+    img: Any,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    size: int | Sequence[int],
+    interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+    antialias: bool | None = True,
+) -> Any:
+    """Cut a rectangle out of an image, and resize it.
+
+    Args:
+        img: the image.
+        top, left, height, width: as for `crop`.
+        size, interpolation, antialias: as for `resize`.
+
+    Raises:
+        ValueError: a size is not positive.
+
+    Examples:
+        >>> mg.vision.transforms.functional.resized_crop(mg.zeros(3, 32, 64), 4, 4, 16, 16, [8, 8]).shape
+        (3, 8, 8)
+    """
+    return resize(crop(img, top, left, height, width), size, interpolation, antialias=antialias)
+
+
+def hflip(img: Any) -> Any:
+    """Mirror an image left to right.
+
+    Args:
+        img: the image.
+
+    Examples:
+        >>> mg.vision.transforms.functional.hflip(mg.tensor([[[1, 2, 3]]]))
+        tensor([[[3, 2, 1]]])
+    """
+    return change("hflip", img, lambda x: x[..., ::-1])
+
+
+def vflip(img: Any) -> Any:
+    """Mirror an image upside down.
+
+    Args:
+        img: the image.
+
+    Examples:
+        >>> mg.vision.transforms.functional.vflip(mg.tensor([[[1], [2]]]))
+        tensor([[[2],
+                 [1]]])
+    """
+    return change("vflip", img, lambda x: x[..., ::-1, :])
+
+
+def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any, Any]:
+    """Cut the four corners and the middle out of an image.
+
+    Args:
+        img: the image.
+        size: (height, width) of the parts, or an int for both.
+
+    Returns:
+        Top left, top right, bottom left, bottom right, and the middle.
+
+    Raises:
+        ValueError: a size is not positive, or larger than the image's.
+
+    Examples:
+        >>> [part.item() for part in mg.vision.transforms.functional.five_crop(mg.arange(9).reshape(1, 3, 3), 1)]
+        [0, 2, 6, 8, 4]
+    """
+    h, w = height_and_width("five_crop", size)
+    _, height, width = get_dimensions(img)
+    if h > height or w > width:
+        raise ValueError(f"five_crop: size {(h, w)} is larger than the picture's, {(height, width)}")
+    corners = [crop(img, top, left, h, w) for top in (0, height - h) for left in (0, width - w)]
+    return corners[0], corners[1], corners[2], corners[3], center_crop(img, (h, w))
+
+
+def ten_crop(img: Any, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Any, ...]:
+    """Cut the corners and the middle out of an image and out of its mirror image.
+
+    Args:
+        img: the image.
+        size: as for `five_crop`.
+        vertical_flip: mirror upside down instead of left to right.
+
+    Raises:
+        ValueError: as for `five_crop`.
+
+    Examples:
+        >>> len(mg.vision.transforms.functional.ten_crop(mg.zeros(3, 8, 8), 4))
+        10
+    """
+    mirrored = vflip(img) if vertical_flip else hflip(img)
+    return five_crop(img, size) + five_crop(mirrored, size)
+
+
+def _transform(
+    owner: str, img: Any, method: str, data: Sequence[float], interpolation: InterpolationMode, fill: Fill
+) -> Any:
+    """What Pillow's `Image.transform` makes of an image, plane by plane."""
+    from PIL import Image
+
+    def moved(x: np.ndarray, how: InterpolationMode) -> np.ndarray:
+        colours = picture.fill_of_planes(owner, fill, x)
+        kind, size = Image.Transform[method], (x.shape[-1], x.shape[-2])
+        return picture.by_pillow(
+            x, lambda image, c: image.transform(size, kind, tuple(data), how.pillow, fillcolor=colours[c])
+        )
+
+    return resample(owner, img, interpolation, moved)
+
+
+def rotate(
+    img: Any,
+    angle: float,
+    interpolation: InterpolationMode | int = InterpolationMode.NEAREST,
+    expand: bool = False,
+    center: Sequence[float] | None = None,
+    fill: Fill = None,
+) -> Any:
+    """Rotate an image counter-clockwise.
+
+    Args:
+        img: the image.
+        angle: in degrees.
+        interpolation: nearest, bilinear or bicubic.
+        expand: enlarge the result so that all of the rotated image fits.
+        center: (x, y); None means the middle.
+        fill: a number for the corners, or one for each channel; None means 0.
+
+    Raises:
+        ValueError: `interpolation` or `fill` does not fit.
+
+    Examples:
+        >>> mg.vision.transforms.functional.rotate(mg.tensor([[[1, 2], [3, 4]]]), 90)
+        tensor([[[2, 4],
+                 [1, 3]]])
+    """
+    mode = picture.moving_mode("rotate", interpolation)
+
+    def rotated(x: np.ndarray, how: InterpolationMode) -> np.ndarray:
+        colours = picture.fill_of_planes("rotate", fill, x)
+        return picture.by_pillow(
+            x, lambda image, c: image.rotate(angle, how.pillow, expand, center, fillcolor=colours[c])
+        )
+
+    return resample("rotate", img, mode, rotated)
+
+
+def affine(
+    img: Any,
+    angle: float,
+    translate: Sequence[float],
+    scale: float,
+    shear: float | Sequence[float],
+    interpolation: InterpolationMode | int = InterpolationMode.NEAREST,
+    fill: Fill = None,
+    center: Sequence[float] | None = None,
+) -> Any:
+    """Shear an image, rotate it clockwise, scale it and shift it, keeping its size.
+
+    Args:
+        img: the image.
+        angle: of the rotation, in degrees.
+        translate: the shift in pixels, (right, down).
+        scale: the factor.
+        shear: the angle along x in degrees, or a pair along x and y.
+        interpolation, fill: as for `rotate`.
+        center: (x, y) of the point that scaling and rotation leave where it is; None means the middle.
+
+    Raises:
+        ValueError: an argument does not fit.
+
+    Examples:
+        >>> mg.vision.transforms.functional.affine(mg.tensor([[[1, 2, 3]]]), 0, [1, 0], 1.0, 0)
+        tensor([[[0, 1, 2]]])
+    """
+    mode = picture.moving_mode("affine", interpolation)
+    shears = (shear, 0.0) if isinstance(shear, (int, float)) else (*shear, 0.0)[:2]
+    if len(translate) != 2 or not scale > 0:
+        raise ValueError(
+            f"affine: expected translate=(right, down) and scale above 0, got translate={translate}, scale={scale}"
+        )
+    _, height, width = get_dimensions(img)
+    x, y = (width / 2, height / 2) if center is None else center
+    turn, along_x, along_y = (math.radians(degrees) for degrees in (angle, *shears))
+    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    shearing = np.array([[1, 0], [-math.tan(along_y), 1]]) @ np.array([[1, -math.tan(along_x)], [0, 1]])
+    # Pillow asks from where a pixel of the result comes
+    inverse = np.linalg.inv(scale * rotation @ shearing)
+    start = np.array([x, y]) - inverse @ (np.array([x, y]) + translate)
+    data = np.column_stack([inverse, start]).ravel().tolist()
+    return _transform("affine", img, "AFFINE", data, mode, fill)
+
+
+def perspective(
+    img: Any,
+    startpoints: Sequence[Sequence[int]],
+    endpoints: Sequence[Sequence[int]],
+    interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+    fill: Fill = None,
+) -> Any:
+    """Show an image as seen from another place: four points of it move to four others.
+
+    Args:
+        img: the image.
+        startpoints: the corners [x, y] of the original: top left, top right, bottom right, bottom left.
+        endpoints: where they go.
+        interpolation, fill: as for `rotate`.
+
+    Raises:
+        ValueError: there are not four points each, or `interpolation` or `fill` does not fit.
+
+    Examples:
+        >>> corners = [[0, 0], [2, 0], [2, 2], [0, 2]]
+        >>> moved = [[1, 0], [3, 0], [3, 2], [1, 2]]
+        >>> mg.vision.transforms.functional.perspective(mg.tensor([[[1, 2, 3]]]), corners, moved)
+        tensor([[[0, 1, 2]]])
+    """
+    mode = picture.moving_mode("perspective", interpolation)
+    if len(startpoints) != 4 or len(endpoints) != 4:
+        raise ValueError(f"perspective: expected four points each, got {len(startpoints)} and {len(endpoints)}")
+    # (a x + b y + c) / (g x + h y + 1) for x, and (d x + e y + f) / (...) for y: two equations for each point
+    rows, values = [], []
+    for (x0, y0), (x1, y1) in zip(startpoints, endpoints, strict=True):
+        rows.append([x1, y1, 1, 0, 0, 0, -x0 * x1, -x0 * y1])
+        rows.append([0, 0, 0, x1, y1, 1, -y0 * x1, -y0 * y1])
+        values += [x0, y0]
+    solution, *_ = np.linalg.lstsq(np.array(rows, np.float64), np.array(values, np.float64), rcond=None)
+    return _transform("perspective", img, "PERSPECTIVE", solution.tolist(), mode, fill)
+
+
+def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:
+    """Overwrite a rectangle of an image.
+
+    Args:
+        img: the image.
+        i, j: the rectangle's first row and column.
+        h, w: its height and width.
+        v: a number, or a tensor or array that broadcasts to (C, h, w).
+        inplace: overwrite the image itself.
+
+    Examples:
+        >>> mg.vision.transforms.functional.erase(mg.ones(1, 1, 4), 0, 1, 1, 2, 0)
+        tensor([[[1., 0., 0., 1.]]])
+    """
+    value = v.array if isinstance(v, Tensor) else np.asarray(v)
+
+    def erased(x: np.ndarray) -> np.ndarray:
+        # a Pillow image's pixels may be looked at, not written
+        x = x if inplace and x.flags.writeable else x.copy()
+        picture.crop(x, i, j, h, w)[...] = value
+        return x
+
+    result = change("erase", img, erased)
+    if inplace and isinstance(img, Tensor):
+        img._bump_version()
+    return result
