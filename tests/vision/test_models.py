@@ -5,6 +5,7 @@ asks for equal logits, parameter gradients and running statistics, and that ever
 """
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from minigrad import nn
 from minigrad.vision import models
 from minigrad.vision.models import registry
 from minigrad.vision.models.efficientnet import MBConvConfig, StochasticDepth
+from minigrad.vision.models.mobilenet import LARGE, SMALL
 from minigrad.vision.models.registry import MODELS
 from minigrad.vision.models.resnet import BasicBlock, Bottleneck
 from minigrad.vision.models.resnet_v2 import PreActBasicBlock, PreActBottleneck
@@ -58,7 +60,21 @@ def one_thread_for_pytorch():
 PARAMETERS = {  # torchvision's documentation, and for what it lacks Caffe's, timm's and the papers'
     "alexnet": 61_100_840,
     "alexnet2012": 60_965_224,
+    "densenet121": 7_978_856,
+    "densenet161": 28_681_000,
+    "densenet169": 14_149_480,
+    "densenet201": 20_013_928,
     "efficientnet_b0": 5_288_548,
+    "efficientnet_b1": 7_794_184,
+    "efficientnet_b2": 9_109_994,
+    "efficientnet_b3": 12_233_232,
+    "efficientnet_b4": 19_341_616,
+    "efficientnet_b5": 30_389_784,
+    "efficientnet_b6": 43_040_704,
+    "efficientnet_b7": 66_347_960,
+    "mobilenet_v2": 3_504_872,
+    "mobilenet_v3_large": 5_483_032,
+    "mobilenet_v3_small": 2_542_856,
     "googlenet": 13_004_888,
     "lenet5": 61_706,
     "resnet18": 11_689_512,
@@ -575,6 +591,146 @@ def test_efficientnet_b0(train):
     compare(model, efficientnet(B0), (3, 3, 65, 48), train, tolerance=1e-8)
 
 
+def densenet(blocks):
+    torch = pytest.importorskip("torch")
+
+    def reference(w, x):
+        F = w.functions
+
+        def step(x, name, number, **settings):
+            return w.conv(F.relu(w.bn(x, f"{name}norm{number}")), f"{name}conv{number}", **settings)
+
+        x = F.relu(w.bn(w.conv(x, "features.conv0", stride=2, padding=3), "features.norm0"))
+        x = F.max_pool2d(x, 3, 2, 1)
+        for i, depth in enumerate(blocks, 1):
+            for j in range(1, depth + 1):
+                name = f"features.denseblock{i}.denselayer{j}."
+                x = torch.cat([x, step(step(x, name, 1), name, 2, padding=1)], 1)
+            if i < len(blocks):
+                x = F.avg_pool2d(step(x, f"features.transition{i}.", ""), 2)
+        return w.linear(F.relu(w.bn(x, "features.norm5")).mean((2, 3)), "classifier")
+
+    return reference
+
+
+# In training a checkpoint's second forward pass counts its batch again in the running statistics, as in PyTorch.
+@pytest.mark.parametrize(("memory_efficient", "train"), [(False, True), (False, False), (True, False)])
+def test_densenet(memory_efficient, train):
+    model = models.DenseNet(4, (2, 3, 2), 6, num_classes=5, memory_efficient=memory_efficient).double()
+    compare(model, densenet((2, 3, 2)), (3, 3, 65, 50), train, tolerance=1e-8)
+
+
+def test_densenet_in_less_memory_has_the_same_gradients():
+    mg.manual_seed(0)
+    model = models.DenseNet(4, (2, 2), 6, num_classes=5).double()
+    x = mg.randn(2, 3, 40, 40, dtype=mg.float64)
+    gradients = []
+    for memory_efficient in (False, True):
+        for layer in model.modules():
+            if hasattr(layer, "memory_efficient"):
+                layer.memory_efficient = memory_efficient
+        model.zero_grad()
+        model(x).square().sum().backward()
+        gradients.append([parameter.grad.numpy() for parameter in model.parameters()])
+    for first, second in zip(*gradients, strict=True):
+        np.testing.assert_allclose(second, first, rtol=1e-9, atol=1e-11)
+
+
+def test_densenets_of_2017_call_their_layers_otherwise(tmp_path):
+    ours = models.densenet121(num_classes=3)
+    old = {re.sub(r"(norm|conv)([12])\.", r"\1.\2.", name): value for name, value in ours.state_dict().items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    mg.save(old, tmp_path / "old.pth")
+    back = models.densenet121(weights=tmp_path / "old.pth", num_classes=3)
+    assert all(mg.equal(value, back.state_dict()[name]) for name, value in ours.state_dict().items())
+
+
+def mobilenet(blocks, kernels, activations, gates, eps, v3):
+    """`blocks` are (stride, whether it widens); names differ between the versions."""
+
+    def reference(w, x):
+        F = w.functions
+
+        def conv(x, name, activation, **settings):
+            x = w.bn(w.conv(x, f"{name}.0", **settings), f"{name}.1", eps)
+            return activation(x) if activation else x
+
+        ends = F.hardswish if v3 else F.relu6
+        x = conv(x, "features.0", ends, stride=2, padding=1)
+        for i, (stride, widens) in enumerate(blocks):
+            name, place, y = f"features.{i + 1}.{'block' if v3 else 'conv'}", 0, x
+            if widens:
+                y, place = conv(y, f"{name}.0", activations[i]), 1
+            settings = {"stride": stride, "padding": kernels[i] // 2, "groups": y.shape[1]}
+            y, place = conv(y, f"{name}.{place}", activations[i], **settings), place + 1
+            if gates[i]:
+                gate = F.relu(w.conv(y.mean((2, 3), keepdim=True), f"{name}.{place}.fc1"))
+                y, place = y * F.hardsigmoid(w.conv(gate, f"{name}.{place}.fc2")), place + 1
+            if v3:
+                y = conv(y, f"{name}.{place}", None)
+            else:
+                y = w.bn(w.conv(y, f"{name}.{place}"), f"{name}.{place + 1}", eps)
+            x = y + x if y.shape == x.shape else y
+        x = conv(x, f"features.{len(blocks) + 1}", ends).mean((2, 3))
+        if not v3:
+            return w.linear(x, "classifier.1")
+        return w.linear(F.hardswish(w.linear(x, "classifier.0")), "classifier.3")
+
+    return reference
+
+
+@TRAIN_AND_EVAL
+def test_mobilenet_v2(train):
+    functions = pytest.importorskip("torch").nn.functional
+    stages = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2)]
+    blocks = [(1, False), (2, True), (1, True), (2, True), (1, True)]
+    reference = mobilenet(blocks, [3] * 5, [functions.relu6] * 5, [False] * 5, 1e-5, v3=False)
+    model = models.MobileNetV2(7, 0.5, stages).double()
+    compare(model, reference, (3, 3, 65, 48), train, tolerance=1e-8)
+
+
+@TRAIN_AND_EVAL
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_mobilenet_v3(size, train, monkeypatch):
+    functions = pytest.importorskip("torch").nn.functional
+    table = {"small": SMALL, "large": LARGE}[size]
+    blocks = [(cnf.stride, cnf.expanded_channels != cnf.input_channels) for cnf in table]
+    activations = [functions.hardswish if cnf.use_hs else functions.relu for cnf in table]
+    gates = [cnf.use_se for cnf in table]
+    reference = mobilenet(blocks, [cnf.kernel for cnf in table], activations, gates, 1e-3, v3=True)
+    model = models.get_model(f"mobilenet_v3_{size}", num_classes=7).double()
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 0.1  # the reference's
+    compare(model, reference, (3, 3, 65, 48), train, tolerance=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "depth", "momentum"),
+    [("b1", 1.0, 1.1, 0.1), ("b2", 1.1, 1.2, 0.1), ("b5", 1.6, 2.2, 0.01), ("b7", 2.0, 3.1, 0.01)],
+)
+def test_efficientnets_are_the_first_one_scaled(name, width, depth, momentum, no_init):
+    model = getattr(models, f"efficientnet_{name}")()
+    for stage, (_, _, _, _, channels, blocks) in zip(list(model.features)[1:-1], B0, strict=True):
+        assert len(stage) == math.ceil(blocks * depth)
+        out = stage[-1].block[-1][0].weight.shape[0]
+        assert out % 8 == 0 and abs(out - channels * width) <= max(4, 0.1 * channels * width)
+    assert model.features[0][1].momentum == momentum
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: models.DenseNet(block_config=()), "DenseNet: block_config must hold at least one block"),
+        (lambda: models.MobileNetV2(inverted_residual_setting=[(1, 2)]), "MobileNetV2: .* for each stage, got"),
+        (lambda: models.MobileNetV3([], 8), "MobileNetV3: .* at least one block"),
+    ],
+)
+def test_networks_of_nothing(build, words):
+    with pytest.raises(ValueError, match=words):
+        build()
+
+
 def test_stochastic_depth_leaves_out_whole_samples_and_keeps_the_mean():
     mg.manual_seed(0)
     layer, x = StochasticDepth(0.25), mg.ones(4000, 2, 3)
@@ -595,6 +751,7 @@ FAMILIES = {
     "resnet18": {"width": 8},
     "resnet20": {"preactivation": True},
     "efficientnet_b0": {"num_classes": 3},
+    "mobilenet_v2": {"num_classes": 3},
 }
 
 

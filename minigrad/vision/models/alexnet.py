@@ -157,11 +157,11 @@ def alexnet(*, weights: WeightsFile = None, **kwargs: Any) -> AlexNet:
     """Build AlexNet as torchvision has it: 61,100,840 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: AlexNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.alexnet(num_classes=10).classifier[-1]
@@ -175,11 +175,11 @@ def alexnet2012(*, weights: WeightsFile = None, **kwargs: Any) -> AlexNet2012:
     """Build AlexNet as its paper has it: 60,965,224 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: AlexNet2012's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.alexnet2012(num_classes=10).features[2]

@@ -1,4 +1,4 @@
-"""EfficientNet-B0: cheap convolutions, found by search.
+"""EfficientNet: cheap convolutions, found by search (B0), and the same network wider and deeper (B1 to B7).
 
 Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks". A block (MBConv,
 Sandler et al. 2018, "MobileNetV2") widens its input by 1x1, convolves each channel by itself (depthwise), weighs the
@@ -20,21 +20,28 @@ channels by what the whole picture shows (squeeze-and-excitation, Hu et al. 2018
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from minigrad import nn
 from minigrad.nn import init
 from minigrad.tensor import Tensor
+from minigrad.vision.models.blocks import ConvNormActivation, Norm, SqueezeExcitation, make_divisible
 from minigrad.vision.models.registry import PHOTOGRAPH, register_model
 from minigrad.vision.models.weights import WeightsFile, load_weights
 
 __all__ = [
     "EfficientNet",
     "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
+    "efficientnet_b5",
+    "efficientnet_b6",
+    "efficientnet_b7",
 ]
-
-Norm = Callable[[int], nn.Module]
 
 
 class MBConvConfig(NamedTuple):
@@ -82,41 +89,6 @@ class StochasticDepth(nn.Module):
         return f"p={self.p}"
 
 
-class ConvNormActivation(nn.Sequential):
-    """Convolution that keeps the picture's size but for the stride, normalisation, and SiLU if `activation`."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        norm_layer: Norm,
-        stride: int = 1,
-        groups: int = 1,
-        activation: bool = True,
-    ):
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False),
-            norm_layer(out_channels),
-            *[nn.SiLU()] * activation,
-        )
-
-
-class SqueezeExcitation(nn.Module):
-    """x times a weight between 0 and 1 for each channel, which two small layers take from all channels' means."""
-
-    def __init__(self, input_channels: int, squeeze_channels: int):
-        super().__init__()
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc1 = nn.Conv2d(input_channels, squeeze_channels, 1)
-        self.fc2 = nn.Conv2d(squeeze_channels, input_channels, 1)
-        self.activation = nn.SiLU()
-        self.scale_activation = nn.Sigmoid()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.scale_activation(self.fc2(self.activation(self.fc1(self.avgpool(x)))))
-
-
 class MBConv(nn.Module):
     """Widen (unless `expand_ratio` is 1), depthwise, squeeze-and-excitation, narrow; plus x where the shape is kept."""
 
@@ -129,7 +101,7 @@ class MBConv(nn.Module):
             self.block.append(ConvNormActivation(cnf.input_channels, width, 1, norm_layer))
         self.block.append(ConvNormActivation(width, width, cnf.kernel, norm_layer, cnf.stride, groups=width))
         self.block.append(SqueezeExcitation(width, max(1, cnf.input_channels // 4)))
-        self.block.append(ConvNormActivation(width, cnf.out_channels, 1, norm_layer, activation=False))
+        self.block.append(ConvNormActivation(width, cnf.out_channels, 1, norm_layer, activation=None))
         self.stochastic_depth = StochasticDepth(stochastic_depth_prob)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -207,23 +179,180 @@ class EfficientNet(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
+class Size(NamedTuple):
+    """How B0's channels and depths are multiplied, the dropout, and how fast batch statistics are averaged."""
+
+    width: float
+    depth: float
+    dropout: float
+    norm_layer: Norm | None = None
+
+
+_SLOW = partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)
+SIZES = {
+    "b0": Size(1.0, 1.0, 0.2),
+    "b1": Size(1.0, 1.1, 0.2),
+    "b2": Size(1.1, 1.2, 0.3),
+    "b3": Size(1.2, 1.4, 0.3),
+    "b4": Size(1.4, 1.8, 0.4),
+    "b5": Size(1.6, 2.2, 0.4, _SLOW),
+    "b6": Size(1.8, 2.6, 0.5, _SLOW),
+    "b7": Size(2.0, 3.1, 0.5, _SLOW),
+}
+
+
+def _efficientnet(name: str, weights: WeightsFile, **kwargs: Any) -> EfficientNet:
+    width, depth, dropout, norm_layer = SIZES[name]
+    stages = [
+        stage._replace(
+            input_channels=make_divisible(stage.input_channels * width),
+            out_channels=make_divisible(stage.out_channels * width),
+            num_layers=math.ceil(stage.num_layers * depth),
+        )
+        for stage in B0
+    ]
+    return load_weights(EfficientNet(stages, **{"dropout": dropout, "norm_layer": norm_layer} | kwargs), weights)
+
+
 @register_model(PHOTOGRAPH, 5_288_548, "Tan, Le 2019")
-def efficientnet_b0(*, weights: WeightsFile = None, dropout: float = 0.2, **kwargs: Any) -> EfficientNet:
+def efficientnet_b0(*, weights: WeightsFile = None, **kwargs: Any) -> EfficientNet:
     """Build EfficientNet-B0: 5,288,548 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
-        dropout: the probability of a 0 before the last layer.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: EfficientNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
-        >>> mg.vision.models.efficientnet_b0(num_classes=10).classifier
-        Sequential(
-          (0): Dropout(p=0.2, inplace=False)
-          (1): Linear(in_features=1280, out_features=10, bias=True)
-        )
+        >>> mg.vision.models.efficientnet_b0(num_classes=10).classifier[1]
+        Linear(in_features=1280, out_features=10, bias=True)
     """
-    return load_weights(EfficientNet(B0, dropout, **kwargs), weights)
+    return _efficientnet("b0", weights, **kwargs)
+
+
+@register_model((3, 240, 240), 7_794_184, "Tan, Le 2019")
+def efficientnet_b1(*, weights: WeightsFile = None, **kwargs: Any) -> EfficientNet:
+    """Build EfficientNet-B1: 7,794,184 parameters.
+
+    Args:
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
+        kwargs: EfficientNet's.
+
+    Raises:
+        ValueError: there are no such weights, or `num_classes` does not fit them.
+
+    Examples:
+        >>> mg.vision.models.efficientnet_b1(num_classes=10).classifier[1]
+        Linear(in_features=1280, out_features=10, bias=True)
+    """
+    return _efficientnet("b1", weights, **kwargs)
+
+
+@register_model((3, 288, 288), 9_109_994, "Tan, Le 2019")
+def efficientnet_b2(*, weights: WeightsFile = None, **kwargs: Any) -> EfficientNet:
+    """Build EfficientNet-B2: 9,109,994 parameters.
+
+    Args:
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
+        kwargs: EfficientNet's.
+
+    Raises:
+        ValueError: there are no such weights, or `num_classes` does not fit them.
+
+    Examples:
+        >>> mg.vision.models.efficientnet_b2(num_classes=10).classifier[1]
+        Linear(in_features=1408, out_features=10, bias=True)
+    """
+    return _efficientnet("b2", weights, **kwargs)
+
+
+@register_model((3, 300, 300), 12_233_232, "Tan, Le 2019")
+def efficientnet_b3(*, weights: WeightsFile = None, **kwargs: Any) -> EfficientNet:
+    """Build EfficientNet-B3: 12,233,232 parameters.
+
+    Args:
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
+        kwargs: EfficientNet's.
+
+    Raises:
+        ValueError: there are no such weights, or `num_classes` does not fit them.
+
+    Examples:
+        >>> mg.vision.models.efficientnet_b3(num_classes=10).classifier[1]
+        Linear(in_features=1536, out_features=10, bias=True)
+    """
+    return _efficientnet("b3", weights, **kwargs)
+
+
+@register_model((3, 380, 380), 19_341_616, "Tan, Le 2019")
+def efficientnet_b4(*, weights: WeightsFile = None, **kwargs: Any) -> EfficientNet:
+    """Build EfficientNet-B4: 19,341,616 parameters.
+
+    Args:
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
+        kwargs: EfficientNet's.
+
+    Raises:
+        ValueError: there are no such weights, or `num_classes` does not fit them.
+
+    Examples:
+        >>> mg.vision.models.efficientnet_b4(num_classes=10).classifier[1]
+        Linear(in_features=1792, out_features=10, bias=True)
+    """
+    return _efficientnet("b4", weights, **kwargs)
+
+
+@register_model((3, 456, 456), 30_389_784, "Tan, Le 2019")
+def efficientnet_b5(*, weights: WeightsFile = None, **kwargs: Any) -> EfficientNet:
+    """Build EfficientNet-B5: 30,389,784 parameters.
+
+    Args:
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
+        kwargs: EfficientNet's.
+
+    Raises:
+        ValueError: there are no such weights, or `num_classes` does not fit them.
+
+    Examples:
+        >>> mg.vision.models.efficientnet_b5(num_classes=10).classifier[1]
+        Linear(in_features=2048, out_features=10, bias=True)
+    """
+    return _efficientnet("b5", weights, **kwargs)
+
+
+@register_model((3, 528, 528), 43_040_704, "Tan, Le 2019")
+def efficientnet_b6(*, weights: WeightsFile = None, **kwargs: Any) -> EfficientNet:
+    """Build EfficientNet-B6: 43,040,704 parameters.
+
+    Args:
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
+        kwargs: EfficientNet's.
+
+    Raises:
+        ValueError: there are no such weights, or `num_classes` does not fit them.
+
+    Examples:
+        >>> mg.vision.models.efficientnet_b6(num_classes=10).classifier[1]
+        Linear(in_features=2304, out_features=10, bias=True)
+    """
+    return _efficientnet("b6", weights, **kwargs)
+
+
+@register_model((3, 600, 600), 66_347_960, "Tan, Le 2019")
+def efficientnet_b7(*, weights: WeightsFile = None, **kwargs: Any) -> EfficientNet:
+    """Build EfficientNet-B7: 66,347,960 parameters.
+
+    Args:
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
+        kwargs: EfficientNet's.
+
+    Raises:
+        ValueError: there are no such weights, or `num_classes` does not fit them.
+
+    Examples:
+        >>> mg.vision.models.efficientnet_b7(num_classes=10).classifier[1]
+        Linear(in_features=2560, out_features=10, bias=True)
+    """
+    return _efficientnet("b7", weights, **kwargs)

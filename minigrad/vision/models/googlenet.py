@@ -258,12 +258,12 @@ def googlenet(*, weights: WeightsFile = None, **kwargs: Any) -> GoogLeNet:
     """Build GoogLeNet as torchvision has it: 6,624,904 parameters, and 6,379,984 in the auxiliary classifiers.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; `transform_input` is then True and
+        weights: published ones or their name, such as "DEFAULT", or a file; `transform_input` is then True and
             `aux_logits` False unless given. None draws initial weights.
         kwargs: GoogLeNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.googlenet(num_classes=10, aux_logits=False, init_weights=False).fc

@@ -270,11 +270,11 @@ def resnet18(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-18: 11,689,512 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: ResNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.resnet18(num_classes=10, width=8).fc
@@ -288,11 +288,11 @@ def resnet34(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-34: 21,797,672 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: ResNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.resnet34(num_classes=10, width=8).fc
@@ -306,11 +306,11 @@ def resnet50(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-50: 25,557,032 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: ResNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.resnet50(num_classes=10, width=8).fc
@@ -324,11 +324,11 @@ def resnet101(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-101: 44,549,160 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: ResNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.resnet101(num_classes=10, width=8).fc
@@ -342,11 +342,11 @@ def resnet152(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNet-152: 60,192,808 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: ResNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.resnet152(num_classes=10, width=8).fc
@@ -360,11 +360,11 @@ def resnext50_32x4d(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build ResNeXt-50, whose 3x3 convolutions have 32 groups of 4 channels: 25,028,904 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: ResNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Source: Xie et al., "Aggregated residual transformations for deep neural networks" (CVPR 2017).
 
@@ -372,7 +372,7 @@ def resnext50_32x4d(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
         >>> mg.vision.models.resnext50_32x4d(num_classes=10).fc
         Linear(in_features=2048, out_features=10, bias=True)
     """
-    return resnet50(weights=weights, groups=32, width_per_group=4, **kwargs)
+    return load_weights(ResNet(Bottleneck, [3, 4, 6, 3], groups=32, width_per_group=4, **kwargs), weights)
 
 
 @register_model(PHOTOGRAPH, 68_883_240, "Zagoruyko, Komodakis 2016")
@@ -380,11 +380,11 @@ def wide_resnet50_2(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
     """Build Wide ResNet-50-2, ResNet-50 with twice as many channels inside its bottlenecks: 68,883,240 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: ResNet's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Source: Zagoruyko and Komodakis, "Wide residual networks" (2016).
 
@@ -392,4 +392,4 @@ def wide_resnet50_2(*, weights: WeightsFile = None, **kwargs: Any) -> ResNet:
         >>> mg.vision.models.wide_resnet50_2(num_classes=10, width=8).fc
         Linear(in_features=256, out_features=10, bias=True)
     """
-    return resnet50(weights=weights, width_per_group=128, **kwargs)
+    return load_weights(ResNet(Bottleneck, [3, 4, 6, 3], width_per_group=128, **kwargs), weights)

@@ -208,11 +208,11 @@ def vgg11(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-11 (A): 132,863,336 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg11(num_classes=10, small_input=True).classifier[-1]
@@ -226,11 +226,11 @@ def vgg11_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-11 (A) with batch normalisation: 132,868,840 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg11_bn(num_classes=10, small_input=True).classifier[-1]
@@ -244,11 +244,11 @@ def vgg11_lrn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-11 with local response normalisation (A-LRN), no better in the paper: 132,863,336 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg11_lrn(num_classes=10, small_input=True).classifier[-1]
@@ -262,11 +262,11 @@ def vgg11_lrn_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build A-LRN with batch normalisation: 132,868,840 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg11_lrn_bn(num_classes=10, small_input=True).classifier[-1]
@@ -280,11 +280,11 @@ def vgg13(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-13 (B): 133,047,848 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg13(num_classes=10, small_input=True).classifier[-1]
@@ -298,11 +298,11 @@ def vgg13_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-13 (B) with batch normalisation: 133,053,736 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg13_bn(num_classes=10, small_input=True).classifier[-1]
@@ -316,11 +316,11 @@ def vgg16c(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-16 with 1x1 convolutions (C): 133,638,952 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg16c(num_classes=10, small_input=True).classifier[-1]
@@ -334,11 +334,11 @@ def vgg16c_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-16 with 1x1 convolutions (C) and batch normalisation: 133,647,400 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg16c_bn(num_classes=10, small_input=True).classifier[-1]
@@ -352,11 +352,11 @@ def vgg16(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-16 (D): 138,357,544 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg16(num_classes=10, small_input=True).classifier[-1]
@@ -370,11 +370,11 @@ def vgg16_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-16 (D) with batch normalisation: 138,365,992 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg16_bn(num_classes=10, small_input=True).classifier[-1]
@@ -388,11 +388,11 @@ def vgg19(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-19 (E): 143,667,240 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg19(num_classes=10, small_input=True).classifier[-1]
@@ -406,11 +406,11 @@ def vgg19_bn(*, weights: WeightsFile = None, **kwargs: Any) -> VGG:
     """Build VGG-19 (E) with batch normalisation: 143,678,248 parameters.
 
     Args:
-        weights: a .safetensors, .pt or .pth file, torchvision's for instance; None draws initial weights.
+        weights: published ones or their name, such as "DEFAULT", or a file; None draws initial weights.
         kwargs: in_channels, and VGG's.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there are no such weights, or `num_classes` does not fit them.
 
     Examples:
         >>> mg.vision.models.vgg19_bn(num_classes=10, small_input=True).classifier[-1]
