@@ -101,7 +101,8 @@ def _transpose(a, b):
         begin = n * rows * columns
         for i in range(0, whole, lanes):
             for j in range(left, middle, lanes):
-                transpose(flat_a, begin + i * columns + j, columns, lanes, lanes, flat_b, begin + j * rows + i, rows)
+                at, to = begin + i * columns + j, begin + j * rows + i
+                transpose(flat_a, at, columns, lanes, lanes, flat_b, to, rows)  # type: ignore[call-arg]
         for i in range(rows):
             for j in range(middle if i < whole else left, right):
                 b[n, j, i] = a[n, i, j]

@@ -19,6 +19,8 @@ a tile. Measured on two cores, AVX-512, float32: 340 GFLOP/s (6 x 4 tile, d of 6
 
 from __future__ import annotations
 
+from typing import Any
+
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
@@ -32,8 +34,9 @@ from .workspace import CACHE_LINE
 
 def _has(feature: str) -> bool:
     """Whether Numba compiles for a processor with it: this one's, or what NUMBA_CPU_FEATURES names instead."""
-    if config.CPU_FEATURES is not None:
-        return f"+{feature}" in config.CPU_FEATURES.split(",")
+    chosen: str | None = getattr(config, "CPU_FEATURES")  # noqa: B009  Numba sets its settings by their names
+    if chosen is not None:
+        return f"+{feature}" in chosen.split(",")
     return bool(llvmlite.binding.get_host_cpu_features().get(feature))
 
 
@@ -55,7 +58,7 @@ def aligned(size, like):
 _i64, _i32, _bool = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
 
-def _make_tile(height: int, width: int):
+def _make_tile(height: int, width: int) -> Any:
     """The product for one tile of up to `height` rows and `width` vectors, as a function that Numba can call."""
 
     @intrinsic

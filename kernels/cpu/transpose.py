@@ -6,6 +6,8 @@ Interleaving two vectors, a0 b0 a1 b1 ..., shifts the binary digits of an elemen
 
 from __future__ import annotations
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -14,7 +16,7 @@ from numba.extending import intrinsic
 from .tile import VECTOR_BYTES
 
 
-def transposed(builder, square: list) -> list:
+def transposed(builder: Any, square: list[Any]) -> list[Any]:
     """The columns of a square of LLVM's vectors, as instructions."""
     lanes = len(square)
     half, orders = lanes // 2, ir.VectorType(ir.IntType(32), lanes)
