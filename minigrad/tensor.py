@@ -56,6 +56,7 @@ class Tensor:
 
     # Defaults stand on the class: most tensors never set them, and making a tensor stays cheap.
     grad_hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
+    accumulated_hooks: dict[int, Callable[[Tensor], None]] | None = None  # called when a leaf's gradient was added to
     _grad: Tensor | None = None
     _requires_grad: bool = False
     _node: Any = None  # the autograd Node that made this tensor; None for a leaf

@@ -5,8 +5,9 @@ Read `backward_pass`. The rest of the file prepares its arguments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -46,7 +47,7 @@ def backward_pass(
         if root in waiting:
             deliver(arrived, root, slot, seed, fresh=False)
     ready = [node for node, children in waiting.items() if children == 0]
-    with set_grad_enabled(create_graph), ignored_warnings(), postponing(), observed_pass(waiting):
+    with calling_back(), set_grad_enabled(create_graph), ignored_warnings(), postponing(), observed_pass(waiting):
         while ready:
             node = ready.pop()
             incoming = arrived.pop(node, None)
@@ -173,6 +174,42 @@ def apply_hooks(node: Node, gradients: list[Any]) -> list[Any]:
             kept = gradients[slot] if tensor.grad is None else tensor.grad + gradients[slot]
             tensor.grad = kept
     return gradients
+
+
+class _Running(threading.local):
+    passes = 0  # of this thread, one within the other
+    callbacks: tuple[Callable[[], None], ...] = ()
+
+
+_running = _Running()
+
+
+def queue_callback(callback: Callable[[], None]) -> None:
+    """Have `callback` called when this thread's backward pass, the outermost, has ended; for hooks, which run in one.
+
+    Raises:
+        RuntimeError: no backward pass is running.
+    """
+    if not _running.passes:
+        raise RuntimeError("queue_callback: no backward pass is running in this thread")
+    _running.callbacks += (callback,)
+
+
+@contextmanager
+def calling_back() -> Iterator[None]:
+    """Around a pass: calls what was queued, unless the pass has failed."""
+    _running.passes += 1
+    callbacks: tuple[Callable[[], None], ...] = ()
+    try:
+        yield
+        if _running.passes == 1:
+            callbacks = _running.callbacks
+    finally:
+        _running.passes -= 1
+        if not _running.passes:
+            _running.callbacks = ()
+    for callback in callbacks:
+        callback()
 
 
 def observed_pass(waiting: dict[Node, int]) -> AbstractContextManager[Any]:

@@ -104,6 +104,8 @@ class AccumulateGrad(Node):
         else:
             leaf.grad.array += gradient.array
             leaf.grad._bump_version()
+        for hook in tuple((leaf.accumulated_hooks or {}).values()):
+            hook(leaf)
 
 
 def gradient_edge(tensor: Tensor) -> Edge:

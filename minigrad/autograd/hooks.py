@@ -64,6 +64,45 @@ def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Re
     return RemovableHandle(node.hooks.setdefault(tensor._slot, {}), hook)
 
 
+def register_post_accumulate_grad_hook(tensor: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+    """Call a function with a leaf whenever a backward pass has added to its `.grad`.
+
+    Args:
+        tensor: a leaf that requires grad.
+        hook: ``hook(tensor)``; it may use the gradient and set ``tensor.grad`` to None.
+
+    Returns:
+        A handle with `remove()`.
+
+    Raises:
+        TypeError: the hook is not callable.
+        RuntimeError: the tensor does not require grad, or is not a leaf.
+
+    Examples:
+        A step of gradient descent within the backward pass, which then needs no memory for the gradient.
+
+        >>> def descend(x):
+        ...     with mg.no_grad():
+        ...         x -= 0.5 * x.grad
+        ...     x.grad = None
+        >>> x = mg.ones(2, requires_grad=True)
+        >>> handle = x.register_post_accumulate_grad_hook(descend)
+        >>> x.sum().backward()
+        >>> x
+        tensor([0.5000, 0.5000], requires_grad=True)
+    """
+    name = "register_post_accumulate_grad_hook"
+    if not callable(hook):
+        raise TypeError(f"{name}: the hook must be callable, got {type(hook).__name__}")
+    if not tensor.requires_grad:
+        raise RuntimeError(f"{name}: cannot register a hook on a tensor that doesn't require gradient")
+    if tensor._node is not None:
+        raise RuntimeError(f"{name}: post accumulate grad hooks cannot be registered on non-leaf tensors")
+    if tensor.accumulated_hooks is None:
+        tensor.accumulated_hooks = {}
+    return RemovableHandle(tensor.accumulated_hooks, hook)
+
+
 def retain_grad(tensor: Tensor) -> None:
     """Keep the gradient of `tensor`, which an operation made, in its `.grad`, as for a leaf.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import autograd, dtypes
-from minigrad.autograd.hooks import register_hook, retain_grad
+from minigrad.autograd.hooks import register_hook, register_post_accumulate_grad_hook, retain_grad
 from minigrad.autograd.inplace import check_writable, write
 from minigrad.display import tensor_html
 from minigrad.ops import (
@@ -419,6 +419,7 @@ RENAMED = {
     "get_device": _get_device,
     "nelement": _nelement,
     "register_hook": register_hook,
+    "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
     "retain_grad": retain_grad,
     "where": _where,
     "zero_": _zero,

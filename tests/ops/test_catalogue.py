@@ -23,6 +23,7 @@ ELSEWHERE = {
         randperm uniform_""",
     "ops/test_shape.py": "is_contiguous",
     "cuda/test_engine_tensors.py": "cuda pin_memory is_pinned",
+    "autograd/test_accumulated_hooks.py": "register_post_accumulate_grad_hook",
     "autograd/test_tape.py": "backward requires_grad_ register_hook retain_grad",
     "autograd/test_inplace.py": "copy_ fill_ zero_",
     "autograd/test_reshape_in_place.py": """resize_ resize_as_ squeeze_ swapaxes_ swapdims_ t_ transpose_
