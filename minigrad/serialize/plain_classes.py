@@ -124,6 +124,7 @@ def _reconstruct(kind: Any, shape: tuple[int, ...], code: bytes) -> Unfinished:
 
 def _array(content: Any, shape: tuple[int, ...], dtype: np.dtype, columns_first: bool) -> np.ndarray:
     order: Literal["C", "F"] = "F" if columns_first else "C"
+    content = content.encode("latin1") if isinstance(content, str) else content  # Python 2 had no bytes
     if not dtype.hasobject:
         return np.frombuffer(content, dtype).reshape(shape, order=order).copy(order="K")
     array = np.empty(len(content), object)

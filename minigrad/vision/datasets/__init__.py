@@ -8,5 +8,17 @@ from minigrad.vision.datasets.cifar import CIFAR10, CIFAR100
 from minigrad.vision.datasets.fake import FakeData
 from minigrad.vision.datasets.folder import ImageFolder
 from minigrad.vision.datasets.mnist import MNIST, FashionMNIST, FashionMNISTSample
+from minigrad.vision.datasets.mnist_kin import EMNIST, KMNIST, QMNIST
 
-__all__ = ["CIFAR10", "CIFAR100", "MNIST", "FakeData", "FashionMNIST", "FashionMNISTSample", "ImageFolder"]
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "EMNIST",
+    "KMNIST",
+    "MNIST",
+    "QMNIST",
+    "FakeData",
+    "FashionMNIST",
+    "FashionMNISTSample",
+    "ImageFolder",
+]

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: 32 by 32 colour images, read from the binary version, which is not a pickle."""
+"""CIFAR-10 and CIFAR-100: 32 by 32 colour images, from the binary version or the Python one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.serialize.files import atomic_write
+from minigrad.vision.datasets.cifar_python import read_batch, read_names
 from minigrad.vision.datasets.files import cache_folder, download
 from minigrad.vision.datasets.vision import VisionDataset
 
@@ -19,14 +20,15 @@ from minigrad.vision.datasets.vision import VisionDataset
 class CIFAR10(VisionDataset):
     """Images of ten kinds of things: 50,000 for training, 10,000 for testing.
 
-    The files (data_batch_1.bin and so on) are searched for in root/cifar-10-batches-bin and in root, then likewise in
-    the user's cache (~/.cache/minigrad); the archive cifar-10-binary.tar.gz in one of the two is unpacked.
+    The files are searched for in root/cifar-10-batches-bin, root/cifar-10-batches-py (torchvision's, whose pickles are
+    read without running what they name) and in root, then likewise in the user's cache (~/.cache/minigrad); an archive,
+    cifar-10-binary.tar.gz or cifar-10-python.tar.gz, in one of the two is unpacked.
 
     Args:
         root: the folder; None means the user's cache only.
         train: the training set, or the test set.
         transform, target_transform: functions of the image and of the class.
-        download: fetch the archive into `root`, or into the cache, if the files are not found.
+        download: fetch the binary archive into `root`, or into the cache, if the files are not found.
 
     Attributes:
         data: a uint8 NumPy array (N, 32, 32, 3), as in torchvision.
@@ -51,6 +53,12 @@ class CIFAR10(VisionDataset):
     test_files = ["test_batch.bin"]
     names_file = "batches.meta.txt"
     label_bytes = 1  # before each picture; the last of them is the class
+    python_archive = "cifar-10-python.tar.gz"
+    python_folder = "cifar-10-batches-py"
+    python_train_files = [f"data_batch_{n}" for n in range(1, 6)]
+    python_test_files = ["test_batch"]
+    python_names_file = "batches.meta"
+    label_key, names_key = "labels", "label_names"
 
     def __init__(
         self,
@@ -62,12 +70,19 @@ class CIFAR10(VisionDataset):
     ):
         super().__init__(root, transform, target_transform)
         self.train = train
-        files = self.train_files if train else self.test_files
-        folder = self._folder([*files, self.names_file], download)
-        records = np.concatenate([self._records(folder / name) for name in files])
-        self.data = records[:, self.label_bytes :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy()
-        self.targets: list[int] = records[:, self.label_bytes - 1].tolist()
-        self.classes = (folder / self.names_file).read_text().split()
+        folder, is_python = self._folder(download)
+        if is_python:
+            files = self.python_train_files if train else self.python_test_files
+            batches = [read_batch(folder / name, self.label_key) for name in files]
+            pixels = np.concatenate([data for data, _ in batches])
+            self.targets: list[int] = [label for _, labels in batches for label in labels]
+            self.classes = read_names(folder / self.python_names_file, self.names_key)
+        else:
+            records = np.concatenate([self._records(folder / name) for name in self._needed(False)[:-1]])
+            pixels = records[:, self.label_bytes :]
+            self.targets = records[:, self.label_bytes - 1].tolist()
+            self.classes = (folder / self.names_file).read_text().split()
+        self.data = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy()
 
     @property
     def class_to_idx(self) -> dict[str, int]:
@@ -84,38 +99,52 @@ class CIFAR10(VisionDataset):
             )
         return content.reshape(-1, length)
 
-    def _folder(self, needed: list[str], may_download: bool) -> Path:
-        """The folder that holds all needed files."""
+    def _needed(self, is_python: bool) -> list[str]:
+        """The files of this part of the set, and last the one with the classes' names."""
+        if is_python:
+            return [*(self.python_train_files if self.train else self.python_test_files), self.python_names_file]
+        return [*(self.train_files if self.train else self.test_files), self.names_file]
+
+    def _folder(self, may_download: bool) -> tuple[Path, bool]:
+        """The folder that holds all needed files, and whether they are of the Python version."""
         bases = [cache_folder()] if self.root is None else [self.root, cache_folder()]
         for base in bases:
-            for folder in (base / self.folder, base):
-                if all((folder / name).is_file() for name in needed):
-                    return folder
-        archive = next((base / self.archive for base in bases if (base / self.archive).is_file()), None)
-        if archive is None:
-            if not may_download:
-                looked = ", ".join(f"{base / self.folder}, {base}" for base in bases)
-                raise RuntimeError(
-                    f"{type(self).__name__}: {needed[0]} (binary version) is not in {looked}; pass download=True"
-                )
-            archive = download(self.archive, self.sha256, self.mirrors, bases[0])
-        self._unpack(archive)
-        return archive.parent / self.folder
+            for place, is_python in ((self.folder, False), (self.python_folder, True), ("", False), ("", True)):
+                if all((base / place / name).is_file() for name in self._needed(is_python)):
+                    return base / place, is_python
+        for base in bases:
+            for archive, is_python in ((self.archive, False), (self.python_archive, True)):
+                if (base / archive).is_file():
+                    return self._unpack(base / archive, is_python), is_python
+        if not may_download:
+            looked = ", ".join(f"{base / place}" for base in bases for place in (self.folder, self.python_folder, ""))
+            raise RuntimeError(
+                f"{type(self).__name__}: neither {self.train_files[0] if self.train else self.test_files[0]} (binary "
+                f"version) nor {self._needed(True)[0]} (Python version) is in {looked}; pass download=True"
+            )
+        return self._unpack(download(self.archive, self.sha256, self.mirrors, bases[0]), False), False
 
-    def _unpack(self, archive: Path) -> None:
+    def _unpack(self, archive: Path, is_python: bool) -> Path:
         """Write the data set's files, and nothing else that an archive may hold, beside the archive."""
-        target = archive.parent / self.folder
+        folder = self.python_folder if is_python else self.folder
+        names = (
+            [*self.python_train_files, *self.python_test_files, self.python_names_file]
+            if is_python
+            else [*self.train_files, *self.test_files, self.names_file]
+        )
+        target = archive.parent / folder
         target.mkdir(exist_ok=True)
         try:
             with tarfile.open(archive) as tar:
-                for name in (*self.train_files, *self.test_files, self.names_file):
-                    content = tar.extractfile(f"{self.folder}/{name}")
+                for name in names:
+                    content = tar.extractfile(f"{folder}/{name}")
                     if content is None:
                         raise KeyError(f"{name} is not a file")
                     with atomic_write(target / name) as file:
                         file.write(content.read())
         except (tarfile.TarError, EOFError, KeyError, zlib.error) as error:
             raise RuntimeError(f"{archive} is damaged ({error}); delete it and get it again") from None
+        return target
 
     def __len__(self) -> int:
         return len(self.data)
@@ -135,7 +164,8 @@ class CIFAR10(VisionDataset):
 
 
 class CIFAR100(CIFAR10):
-    """Images of a hundred kinds of things; otherwise as CIFAR10. The folder is cifar-100-binary.
+    """Images of a hundred kinds of things; otherwise as CIFAR10. The folders are cifar-100-binary
+    and cifar-100-python.
 
     Args:
         root, train, transform, target_transform, download: as for CIFAR10.
@@ -156,3 +186,9 @@ class CIFAR100(CIFAR10):
     test_files = ["test.bin"]
     names_file = "fine_label_names.txt"
     label_bytes = 2  # the coarse class, then the fine one
+    python_archive = "cifar-100-python.tar.gz"
+    python_folder = "cifar-100-python"
+    python_train_files = ["train"]
+    python_test_files = ["test"]
+    python_names_file = "meta"
+    label_key, names_key = "fine_labels", "fine_label_names"

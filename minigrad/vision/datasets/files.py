@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import os
 import zlib
 from collections.abc import Sequence
@@ -24,41 +25,52 @@ def cache_folder() -> Path:
 
 
 def find(name: str, folders: Sequence[Path]) -> Path | None:
-    """The first of the folders' files of that name, unpacked or with .gz; None where there is none."""
+    """The first of the folders' files of that name, unpacked or with .gz or .xz; None where there is none."""
     for folder in folders:
-        for path in (folder / name, folder / f"{name}.gz"):
+        for path in (folder / name, folder / f"{name}.gz", folder / f"{name}.xz"):
             if path.is_file():
                 return path
     return None
 
 
-def read_idx(path: Path) -> np.ndarray:
-    """The uint8 array in an IDX file: 0, 0, the type (8: unsigned byte), the number of dimensions; the
-    dimensions as big-endian int32; the numbers (http://yann.lecun.com/exdb/mnist)."""
+# the numbers in an IDX file, by its third byte
+IDX_TYPES: dict[int, tuple[str, np.dtype]] = {
+    8: ("unsigned bytes", np.dtype(np.uint8)),
+    12: ("32-bit integers", np.dtype(">i4")),
+}
+
+
+def read_idx(path: Path, kind: int = 8) -> np.ndarray:
+    """The numbers in an IDX file, of the type `kind`: 0, 0, the type (8: unsigned byte, 12: int32), the number of
+    dimensions; the dimensions as big-endian int32; the numbers (http://yann.lecun.com/exdb/mnist)."""
     try:
         content = path.read_bytes()
         if content.startswith(b"\x1f\x8b"):
             content = gzip.decompress(content)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        elif content.startswith(b"\xfd7zXZ"):
+            content = lzma.decompress(content)
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise RuntimeError(f"{path} is damaged ({error}); delete it and get it again") from None
+    name, dtype = IDX_TYPES[kind]
     header = content[:4]
-    if len(header) < 4 or header[:3] != b"\0\0\x08" or len(content) < 4 + 4 * header[3]:
-        raise RuntimeError(f"{path} is not an IDX file of unsigned bytes; delete it and get it again")
+    if len(header) < 4 or header[:3] != bytes([0, 0, kind]) or len(content) < 4 + 4 * header[3]:
+        raise RuntimeError(f"{path} is not an IDX file of {name}; delete it and get it again")
     shape = tuple(int(n) for n in np.frombuffer(content, ">i4", header[3], offset=4))
     start = 4 + 4 * header[3]
-    if min(shape, default=1) < 0 or len(content) - start != np.prod(shape, dtype=np.int64):
+    if min(shape, default=1) < 0 or len(content) - start != np.prod(shape, dtype=np.int64) * dtype.itemsize:
         raise RuntimeError(
             f"{path} is damaged: shape {shape} does not fit its {len(content) - start} bytes; "
             "delete it and get it again"
         )
-    return np.frombuffer(bytearray(content), np.uint8, offset=start).reshape(shape)
+    numbers = np.frombuffer(bytearray(content), dtype, offset=start).reshape(shape)
+    return numbers.astype(dtype.newbyteorder("="), copy=False)
 
 
-def download(name: str, sha256: str, mirrors: Sequence[str], folder: Path, progress: bool = True) -> Path:
+def download(name: str, checksum: str, mirrors: Sequence[str], folder: Path, progress: bool = True) -> Path:
     """Get `name` from the first mirror that has it with the right checksum; it appears whole or not at all.
 
-    `sha256` may be the checksum's first digits. The bar of `progress`, and why a mirror was given up, go to standard
-    error.
+    `checksum` is SHA-256, or its first digits, or MD5 behind "md5:". The bar of `progress`, and why a mirror was given
+    up, go to standard error.
     Errors: RuntimeError when every mirror failed.
     """
     import http.client
@@ -79,7 +91,7 @@ def download(name: str, sha256: str, mirrors: Sequence[str], folder: Path, progr
             url = mirror.rstrip("/") + "/" + name
             task = bar.add_task(name, total=None)
             try:
-                _fetch(url, sha256, folder / name, bar, task)
+                _fetch(url, checksum, folder / name, bar, task)
                 return folder / name
             # OSError: the network's errors, urllib's among them; ValueError: an address that is none
             except (OSError, http.client.HTTPException, ValueError) as error:
@@ -88,11 +100,12 @@ def download(name: str, sha256: str, mirrors: Sequence[str], folder: Path, progr
     raise RuntimeError(f"{name} could not be downloaded from any of: {', '.join(mirrors)}")
 
 
-def _fetch(url: str, sha256: str, path: Path, progress: Any, task: Any) -> None:
+def _fetch(url: str, checksum: str, path: Path, progress: Any, task: Any) -> None:
     import urllib.request
 
     request = urllib.request.Request(url, headers={"User-Agent": "minigrad"})
-    digest = hashlib.sha256()
+    kind, expected_digits = ("MD5", checksum[4:]) if checksum.startswith("md5:") else ("SHA-256", checksum)
+    digest = hashlib.new(kind.replace("-", "").lower(), usedforsecurity=False)
     received = 0
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response, atomic_write(path) as file:
         expected = response.headers.get("Content-Length")
@@ -104,5 +117,7 @@ def _fetch(url: str, sha256: str, path: Path, progress: Any, task: Any) -> None:
             progress.update(task, completed=received)
         if expected and received != int(expected):
             raise ValueError(f"the connection broke off after {received} of {expected} bytes")
-        if not digest.hexdigest().startswith(sha256):
-            raise ValueError(f"wrong checksum (SHA-256 {digest.hexdigest()[:12]}..., expected {sha256[:12]}...)")
+        if not digest.hexdigest().startswith(expected_digits):
+            raise ValueError(
+                f"wrong checksum ({kind} {digest.hexdigest()[:12]}..., expected {expected_digits[:12]}...)"
+            )

@@ -61,6 +61,7 @@ class MNIST(VisionDataset):
     ]  # fmt: skip
     system_folders: tuple[Path, ...] = ()  # where operating systems' packages put the files
     advice = "pass download=True"
+    label_dimensions = 1
 
     def __init__(
         self,
@@ -72,8 +73,9 @@ class MNIST(VisionDataset):
     ):
         super().__init__(root, transform, target_transform)
         self.train = train
-        images, labels = (read_idx(path) for path in self._files(download))
-        if images.ndim != 3 or labels.shape != images.shape[:1]:
+        files = self._files(download)
+        images, labels = read_idx(files[0]), self._labels(files[1])
+        if images.ndim != 3 or labels.shape[:1] != images.shape[:1] or labels.ndim != self.label_dimensions:
             raise RuntimeError(
                 f"{type(self).__name__}: images of shape {images.shape} and labels of shape {labels.shape} "
                 "do not fit; expected (N, H, W) and (N,)"
@@ -111,6 +113,16 @@ class MNIST(VisionDataset):
         value: Tensor = getattr(self, new)
         return value
 
+    def _archives(self) -> list[tuple[str, str]]:
+        """The archives of images and labels, and their checksums."""
+        return self.resources[:2] if self.train else self.resources[2:]
+
+    def _labels(self, path: Path) -> np.ndarray:
+        return read_idx(path)
+
+    def _download(self, archive: str, checksum: str, folder: Path) -> Path:
+        return download(archive, checksum, self.mirrors, folder)
+
     def _files(self, may_download: bool) -> list[Path]:
         """The paths of images and labels."""
         name = type(self).__name__
@@ -119,12 +131,12 @@ class MNIST(VisionDataset):
         if self.root is not None:
             folders = [self.root / name / "raw", self.root / name, self.root, *folders]
         paths = []
-        for archive, sha256 in self.resources[:2] if self.train else self.resources[2:]:
-            path = find(archive.removesuffix(".gz"), folders)
+        for archive, checksum in self._archives():
+            path = find(archive.removesuffix(".gz").removesuffix(".xz"), folders)
             if path is None and not may_download:
                 looked = ", ".join(map(str, folders))
                 raise RuntimeError(f"{name}: {archive} (or unpacked) is not in {looked}; {self.advice}")
-            paths.append(path or download(archive, sha256, self.mirrors, folders[0]))
+            paths.append(path or self._download(archive, checksum, folders[0]))
         return paths
 
     def __len__(self) -> int:
