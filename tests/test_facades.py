@@ -33,6 +33,15 @@ def test_the_second_version_of_the_transforms():
     assert v2.ToImage()(pixels.astype(np.float32)).max() == 255 and v2.ToDtype(torch.float64)("label") == "label"
 
 
+def test_parts_of_data_sets_and_models():
+    datasets, models = torchvision.datasets, torchvision.models
+    assert datasets.default_loader is datasets.pil_loader and ".png" in datasets.IMG_EXTENSIONS
+    assert issubclass(datasets.ImageFolder, datasets.DatasetFolder) and issubclass(
+        datasets.MNIST, datasets.VisionDataset
+    )
+    assert models.get_weight("ResNet18_Weights.DEFAULT") is models.ResNet18_Weights.IMAGENET1K_V1
+
+
 def test_the_engine_does_not_know_the_facades():
     assert not hasattr(mg, "FloatTensor") and not hasattr(mg.nn.init, "xavier_uniform")
     assert not hasattr(mg.nn, "DataParallel") and not hasattr(mg.autograd, "Variable")

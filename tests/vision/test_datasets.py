@@ -19,6 +19,7 @@ from minigrad.vision.datasets import (
     CIFAR10,
     CIFAR100,
     MNIST,
+    DatasetFolder,
     FakeData,
     FashionMNIST,
     FashionMNISTSample,
@@ -339,13 +340,34 @@ def test_image_folder(tmp_path):
     assert image.mode == "RGB" and image.getpixel((0, 0)) == (0, 0, 255) and target == 0
     assert len(ImageFolder(tmp_path, is_valid_file=lambda path: path.endswith(("png", "bmp")))) == 2
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="no picture of class empty"):
+    with pytest.raises(FileNotFoundError, match="no file of class empty"):
         ImageFolder(tmp_path)
     assert ImageFolder(tmp_path, allow_empty=True).classes == ["cat", "dog", "empty"]
     with pytest.raises(FileNotFoundError, match="no class folders"):
         ImageFolder(tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         ImageFolder(tmp_path / "nowhere")
+
+
+def test_dataset_folder(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "one.npy", np.full(2, ord(name)))
+    (tmp_path / "a" / "notes.txt").write_text("no array")
+    data = DatasetFolder(tmp_path, np.load, (".npy",), transform=lambda x: int(x[0]), target_transform=str)
+    assert [data[i] for i in range(3)] == [(97, "0"), (98, "1"), (99, "2")] and data.targets == [0, 1, 2]
+    assert "Number of datapoints: 3" in repr(data)
+
+    class Two(DatasetFolder):
+        def find_classes(self, directory):
+            return ["b", "c"], {"b": 5, "c": 7}
+
+    assert Two(tmp_path, np.load, is_valid_file=lambda path: path.endswith("npy")).targets == [5, 7]
+    for arguments in ({}, {"extensions": (".npy",), "is_valid_file": str.isascii}):
+        with pytest.raises(ValueError, match="either extensions or is_valid_file"):
+            DatasetFolder(tmp_path, np.load, **arguments)
+    with pytest.raises(FileNotFoundError, match="no file of class b, c in .*; expected one of .txt"):
+        DatasetFolder(tmp_path, np.load, (".txt",))
 
 
 @pytest.mark.parametrize(("size", "mode"), [((3, 5, 7), "RGB"), ((1, 5, 1), "L")])

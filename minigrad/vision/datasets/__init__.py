@@ -6,7 +6,7 @@ whole set as arrays, for programs that process all of it at once.
 
 from minigrad.vision.datasets.cifar import CIFAR10, CIFAR100
 from minigrad.vision.datasets.fake import FakeData
-from minigrad.vision.datasets.folder import ImageFolder
+from minigrad.vision.datasets.folder import DatasetFolder, ImageFolder
 from minigrad.vision.datasets.mnist import MNIST, FashionMNIST, FashionMNISTSample
 from minigrad.vision.datasets.mnist_kin import EMNIST, KMNIST, QMNIST
 
@@ -17,6 +17,7 @@ __all__ = [
     "KMNIST",
     "MNIST",
     "QMNIST",
+    "DatasetFolder",
     "FakeData",
     "FashionMNIST",
     "FashionMNISTSample",

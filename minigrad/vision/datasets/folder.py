@@ -1,4 +1,4 @@
-"""Images in folders, one folder per class."""
+"""Files in folders, one folder per class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad.vision.datasets.vision import VisionDataset
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 SHOWN = 5  # damaged files that a warning names
 
 
@@ -28,7 +28,140 @@ def pil_loader(path: str) -> Any:
         return image.convert("RGB")
 
 
-class ImageFolder(VisionDataset):
+default_loader = pil_loader
+
+
+def find_classes(directory: str | os.PathLike[str]) -> tuple[list[str], dict[str, int]]:
+    """List the folders in `directory` in sorted order, and number them.
+
+    Args:
+        directory: the folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+
+    Examples:
+        >>> import os
+        >>> os.makedirs("animals/cat"), os.makedirs("animals/dog")
+        (None, None)
+        >>> mg.vision.datasets.folder.find_classes("animals")
+        (['cat', 'dog'], {'cat': 0, 'dog': 1})
+    """
+    classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
+    if not classes:
+        raise FileNotFoundError(f"{os.fspath(directory)!r} holds no class folders")
+    return classes, {name: index for index, name in enumerate(classes)}
+
+
+class DatasetFolder(VisionDataset):
+    """Files in folders, read by a function of one's own. Each folder in `root` is a class.
+
+    `find_classes` and `make_dataset` are methods that a subclass may replace.
+
+    Args:
+        root: the folder.
+        loader: reads a path.
+        extensions: how the files' names end, in small letters; or give `is_valid_file`.
+        transform, target_transform: functions of what was read and of the class.
+        is_valid_file: tells whether a path counts.
+        allow_empty: accept classes without files.
+
+    Attributes:
+        samples: a list of (path, class).
+        targets: the classes.
+
+    Raises:
+        FileNotFoundError: `root` or its class folders are missing, or a class has no file.
+        ValueError: both of `extensions` and `is_valid_file` are given, or neither.
+
+    Examples:
+        >>> import numpy as np, os
+        >>> os.makedirs("signals/one")
+        >>> np.save("signals/one/a.npy", np.arange(3))
+        >>> data = mg.vision.datasets.DatasetFolder("signals", np.load, extensions=(".npy",))
+        >>> data[0]
+        (array([0, 1, 2]), 0)
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        loader: Callable[[str], Any],
+        extensions: tuple[str, ...] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        is_valid_file: Callable[[str], bool] | None = None,
+        allow_empty: bool = False,
+    ):
+        super().__init__(root, transform, target_transform)
+        folder = Path(root).expanduser()
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{type(self).__name__}: root {str(folder)!r} is not a folder")
+        self.loader = loader
+        self.extensions = extensions
+        self.classes, self.class_to_idx = self.find_classes(str(folder))
+        self.samples = self.make_dataset(str(folder), self.class_to_idx, extensions, is_valid_file, allow_empty)
+        self.targets = [index for _, index in self.samples]
+
+    def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
+        """The names of the classes, and their numbers.
+
+        Args:
+            directory: the root.
+        """
+        return find_classes(directory)
+
+    @staticmethod
+    def make_dataset(
+        directory: str,
+        class_to_idx: dict[str, int],
+        extensions: tuple[str, ...] | None = None,
+        is_valid_file: Callable[[str], bool] | None = None,
+        allow_empty: bool = False,
+    ) -> list[tuple[str, int]]:
+        """The list of (path, class).
+
+        Args:
+            directory: the root.
+            class_to_idx: the numbers of the classes.
+            extensions, is_valid_file, allow_empty: as for the class.
+
+        Raises:
+            FileNotFoundError: a class has no file.
+            ValueError: both of `extensions` and `is_valid_file` are given, or neither.
+        """
+        if (extensions is None) == (is_valid_file is None):
+            raise ValueError("DatasetFolder: expected either extensions or is_valid_file")
+        endings = extensions or ()
+        is_valid = is_valid_file or (lambda path: path.lower().endswith(endings))
+        samples = [
+            (path, index)
+            for name, index in sorted(class_to_idx.items())
+            for path in _files(Path(directory) / name)
+            if is_valid(path)
+        ]
+        if not allow_empty:
+            expected = "" if is_valid_file else f"; expected one of {', '.join(endings)}"
+            _check_not_empty(directory, class_to_idx, samples, expected)
+        return samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        path, target = self.samples[index]
+        return self._transformed(self.loader(path), target)
+
+
+def _check_not_empty(
+    directory: str, class_to_idx: dict[str, int], samples: list[tuple[str, int]], expected: str
+) -> None:
+    found = {index for _, index in samples}
+    if empty := sorted(name for name, index in class_to_idx.items() if index not in found):
+        raise FileNotFoundError(f"no file of class {', '.join(empty)} in {directory!r}{expected}")
+
+
+class ImageFolder(DatasetFolder):
     """Images in folders: root/dog/xxx.png, root/dog/sub/yyy.jpg, root/cat/zzz.png. Each folder in `root` is a class.
 
     Classes are numbered in sorted order.
@@ -73,30 +206,14 @@ class ImageFolder(VisionDataset):
         *,
         strict: bool | None = None,
     ):
-        super().__init__(root, transform, target_transform)
-        self.loader = loader
-        folder = Path(root).expanduser()
-        if not folder.is_dir():
-            raise FileNotFoundError(f"ImageFolder: root {str(folder)!r} is not a folder")
-        self.classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
-        if not self.classes:
-            raise FileNotFoundError(f"ImageFolder: {str(folder)!r} holds no class folders")
-        self.class_to_idx = {name: index for index, name in enumerate(self.classes)}
-        is_valid = is_valid_file or (lambda path: path.lower().endswith(EXTENSIONS))
-        self.samples = [
-            (path, index)
-            for name, index in self.class_to_idx.items()
-            for path in _files(folder / name)
-            if is_valid(path)
-        ]
+        extensions = None if is_valid_file else IMG_EXTENSIONS
+        super().__init__(root, loader, extensions, transform, target_transform, is_valid_file, allow_empty)
         if strict is not None:
             self.samples = self._readable(strict)
-        empty = sorted(set(self.classes) - {self.classes[index] for _, index in self.samples})
-        if empty and not allow_empty:
-            expected = "" if is_valid_file else f"; expected one of {', '.join(EXTENSIONS)}"
-            raise FileNotFoundError(f"ImageFolder: no picture of class {', '.join(empty)} in {str(folder)!r}{expected}")
+            self.targets = [index for _, index in self.samples]
+            if not allow_empty:
+                _check_not_empty(str(self.root), self.class_to_idx, self.samples, "")
         self.imgs = self.samples
-        self.targets = [index for _, index in self.samples]
 
     def _readable(self, strict: bool) -> list[tuple[str, int]]:
         """The samples whose file the loader can read."""
@@ -121,13 +238,6 @@ class ImageFolder(VisionDataset):
         except Exception as error:  # a decoder raises anything on damaged bytes: OSError, SyntaxError, struct.error
             return str(error).partition(path)[0].removesuffix(" '") or type(error).__name__
         return None
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        path, target = self.samples[index]
-        return self._transformed(self.loader(path), target)
 
 
 def _files(folder: Path) -> list[str]:
