@@ -159,3 +159,150 @@ def test_mixed_precision_is_switched_off():
     scaler.update()
     assert x.tolist() == [-1, -1] and loss.dtype == mg.float32 and scaler.get_scale() == 1
     scaler.load_state_dict(scaler.state_dict())
+
+
+def test_shapes_limits_and_constants_are_pytorchs():
+    real = pytest.importorskip("torch")
+    size, theirs = torch.Size([2, 3, 4]), real.Size([2, 3, 4])
+    assert isinstance(torch.ones(2).shape, torch.Size) and isinstance(size, tuple) and not isinstance([2], torch.Size)
+    assert size == (2, 3, 4) and size.numel() == theirs.numel() == 24 and torch.Size().numel() == 1
+    for ours, wanted in ((size, theirs), (size[1:], theirs[1:]), (size + (1,), theirs + (1,))):
+        assert repr(ours) == repr(wanted) and type(ours).__name__ == type(wanted).__name__ == "Size"
+    assert torch.zeros(size).shape == (2, 3, 4) and torch.FloatTensor(size).shape == (2, 3, 4) and size[-1] == 4
+    for name in ("float16", "float32", "float64"):
+        ours, wanted = torch.finfo(getattr(torch, name)), real.finfo(getattr(real, name))
+        for field in ("bits", "eps", "max", "min", "tiny", "smallest_normal", "resolution", "dtype"):
+            assert getattr(ours, field) == getattr(wanted, field), (name, field)
+    assert torch.finfo().dtype == "float32" and repr(torch.finfo(torch.float32)) == repr(real.finfo(real.float32))
+    for name in ("int8", "uint8", "int16", "int32", "int64"):
+        assert repr(torch.iinfo(getattr(torch, name))) == repr(real.iinfo(getattr(real, name)))
+        assert torch.iinfo(getattr(torch, name)).bits == real.iinfo(getattr(real, name)).bits
+    for function, kind in ((torch.finfo, torch.int64), (torch.iinfo, torch.float32)):
+        with pytest.raises(TypeError, match="requires"):
+            function(kind)
+    assert (torch.pi, torch.e, torch.inf, torch.newaxis) == (real.pi, real.e, real.inf, None) and torch.nan != torch.nan
+    assert isinstance(torch.float32, torch.dtype) and not torch.is_complex(torch.ones(1))
+
+
+@pytest.mark.filterwarnings("ignore:torch.range is deprecated")
+def test_range_ends_with_its_end():
+    real = pytest.importorskip("torch")
+    for args in ((1, 3), (1, 4, 2.5), (0, -2, -1), (2, 2), (0, 1, 0.1)):
+        ours, wanted = torch.range(*args), real.range(*args)
+        assert ours.dtype == torch.float32 and np.allclose(ours.numpy(), wanted.numpy(), atol=1e-7), args
+    assert torch.range(0, 2, dtype=torch.int64).tolist() == real.range(0, 2, dtype=real.int64).tolist()
+    with pytest.raises(RuntimeError, match="a step of -1"):
+        torch.range(0, 2, -1)
+
+
+def test_assert_close_says_what_pytorchs_says():
+    real = pytest.importorskip("torch")
+
+    def said(engine, make):
+        try:
+            engine.testing.assert_close(*make(engine)[0], **make(engine)[1])
+        except AssertionError as error:
+            return str(error).replace("torch.", "")
+        return None
+
+    for make in (
+        lambda t: ((t.tensor([1.0, 2.0]), t.tensor([1.0, 2.0 + 1e-6])), {}),
+        lambda t: ((t.tensor([1.0, 2.0]), t.tensor([1.0, 3.0])), {}),
+        lambda t: ((t.tensor([1, 2]), t.tensor([1, 3])), {}),
+        lambda t: ((t.tensor([True]), t.tensor([True])), {}),
+        lambda t: ((t.tensor([1.0, 2]), t.tensor([1, 3])), {}),
+        lambda t: ((t.tensor([1.0, 2]), t.tensor([1, 2])), {"check_dtype": False}),
+        lambda t: ((t.tensor([t.nan]), t.tensor([t.nan])), {"equal_nan": True}),
+        lambda t: ((t.ones(2, 2), 2 * t.ones(2, 2)), {"rtol": 1.0, "atol": 0.0}),
+        lambda t: ((t.ones(2, 2), 2 * t.ones(2, 2)), {"msg": "hm"}),
+        lambda t: ((t.ones(2, 2), 2 * t.ones(2, 2)), {"msg": lambda text: text[:6]}),
+        lambda t: ((1.0, 2.0), {}),
+        lambda t: ((1, 1), {}),
+        lambda t: (([t.ones(2)], [t.zeros(2)]), {}),
+        lambda t: (({"a": t.ones(1)}, {"b": t.ones(1)}), {}),
+        lambda t: (([1], [1, 2]), {}),
+        lambda t: ((t.zeros(0), t.zeros(0)), {}),
+    ):
+        assert said(torch, make) == said(real, make)
+    with pytest.raises(AssertionError, match="'shape' do not match"):
+        torch.testing.assert_close(torch.ones(2), torch.ones(3))
+    with pytest.raises(ValueError, match="both, or neither"):
+        torch.testing.assert_close(1.0, 1.0, rtol=0.1)
+    with pytest.raises(TypeError, match="cannot compare str"):
+        torch.testing.assert_close("a", "a")
+
+
+def test_derivatives_of_functions_are_pytorchs():
+    real = pytest.importorskip("torch")
+    x, y = np.random.default_rng(0).normal(size=(2, 3)), np.random.default_rng(1).normal(size=(3,))
+
+    def two(a, b):
+        return (a * b).sin(), (a**2).sum() * b
+
+    def one(a, b):
+        return ((a * b).exp().sum(1) ** 2).sum()
+
+    def leaves(value):
+        return [leaf for part in value for leaf in leaves(part)] if isinstance(value, tuple) else [value.numpy()]
+
+    def results(t):
+        given = (t.tensor(x), t.tensor(y))
+        f = t.autograd.functional
+        v = (t.tensor(x) + 1, t.tensor(y))
+        yield f.jacobian(two, given)
+        yield f.jacobian(lambda a: (a @ given[1]).exp(), given[0])
+        yield f.jacobian(lambda a: a.sum(), given[0])
+        yield f.jacobian(lambda a, b: a * 2, given)
+        yield f.hessian(one, given)
+        yield f.hessian(lambda a: (a**3).sum(), given[1])
+        yield f.vjp(two, given, v)
+        yield f.vjp(one, given)
+        yield f.jvp(two, given, v)
+        yield f.vhp(one, given, v)
+        yield f.hvp(one, given, v)
+        w = t.tensor(y, requires_grad=True)
+        yield t.autograd.grad(f.jacobian(lambda a: a**3, w, create_graph=True).sum(), w)
+
+    for ours, wanted in zip(results(torch), results(real), strict=True):
+        for got, expected in zip(leaves(ours), leaves(wanted), strict=True):
+            assert got.shape == expected.shape and np.allclose(got, expected, rtol=1e-12, atol=1e-12)
+    f, a = torch.autograd.functional, torch.ones(2)
+    assert not f.jacobian(lambda a: a * 2, a).requires_grad and f.jacobian(lambda a: a * 2, a).tolist() == [
+        [2, 0],
+        [0, 2],
+    ]
+    for call, said in (
+        (lambda: f.vjp(lambda a: a * 2, a), "v can only be left out"),
+        (lambda: f.vjp(lambda a: a * 2, a, torch.ones(3)), r"v has shapes \[\[3\]\]"),
+        (lambda: f.hessian(lambda a: a * 2, a), "must return one number"),
+        (lambda: f.jacobian(lambda a: torch.ones(2), a, strict=True), "strict"),
+    ):
+        with pytest.raises(RuntimeError, match=said):
+            call()
+    assert f.jacobian(lambda a: a[:0], a).shape == (0, 2)
+    with pytest.raises(TypeError, match="inputs: expected a tensor"):
+        f.jacobian(lambda a: a, 3.0)
+
+
+def test_once_differentiable_refuses_the_second_time():
+    from minigrad.torch.autograd.function import Function, once_differentiable
+
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, grad_output):
+            assert not torch.is_grad_enabled()
+            return 2 * ctx.saved_tensors[0] * grad_output
+
+    x = torch.tensor(3.0, requires_grad=True)
+    Square.apply(x).backward()
+    assert x.grad.item() == 6
+    (first,) = torch.autograd.grad(Square.apply(x) * x, x, create_graph=True)
+    assert first.item() == 27
+    with pytest.raises(RuntimeError, match="marked with @once_differentiable"):
+        first.backward()

@@ -14,6 +14,7 @@ from minigrad.torch import (
     onnx,
     optim,
     random,
+    testing,
     utils,
     version,
 )
@@ -29,9 +30,11 @@ from minigrad.torch.flags import (
     set_num_interop_threads,
     use_deterministic_algorithms,
 )
+from minigrad.torch.numbers import NAMES
 from minigrad.torch.old import TYPES, set_default_tensor_type
 from minigrad.torch.version import __version__
 
 globals().update(TYPES)
+globals().update(NAMES)  # some hide Python's own: nothing below may use those
 
 __getattr__, __dir__ = face(__name__, _engine)

@@ -19,9 +19,7 @@ PACKAGES = ("torch", "torchvision")
 # Modules in which PyTorch keeps what it also has a level above: the same module of the facade stands for them.
 INSIDES = {
     "torch.amp": "torch.cuda.amp",
-    "torch.autograd.function": "torch.autograd",
     "torch.autograd.grad_mode": "torch.autograd",
-    "torch.autograd.variable": "torch.autograd",
     "torch.functional": "torch",
     "torch.nn.modules": "torch.nn",
     "torch.nn.parameter": "torch.nn",
