@@ -306,3 +306,75 @@ def test_once_differentiable_refuses_the_second_time():
     assert first.item() == 27
     with pytest.raises(RuntimeError, match="marked with @once_differentiable"):
         first.backward()
+
+
+LINALG = {
+    "solve": lambda t, a, b, v: t.linalg.solve(a, b),
+    "solve a vector": lambda t, a, b, v: t.linalg.solve(a[0], v),
+    "solve vectors": lambda t, a, b, v: t.linalg.solve(a, b[..., 0]),
+    "solve for several": lambda t, a, b, v: t.linalg.solve(a[0], b),
+    "solve from the right": lambda t, a, b, v: t.linalg.solve(a, b.mT, left=False),
+    "inv": lambda t, a, b, v: t.linalg.inv(a),
+    "vector_norm": lambda t, a, b, v: t.linalg.vector_norm(a, 3, (0, 1)),
+    "norm": lambda t, a, b, v: t.linalg.norm(a),
+    "norm of rows": lambda t, a, b, v: t.linalg.norm(a, 1, dim=-1, keepdim=True),
+    "norm inf": lambda t, a, b, v: t.linalg.norm(a[0], t.inf),
+    "norm of a vector": lambda t, a, b, v: t.linalg.norm(v, t.inf),
+    "norm fro": lambda t, a, b, v: t.linalg.norm(b, "fro", dim=(0, 2)),
+    "matrix_norm 1": lambda t, a, b, v: t.linalg.matrix_norm(b, 1),
+    "matrix_norm -inf": lambda t, a, b, v: t.linalg.matrix_norm(b, -t.inf, dim=(2, 0), keepdim=True),
+    "vecdot": lambda t, a, b, v: t.linalg.vecdot(a, v),
+    "cross": lambda t, a, b, v: t.linalg.cross(a, b.mT[:, :1].expand(2, 3, 3), dim=1),
+    "multi_dot": lambda t, a, b, v: t.linalg.multi_dot([v, a[0], b[0]]),
+    "matrix_power": lambda t, a, b, v: t.linalg.matrix_power(a, 5),
+    "matrix_power -2": lambda t, a, b, v: t.linalg.matrix_power(a, -2),
+    "matrix_power 0": lambda t, a, b, v: t.linalg.matrix_power(a, 0) * a,
+}
+
+
+@pytest.mark.parametrize("name", LINALG)
+def test_linear_algebra_is_pytorchs_to_second_order(name):
+    real = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(2, 3, 3)) + 2 * np.eye(3), rng.normal(size=(2, 3, 2)), rng.normal(size=3)]
+
+    def results(t):
+        given = [t.tensor(array, requires_grad=True) for array in arrays]
+        value = LINALG[name](t, *given)
+        yield value
+        first = t.autograd.grad((value**2).sum(), given, create_graph=True, allow_unused=True)
+        yield from first
+        total = sum([(g**2).sum() for g in first if g is not None])
+        yield from t.autograd.grad(total, given, allow_unused=True)
+
+    for ours, wanted in zip(results(torch), results(real), strict=True):
+        if ours is not None:
+            assert ours.shape == tuple(wanted.shape)
+            np.testing.assert_allclose(ours.detach().numpy(), wanted.detach().numpy(), rtol=1e-9, atol=1e-9)
+        else:
+            assert wanted is None or not wanted.any()
+
+
+def test_linear_algebra_refuses_in_one_line():
+    a, singular = torch.eye(2), torch.ones(2, 2)
+    for call, said in (
+        (lambda: torch.linalg.inv(singular), "inv: the matrix is singular"),
+        (lambda: torch.linalg.solve(singular, torch.ones(2)), "solve: the matrix is singular"),
+        (lambda: torch.linalg.inv(torch.ones(2, 3)), r"square matrices, got shape \[2, 3\]"),
+        (lambda: torch.linalg.inv(torch.ones(2, 2, dtype=torch.int64)), "got int64"),
+        (lambda: torch.linalg.solve(a, torch.ones(3, 1)), "does not fit"),
+        (lambda: torch.linalg.solve(a, torch.ones(2), left=False), "left=False"),
+        (lambda: torch.linalg.matrix_norm(a, "nuc"), "got 'nuc'"),
+        (lambda: torch.linalg.matrix_norm(torch.ones(2)), "expected matrices"),
+        (lambda: torch.linalg.norm(torch.ones(2, 2, 2), 1), "1-D or 2-D"),
+        (lambda: torch.linalg.cross(torch.ones(2), torch.ones(2)), "must be 3"),
+        (lambda: torch.linalg.multi_dot([a]), "at least 2"),
+    ):
+        with pytest.raises(RuntimeError, match=said):
+            call()
+    with pytest.raises(torch.linalg.LinAlgError):
+        torch.linalg.inv(singular)
+    with pytest.raises(AttributeError, match=r"torch.linalg.qr is not in minigrad"):
+        torch.linalg.qr(a)
+    assert torch.inverse is torch.linalg.inv and torch.matrix_power is torch.linalg.matrix_power
+    assert torch.linalg.inv(torch.ones(0, 2, 2)).shape == (0, 2, 2) and torch.linalg.inv(a).dtype == torch.float32

@@ -10,6 +10,7 @@ from minigrad.torch import (
     autograd,
     backends,
     cuda,
+    linalg,
     nn,
     onnx,
     optim,
@@ -30,6 +31,8 @@ from minigrad.torch.flags import (
     set_num_interop_threads,
     use_deterministic_algorithms,
 )
+from minigrad.torch.linalg import inv as inverse
+from minigrad.torch.linalg import matrix_power
 from minigrad.torch.numbers import NAMES
 from minigrad.torch.old import TYPES, set_default_tensor_type
 from minigrad.torch.version import __version__
