@@ -130,6 +130,11 @@ def test_flags_and_questions():
     available = torch.cuda.is_available()
     assert torch.accelerator.is_available() == available
     assert (torch.accelerator.current_accelerator() is None) == (not available)
+    for device in ("cpu", torch.device("cpu"), None):
+        torch.set_default_device(device)
+    assert torch.get_default_device() == torch.ones(1).device == torch.device("cpu")
+    with pytest.raises(RuntimeError, match="got 'cuda:0'; pass device="):
+        torch.set_default_device("cuda:0")
     state = torch.get_rng_state()
     with torch.random.fork_rng():
         torch.rand(3)

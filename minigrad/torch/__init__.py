@@ -24,8 +24,10 @@ from minigrad.torch.facade import face
 from minigrad.torch.flags import (
     are_deterministic_algorithms_enabled,
     compile,
+    get_default_device,
     get_float32_matmul_precision,
     get_num_interop_threads,
+    set_default_device,
     set_float32_matmul_precision,
     set_flush_denormal,
     set_num_interop_threads,

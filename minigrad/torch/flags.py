@@ -55,3 +55,17 @@ def compile(model: Any = None, **options: Any) -> Any:
     if model is None:
         return lambda model: compile(model, **options)
     return model if compiler is None or not isinstance(model, Module) else compiler(model)
+
+
+def set_default_device(device: Any) -> None:
+    """Taken for the CPU, where tensors are made by default; a RuntimeError for a GPU, which a program names itself."""
+    if device is not None and mg.device(device).type != "cpu":
+        raise RuntimeError(
+            f"set_default_device: tensors are made on the CPU unless told otherwise, got {str(device)!r}; "
+            "pass device= or call .cuda()"
+        )
+
+
+def get_default_device() -> mg.device:
+    """The CPU."""
+    return mg.device("cpu")
