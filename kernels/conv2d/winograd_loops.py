@@ -33,6 +33,7 @@ from .winograd_transforms import (
 WIDE = WIDEST * (VECTOR_BYTES // 4)  # columns of a matrix that are multiplied at once
 RUN = 8  # tiles to a task where V of all is made
 DEPTH = 128  # tiles summed at a time in the weight gradient: 64 channels of them fill half of the first-level cache
+SUM = 32  # products added up by themselves before they are added to the sum so far: the error grows with the length
 
 
 class Cuts(NamedTuple):
@@ -48,7 +49,6 @@ class Cuts(NamedTuple):
     rows: int  # of so many, the rows of U
     outputs: int  # blocks of output channels
     columns: int  # of so many, the columns of U
-    everywhere: int  # the product in which A has ones for every output
 
 
 @jit
@@ -150,10 +150,12 @@ def _multiply(a, rows, depths, b, lines, columns, fresh, c, targets):
             valid = min(WIDE, columns - j)
             vectors = valid // (WIDE // WIDEST)
             to = c[k][j:]
-            if fresh:
-                multiply(a[k], rows, depths, b[k][j:], lines, zero, zeros, to, targets, vectors, valid)
-            else:
-                multiply(a[k], rows, depths, b[k][j:], lines, to, targets, to, targets, vectors, valid)
+            for d in range(0, len(depths), SUM):
+                part, part_lines = depths[d : d + SUM], lines[d : d + SUM]
+                if fresh and d == 0:
+                    multiply(a[k], rows, part, b[k][j:], part_lines, zero, zeros, to, targets, vectors, valid)
+                else:
+                    multiply(a[k], rows, part, b[k][j:], part_lines, to, targets, to, targets, vectors, valid)
 
 
 @jit
@@ -180,11 +182,13 @@ def _gradient(z, v, du, cuts, row, count, fresh):
 
 
 @jit
-def _add_pixels(z, columns, count, sums):
-    """Add all pixels of `count` tiles to the sums, one to a channel; z = Z[everywhere], their sum in a tile."""
-    for i in range(count):
-        for o in range(columns):
-            sums[o] += z[i * columns + o]
+def _add_pixels(z, columns, count, total, sums):
+    """Add all pixels of `count` tiles to the sums, one to a channel: `total` makes them of the products' Z."""
+    for k in range(len(z)):
+        if total[k] != 0:
+            for i in range(count):
+                for o in range(columns):
+                    sums[o] += total[k] * z[k, i * columns + o]
 
 
 @jit(parallel=True)
@@ -223,10 +227,11 @@ def by_outputs(x, kernels, epilogue, y, padding, cuts, v, u, m):
 
 
 @jit(parallel=True)
-def gradient_by_tiles(x, dy, dweight, sums, shape, padding, cuts, v, z, du):
+def gradient_by_tiles(x, dy, dweight, total, sums, shape, padding, cuts, v, z, du):
     """Each worker multiplies V and Z of one group of tiles at a time; dU is summed in parts fixed by the shapes.
 
-    So are the `sums` of dy over tiles and pixels, (parts, outputs, columns).
+    So are the `sums` of dy over tiles and pixels, (parts, outputs, columns); `total` is a number for each product, with
+    which their Z add up to all pixels of a tile.
     """
     parts = len(du)
     for worker in prange(len(v)):
@@ -237,7 +242,7 @@ def gradient_by_tiles(x, dy, dweight, sums, shape, padding, cuts, v, z, du):
                 _transform_tiles(x, cuts, padding, False, first, count, 0, cuts.rows, v[worker])
                 _transform_tiles(dy, cuts, (0, 0), True, first, count, 0, cuts.columns, z[worker])
                 for b in range(cuts.outputs):
-                    _add_pixels(z[worker, b, cuts.everywhere], cuts.columns, count, sums[part, b])
+                    _add_pixels(z[worker, b], cuts.columns, count, total, sums[part, b])
                     for q in range(cuts.inputs):
                         _gradient(z[worker, b], v[worker, q], du[part, b, q], cuts, 0, count, g == part)
     for cell in prange(cuts.outputs * cuts.inputs):
@@ -248,7 +253,7 @@ def gradient_by_tiles(x, dy, dweight, sums, shape, padding, cuts, v, z, du):
 
 
 @jit(parallel=True)
-def gradient_by_outputs(x, dy, dweight, sums, shape, padding, cuts, v, z, du):
+def gradient_by_outputs(x, dy, dweight, total, sums, shape, padding, cuts, v, z, du):
     """Each worker keeps dU of one pair of blocks at a time, over all tiles."""
     for run in prange(-(-cuts.tiles // RUN)):
         first = run * RUN
@@ -259,7 +264,7 @@ def gradient_by_outputs(x, dy, dweight, sums, shape, padding, cuts, v, z, du):
         for cell in range(worker, cuts.outputs * cuts.inputs, len(du)):
             b, q = cell // cuts.inputs, cell % cuts.inputs
             if q == 0:
-                _add_pixels(z[b, cuts.everywhere], cuts.columns, cuts.tiles, sums[0, b])
+                _add_pixels(z[b], cuts.columns, cuts.tiles, total, sums[0, b])
             for row in range(0, cuts.tiles, DEPTH):
                 count = min(DEPTH, cuts.tiles - row)
                 _gradient(z[b], v[q], du[worker], cuts, row, count, row == 0)

@@ -45,36 +45,44 @@ class _Vector:
         return _Vector(self.builder, self.builder.fmul(factor, self.value, flags=("contract",)))
 
 
+# The points at which F(4x4, 3x3) evaluates its polynomials: 0, P, -P, Q, -Q and infinity. Error of an output against
+# float64, relative to its root mean square, 128 channels: 1.9e-6 with 1 and 2, 1.2e-6 with 1/2 and 5/4, 9.0e-7 with
+# sqrt(1/2) and sqrt(2), 8.7e-7 with these, whose powers float32 holds exactly. A direct convolution's is 2.5e-7.
+P, Q = 5 / 8, 3 / 2
+_PP, _QQ = P * P, Q * Q
+_G_P, _G_Q = 1 / (2 * _PP * (_PP - _QQ)), 1 / (2 * _QQ * (_QQ - _PP))
+
+
 def _input_4(a, b, c, d, e, f):
     """B^T x for tiles of 4 outputs."""
-    even, odd = e - 4 * c, d - 4 * b
-    even_2, odd_2 = e - c, 2 * (d - b)
-    return 4 * a - 5 * c + e, even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, 4 * b - 5 * d + f
+    even, odd, even_q, odd_q = e - _QQ * c, P * (d - _QQ * b), e - _PP * c, Q * (d - _PP * b)
+    first, last = _PP * _QQ * a - (_PP + _QQ) * c + e, _PP * _QQ * b - (_PP + _QQ) * d + f
+    return first, even + odd, even - odd, even_q + odd_q, even_q - odd_q, last
 
 
 def _output_4(a, b, c, d, e, f):
     """A^T x."""
-    even, odd, even_2, odd_2 = b + c, b - c, d + e, d - e
-    return a + even + even_2, odd + 2 * odd_2, even + 4 * even_2, odd + 8 * odd_2 + f
+    even, odd, even_q, odd_q = b + c, b - c, d + e, d - e
+    cubes = P * _PP * odd + Q * _QQ * odd_q
+    return a + (even + even_q), P * odd + Q * odd_q, _PP * even + _QQ * even_q, cubes + f
 
 
 def _gradient_4(a, b, c, d):
     """A x."""
-    even, odd, even_2, odd_2 = a + c, b + d, a + 4 * c, 2 * b + 8 * d
-    return a, even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, d
+    even, odd, even_q, odd_q = a + _PP * c, P * (b + _PP * d), a + _QQ * c, Q * (b + _QQ * d)
+    return a, even + odd, even - odd, even_q + odd_q, even_q - odd_q, d
 
 
 def _kernel_4(a, b, c):
     """G x."""
-    even, odd = -1 / 6 * (a + c), 1 / 6 * b
-    even_2, odd_2 = 1 / 6 * (1 / 4 * a + c), 1 / 12 * b
-    return 1 / 4 * a, even - odd, even + odd, even_2 + odd_2, even_2 - odd_2, c
+    even, odd, even_q, odd_q = _G_P * (a + _PP * c), _G_P * P * b, _G_Q * (a + _QQ * c), _G_Q * Q * b
+    return 1 / (_PP * _QQ) * a, even + odd, even - odd, even_q + odd_q, even_q - odd_q, c
 
 
 def _back_4(a, b, c, d, e, f):
     """G^T x."""
-    even, odd, even_2, odd_2 = 1 / 6 * (b + c), 1 / 6 * (c - b), 1 / 6 * (d + e), 1 / 12 * (d - e)
-    return 1 / 4 * (a + even_2) - even, odd + odd_2, even_2 - even + f
+    even, odd, even_q, odd_q = _G_P * (b + c), _G_P * P * (b - c), _G_Q * (d + e), _G_Q * Q * (d - e)
+    return 1 / (_PP * _QQ) * a + (even + even_q), odd + odd_q, _PP * even + _QQ * even_q + f
 
 
 def _input_2(a, b):

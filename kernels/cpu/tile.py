@@ -7,6 +7,9 @@ vectors of b, and for each row spreads one number of a over a vector and does 4 
 multiply-adds need 10 loads, which keeps both of the processor's multipliers busy (Goto and van de Geijn 2008,
 "Anatomy of high-performance matrix multiplication").
 
+The sum begins at 0, and `start` is added at its end: where that is the sum so far, each part is added up by itself and
+rounds as the part does, not as the whole.
+
 The index tables make one loop serve all of them. In a matrix row i begins at i * pitch. In a convolution row i is
 an output pixel, and the address of the element under tap (kh, kw) in channel c is a sum: the window's offset plus
 the tap's offset in a window. So rows[i] + depths[d] addresses the matrix that im2col would write, and it need not
@@ -125,14 +128,8 @@ def _make_tile(height: int, width: int) -> Any:
                 builder.icmp_signed(">=", count, constant(height)),
                 builder.icmp_signed(">=", valid, constant(width * lanes)),
             )
-            with builder.if_else(whole, likely=True) as (unmasked, masked):
-                with unmasked:
-                    for i, v in tile:
-                        builder.store(builder.load(at(start, begins[i], v), align=size), sums[i][v])
-                with masked:
-                    for i, v in tile:
-                        value = builder.call(masked_load, [at(start, begins[i], v), aligned, masks[v], zero])
-                        builder.store(value, sums[i][v])
+            for i, v in tile:
+                builder.store(zero, sums[i][v])
             with cgutils.for_range(builder, depth) as loop:
                 tap, line = builder.load(at(depths, loop.index)), builder.load(at(columns, loop.index))
                 vectors = [builder.load(at(b, line, v)) for v in range(width)]
@@ -146,13 +143,17 @@ def _make_tile(height: int, width: int) -> Any:
             with builder.if_else(whole, likely=True) as (unmasked, masked):
                 with unmasked:
                     for i, v in tile:
-                        builder.store(builder.load(sums[i][v]), at(places[i], constant(0), v), align=size)
+                        begin = builder.load(at(start, begins[i], v), align=size)
+                        total = builder.fadd(begin, builder.load(sums[i][v]))
+                        builder.store(total, at(places[i], constant(0), v), align=size)
                 with masked:
                     for i in range(height):
                         with builder.if_then(inside[i]):
                             for v in range(width):
+                                begin = builder.call(masked_load, [at(start, begins[i], v), aligned, masks[v], zero])
+                                total = builder.fadd(begin, builder.load(sums[i][v]))
                                 place = at(places[i], constant(0), v)
-                                builder.call(masked_store, [builder.load(sums[i][v]), place, aligned, masks[v]])
+                                builder.call(masked_store, [total, place, aligned, masks[v]])
             return context.get_dummy_value()
 
         return signature, generate

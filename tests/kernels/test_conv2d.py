@@ -389,3 +389,26 @@ def test_winograd_on_one_thread(batch):
     """Few tiles and many take the work in different orders; neither depends on who does it."""
     case = make_case(batch, 150, 40, (8, 8), (3, 3), (1, 1), (1, 1), (1, 1), 1, np.float32)
     assert_same_on_one_thread(lambda: results(cpu, case, algorithm="winograd"))
+
+
+@pytest.mark.parametrize("algorithm", ["winograd", "im2col"])
+@pytest.mark.parametrize("channels", [32, 512])
+def test_float32_is_close_to_float64_whatever_the_depth(algorithm, channels):
+    """Winograd's points and the order of the sums: with worse ones the errors are 2e-6 and more."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((2, channels, 12, 12), np.float32), rng.standard_normal((32, channels, 3, 3))
+    dy, weight = rng.standard_normal((2, 32, 12, 12), np.float32), weight.astype(np.float32)
+    geometry = (1, 1), (1, 1), (1, 1), 1
+    found = [
+        cpu.forward(x, weight, None, *geometry, algorithm=algorithm),
+        cpu.input_gradient(dy, weight, x.shape, *geometry, algorithm=algorithm),
+        cpu.weight_gradient(dy, x, (3, 3), *geometry, algorithm=algorithm),
+    ]
+    x, weight, dy = (array.astype(np.float64) for array in (x, weight, dy))
+    truth = [
+        reference.forward(x, weight, None, *geometry),
+        reference.input_gradient(dy, weight, x.shape, *geometry),
+        reference.weight_gradient(dy, x, (3, 3), *geometry),
+    ]
+    for result, exact in zip(found, truth, strict=True):
+        assert np.linalg.norm(result - exact) < 1.1e-6 * np.linalg.norm(exact)
