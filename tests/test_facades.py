@@ -123,6 +123,7 @@ def test_flags_and_questions():
         warnings.simplefilter("error")
         torch.cuda.manual_seed(1)
         torch.cuda.manual_seed_all(1)
+        torch.cuda.random.manual_seed(1)
         torch.cuda.set_device(0)
         torch.cuda.set_device("cuda:0")
     with pytest.raises(RuntimeError, match="cuda:1"):
@@ -138,7 +139,7 @@ def test_flags_and_questions():
     state = torch.get_rng_state()
     with torch.random.fork_rng():
         torch.rand(3)
-    assert mg.equal(state, torch.get_rng_state())
+    assert mg.equal(state, torch.get_rng_state()) and mg.equal(state, torch.cuda.random.get_rng_state())
 
 
 def test_compile_is_the_module_itself():

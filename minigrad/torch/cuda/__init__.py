@@ -5,37 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from minigrad import cuda as _engine
-from minigrad.generator import get_rng_state as _get_state
-from minigrad.generator import set_rng_state as _set_state
-from minigrad.torch.cuda import amp
+from minigrad.torch.cuda import amp, random
+from minigrad.torch.cuda.random import get_rng_state, manual_seed, manual_seed_all, seed, seed_all, set_rng_state
 from minigrad.torch.facade import face
 from minigrad.torch.old import CUDA_TYPES
 
 globals().update(CUDA_TYPES)
-
-
-def manual_seed(seed: int) -> None:
-    """Taken: a stream of random numbers is the same on every device, and `torch.manual_seed` starts it."""
-
-
-manual_seed_all = manual_seed
-
-
-def seed() -> None:
-    """Taken, as `manual_seed`."""
-
-
-seed_all = seed
-
-
-def get_rng_state(device: Any = "cuda") -> Any:
-    """The state of the one generator."""
-    return _get_state()
-
-
-def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
-    """Set the state of the one generator."""
-    _set_state(new_state)
 
 
 def set_device(device: Any) -> None:
