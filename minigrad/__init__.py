@@ -39,6 +39,7 @@ from minigrad.printing import *
 from minigrad.tensor import Tensor as Tensor
 
 # Above the operations, which these stand on.
+from minigrad import distributed as distributed  # isort: skip
 from minigrad import data as data  # isort: skip
 from minigrad import nn as nn  # isort: skip
 from minigrad import optim as optim  # isort: skip

@@ -19,11 +19,12 @@ from typing import Any
 import minigrad as mg
 from minigrad.command.arguments import Parser, UsageError, count
 from minigrad.command.notebook import run_notebook
+from minigrad.distributed.launch import launch
 from minigrad.tensor import Tensor
 from minigrad.torch.facade import MissingName, missing
 from minigrad.torch.finder import PACKAGES, install
 
-VALUED = ("--study", "--device", "--threads")
+VALUED = ("--study", "--device", "--threads", "--processes")
 HERE = str(Path(mg.__file__).parent)
 
 
@@ -32,13 +33,14 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "run",
         help="a program written for PyTorch, unchanged",
-        usage="minigrad run [--study PAGE] [--device DEVICE] [--threads N] PROGRAM [ARGUMENT ...]",
+        usage="minigrad run [--study PAGE] [--device DEVICE] [--threads N] [--processes N] PROGRAM [ARGUMENT ...]",
         description="Run a program or a notebook that imports torch and torchvision with minigrad in their place. What "
         "stands behind PROGRAM goes to it. `minigrad check PROGRAM` tells beforehand what it will miss.",
     )
     parser.add_argument("--study", metavar="PAGE", help="make a page to step through of the first backward pass")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="hide the GPU, or compute on it by default")
     parser.add_argument("--threads", metavar="N", type=count(1), help="how many threads to compute with")
+    parser.add_argument("--processes", metavar="N", type=count(1), help="how many, of a program for torch.distributed")
     parser.add_argument("-m", dest="module", action="store_true", help="PROGRAM is a module, as with python -m")
     parser.add_argument("program", metavar="PROGRAM", help="a file .py or .ipynb")
     parser.set_defaults(parser=parser)
@@ -53,6 +55,8 @@ def main(parser: Parser, words: Sequence[str]) -> int:
         program = Path(args.program)
         if not args.module and not program.is_file():
             raise UsageError(f"there is no file {args.program!r}")
+        if args.processes is not None:
+            return launch(args.processes, ["-m", "minigrad", "run", *_without_processes(words)])
         _set_up(args)
     except UsageError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -84,6 +88,17 @@ def _own_words(words: Sequence[str]) -> list[str]:
         if not word.startswith("-") and not is_value:
             break
     return own
+
+
+def _without_processes(words: Sequence[str]) -> list[str]:
+    """What each of the processes is started with."""
+    own = _own_words(words)
+    kept = [
+        word
+        for before, word in zip(["", *own], own, strict=False)
+        if "--processes" not in (before, word) and not word.startswith("--processes=")
+    ]
+    return [*kept, *words[len(own) :]]
 
 
 def _set_up(args: Any) -> None:

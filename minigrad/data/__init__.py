@@ -2,6 +2,7 @@
 
 from minigrad.data.collate import default_collate, default_convert
 from minigrad.data.dataset import ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split
+from minigrad.data.distributed import DistributedSampler
 from minigrad.data.loader import DataLoader
 from minigrad.data.sampler import (
     BatchSampler,
@@ -18,6 +19,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Sampler",

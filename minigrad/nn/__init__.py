@@ -2,6 +2,7 @@
 
 from minigrad.nn import functional as functional
 from minigrad.nn import init as init
+from minigrad.nn import parallel as parallel
 from minigrad.nn import utils as utils
 from minigrad.nn.activation import *
 from minigrad.nn.container import *
@@ -14,4 +15,5 @@ from minigrad.nn.normalization import *
 from minigrad.nn.parameter import *
 from minigrad.nn.parameter_container import *
 from minigrad.nn.pooling import *
+from minigrad.nn.sync_batch_norm import *
 from minigrad.nn.upsampling import *

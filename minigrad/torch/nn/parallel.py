@@ -1,8 +1,9 @@
-"""`torch.nn.parallel`: data parallelism over one device, which is the module itself."""
+"""`torch.nn.parallel`: data parallelism over several processes, and over one device, which is the module itself."""
 
 from typing import Any
 
 from minigrad import nn
+from minigrad.nn import parallel as _engine
 from minigrad.torch.facade import face
 
 
@@ -29,4 +30,4 @@ def data_parallel(module: nn.Module, inputs: Any, *_: Any, module_kwargs: Any = 
     return module(*inputs, **(module_kwargs or {}))
 
 
-__getattr__, __dir__ = face(__name__)
+__getattr__, __dir__ = face(__name__, _engine)
