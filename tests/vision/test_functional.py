@@ -141,6 +141,36 @@ def test_conversions_against_torchs():
     close(F.to_pil_image(mg.from_numpy(x)), wanted, 0)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        F.hflip,
+        F.vflip,
+        lambda x: F.crop(x, -1, 2, 6, 9),
+        lambda x: F.crop(x, 1, 2, 3, 4),
+        lambda x: F.center_crop(x, (4, 20)),
+        lambda x: F.pad(x, (1, 2, 3, 4), 0.5),
+        lambda x: F.pad(x, 2, padding_mode="edge"),
+        lambda x: F.pad(x, 2, padding_mode="reflect"),
+        lambda x: F.five_crop(x, 3)[4],
+        lambda x: F.normalize(x, [0.5], [0.2]),
+    ],
+)
+@pytest.mark.parametrize("shape", [(3, 8, 7), (2, 3, 8, 7)])
+def test_gradients_go_through_the_geometry_of_tensors(function, shape):
+    x = mg.from_numpy(RNG.random(shape, np.float32))
+    wanted = function(x)
+    x.requires_grad_()
+    found = function(x)
+    np.testing.assert_allclose(found.numpy(force=True), wanted.numpy(), atol=2e-6)
+    pull = mg.from_numpy(RNG.random(found.shape, np.float32))
+    (found * pull).sum().backward()
+    way = mg.from_numpy(RNG.random(shape, np.float32))  # all of them are affine: the difference is exact
+    with mg.no_grad():
+        difference = ((function(x + way) - function(x)) * pull).sum().item()
+    assert (x.grad * way).sum().item() == pytest.approx(difference, rel=1e-3, abs=1e-3)
+
+
 def test_erase():
     x = mg.ones(3, 4, 4)
     erased = F.erase(x, 1, 2, 2, 2, mg.zeros(1))

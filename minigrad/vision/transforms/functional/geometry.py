@@ -1,4 +1,7 @@
-"""Padding, cropping, resizing, flipping, and the maps that move pixels: rotations, affine and perspective ones."""
+"""Padding, cropping, resizing, flipping, and the maps that move pixels: rotations, affine and perspective ones.
+
+A tensor that requires a gradient is padded, cropped and flipped by operations that pass it on.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.nn import functional as F
 from minigrad.tensor import Tensor
 from minigrad.vision.transforms import picture
 from minigrad.vision.transforms.functional.convert import get_dimensions
@@ -30,7 +34,7 @@ __all__ = [
 ]
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
-
+PADDED = {"constant": "constant", "edge": "replicate", "reflect": "reflect"}  # as nn.functional.pad calls them
 Fill = float | Sequence[float] | None
 
 
@@ -46,6 +50,10 @@ def four_sides(owner: str, padding: int | Sequence[int]) -> tuple[int, int, int,
 def check_padding_mode(owner: str, mode: str) -> None:
     if mode not in PADDING_MODES:
         raise ValueError(f"{owner}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
+
+
+def _differentiated(img: Any) -> bool:
+    return isinstance(img, Tensor) and img.requires_grad
 
 
 def pad(img: Any, padding: int | Sequence[int], fill: Fill = 0, padding_mode: str = "constant") -> Any:
@@ -66,6 +74,11 @@ def pad(img: Any, padding: int | Sequence[int], fill: Fill = 0, padding_mode: st
     """
     check_padding_mode("Pad", padding_mode)
     sides = four_sides("Pad", padding)
+    if _differentiated(img) and padding_mode in PADDED and isinstance(fill, (int, float)):
+        left, top, right, bottom = sides
+        return F.pad(
+            img, (left, right, top, bottom), PADDED[padding_mode], fill if padding_mode == "constant" else None
+        )
     return change("Pad", img, lambda x: picture.pad("Pad", x, sides, 0 if fill is None else fill, padding_mode))
 
 
@@ -83,11 +96,14 @@ def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
                  [7, 8, 0]]])
     """
 
+    _, down, across = get_dimensions(img)
+    sides = max(-left, 0), max(-top, 0), max(left + width - across, 0), max(top + height - down, 0)
+    top, left = max(top, 0), max(left, 0)
+    if _differentiated(img):
+        return (pad(img, sides) if any(sides) else img)[..., top : top + height, left : left + width]
+
     def part(x: np.ndarray) -> np.ndarray:
-        down, across = x.shape[-2:]
-        sides = max(-left, 0), max(-top, 0), max(left + width - across, 0), max(top + height - down, 0)
-        x = picture.pad("crop", x, sides, 0, "constant")
-        return picture.crop(x, max(top, 0), max(left, 0), height, width)
+        return picture.crop(picture.pad("crop", x, sides, 0, "constant"), top, left, height, width)
 
     return change("crop", img, part)
 
@@ -109,14 +125,17 @@ def center_crop(img: Any, output_size: int | Sequence[int]) -> Any:
     """
     height, width = height_and_width("CenterCrop", output_size)
 
+    _, down, across = get_dimensions(img)
+    missing = max(width - across, 0), max(height - down, 0)
+    before = [n // 2 for n in missing]
+    after = [(n + 1) // 2 for n in missing]
+    # Python's round, which takes a half to the even side, is what torchvision uses too
+    top, left = round((max(down, height) - height) / 2), round((max(across, width) - width) / 2)
+    if _differentiated(img):
+        return crop(pad(img, (*before, *after)) if any(missing) else img, top, left, height, width)
+
     def middle(x: np.ndarray) -> np.ndarray:
-        missing = max(width - x.shape[-1], 0), max(height - x.shape[-2], 0)
-        before = [n // 2 for n in missing]
-        after = [(n + 1) // 2 for n in missing]
-        x = picture.pad("CenterCrop", x, (*before, *after), 0, "constant")
-        # Python's round, which takes a half to the even side, is what torchvision uses too
-        top, left = round((x.shape[-2] - height) / 2), round((x.shape[-1] - width) / 2)
-        return picture.crop(x, top, left, height, width)
+        return picture.crop(picture.pad("CenterCrop", x, (*before, *after), 0, "constant"), top, left, height, width)
 
     return change("CenterCrop", img, middle)
 
@@ -209,6 +228,8 @@ def hflip(img: Any) -> Any:
         >>> mg.vision.transforms.functional.hflip(mg.tensor([[[1, 2, 3]]]))
         tensor([[[3, 2, 1]]])
     """
+    if _differentiated(img):
+        return img.flip(-1)
     return change("hflip", img, lambda x: x[..., ::-1])
 
 
@@ -223,6 +244,8 @@ def vflip(img: Any) -> Any:
         tensor([[[2],
                  [1]]])
     """
+    if _differentiated(img):
+        return img.flip(-2)
     return change("vflip", img, lambda x: x[..., ::-1, :])
 
 
