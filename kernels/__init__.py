@@ -14,6 +14,7 @@ from .cuda import assertions
 from .cuda.capture import Capture, capturing, into
 from .dispatch import implementation, implementation_on_gpu, use_kernels
 from .geometry import is_channels_last, is_dense, output_size
+from .precision import get_float32_matmul_precision, set_float32_matmul_precision
 
 if TYPE_CHECKING:
     from . import cpu, cuda, philox
@@ -24,6 +25,7 @@ __all__ = [
     "capturing",
     "cpu",
     "cuda",
+    "get_float32_matmul_precision",
     "implementation",
     "implementation_on_gpu",
     "into",
@@ -31,5 +33,6 @@ __all__ = [
     "is_dense",
     "output_size",
     "philox",
+    "set_float32_matmul_precision",
     "use_kernels",
 ]

@@ -13,6 +13,8 @@ from minigrad.cuda import backends as backends
 from minigrad.device import *
 from minigrad.dtypes import *
 from minigrad.generator import *
+from minigrad.kernels import get_float32_matmul_precision as get_float32_matmul_precision
+from minigrad.kernels import set_float32_matmul_precision as set_float32_matmul_precision
 from minigrad.kernels import use_kernels as use_kernels
 from minigrad.ops.activation import log_softmax as log_softmax
 from minigrad.ops.activation import softmax as softmax

@@ -109,14 +109,18 @@ def test_data_parallel_is_the_module_with_a_prefix():
     assert mg.equal(parallel(x), net(x)) and mg.equal(torch.nn.parallel.data_parallel(net, x), net(x))
 
 
-def test_flags_and_questions():
+def test_flags_and_questions(monkeypatch):
+    monkeypatch.setattr("minigrad.kernels.cuda.precision._allowed", {"matmul": False, "conv": True})
+    monkeypatch.setattr("minigrad.kernels.precision._asked", {"precision": ""})
     torch.backends.cudnn.benchmark = torch.backends.cudnn.deterministic = True
     assert not torch.backends.cudnn.is_available() and not torch.backends.mps.is_available()
     assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 0) and torchvision.__version__.startswith("0.")
     torch.use_deterministic_algorithms(True)
     assert torch.are_deterministic_algorithms_enabled()
-    torch.set_float32_matmul_precision("high")
-    assert torch.get_float32_matmul_precision() == "high"
+    for precision in ("high", "medium", "highest"):
+        torch.set_float32_matmul_precision(precision)
+        assert torch.get_float32_matmul_precision() == mg.get_float32_matmul_precision() == precision
+        assert mg.backends.cuda.matmul.allow_tf32 == mg.backends.cuda.conv.allow_tf32 == (precision != "highest")
     with pytest.raises(ValueError, match="'fast'"):
         torch.set_float32_matmul_precision("fast")
     with warnings.catch_warnings():

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..cpu.relayout import channels_last
 from ..geometry import channels_to_end, is_channels_last, output_size
+from ..precision import exact
 from ..reduction.cpu import sum_middle
 from ..types import Array, Pair, Shape
 from . import depthwise, direct, im2col, skinny, two_by_two, winograd
@@ -61,10 +62,12 @@ def choose_algorithm(
     *,
     gradient: bool = False,
     weight_last: bool = False,
+    exact: bool = False,
 ) -> str:
     """The fastest algorithm that can compute the layer, forward or for the two gradients.
 
     Winograd's, which rounds more, serves float32 only: float64 is asked for where exactness matters (gradient checks).
+    `exact` leaves out the algorithms that transform the factors, and so round more than the plain sum.
     `weight_last` says that the weights are channels-last in memory: all but "skinny" copy such weights first.
 
     Milliseconds forward, float32, two cores with AVX-512             direct   im2col   winograd   skinny
@@ -83,6 +86,8 @@ def choose_algorithm(
     out_channels, group_in = weight_shape[:2]
     group_out = out_channels // groups
     fit = fits(dtype, weight_shape, out_size, stride, padding, dilation, groups, gradient)
+    if exact:
+        fit["winograd"] = fit["two_by_two"] = False
     if fit["depthwise"] and groups >= 16:
         return "depthwise"  # no sums over channels: vectors along them, nothing to multiply as matrices
     wide = min(out_channels, group_in) >= 16  # the transforms run along the channels, a vector of 16 float32
@@ -102,19 +107,19 @@ def choose_algorithm(
 
 @lru_cache(maxsize=256)
 def _forward_plan(
-    asked: str | None, weight_last: bool, dtype: np.dtype, shape: tuple, weight_shape: tuple, *geometry
+    asked: str | None, exact: bool, weight_last: bool, dtype: np.dtype, shape: tuple, weight_shape: tuple, *geometry
 ) -> tuple[str, Pair]:
     """The algorithm and the output's size."""
     out_size = tuple(map(output_size, shape[2:], weight_shape[2:], *geometry[:3]))
-    return _algorithm(asked, False, weight_last, dtype, shape[0], weight_shape, out_size, *geometry), out_size
+    return _algorithm(asked, exact, False, weight_last, dtype, shape[0], weight_shape, out_size, *geometry), out_size
 
 
 def _algorithm(
-    asked: str | None, gradient: bool, weight_last: bool, dtype, batch, weight_shape, out_size, *geometry
+    asked: str | None, exact: bool, gradient: bool, weight_last: bool, dtype, batch, weight_shape, out_size, *geometry
 ) -> str:
     if asked is None:
         return choose_algorithm(
-            dtype, batch, weight_shape, out_size, *geometry, gradient=gradient, weight_last=weight_last
+            dtype, batch, weight_shape, out_size, *geometry, gradient=gradient, weight_last=weight_last, exact=exact
         )
     fit = fits(dtype, weight_shape, out_size, *geometry, gradient)
     if not fit.get(asked):
@@ -145,7 +150,9 @@ def forward(
     A `scale` (O) and `relu` are fused: max(scale y + bias, 0).
     """
     geometry = stride, padding, dilation, groups
-    algorithm, out_size = _forward_plan(algorithm, is_channels_last(weight), x.dtype, x.shape, weight.shape, *geometry)
+    algorithm, out_size = _forward_plan(
+        algorithm, exact(), is_channels_last(weight), x.dtype, x.shape, weight.shape, *geometry
+    )
     y = _empty((len(x), len(weight), *out_size), x, algorithm)
     epilogue = Epilogue.of(len(weight), y.dtype, bias, scale, relu)
     if algorithm == "winograd":
@@ -176,7 +183,7 @@ def input_gradient(
 ) -> Array:
     """dx of `input_shape` from dy (N, O, OH, OW); also what a transposed convolution computes forward."""
     geometry = stride, padding, dilation, groups
-    algorithm = _algorithm(algorithm, True, False, dy.dtype, len(dy), weight.shape, dy.shape[2:], *geometry)
+    algorithm = _algorithm(algorithm, exact(), True, False, dy.dtype, len(dy), weight.shape, dy.shape[2:], *geometry)
     dx = _empty(input_shape, dy, algorithm)
     if algorithm == "winograd":
         winograd.input_gradient(dy, weight, dx, padding)
@@ -209,7 +216,7 @@ def weight_gradient(
     """
     geometry = stride, padding, dilation, groups
     dweight = np.empty((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
-    algorithm = _algorithm(algorithm, True, False, dy.dtype, len(dy), dweight.shape, dy.shape[2:], *geometry)
+    algorithm = _algorithm(algorithm, exact(), True, False, dy.dtype, len(dy), dweight.shape, dy.shape[2:], *geometry)
     if algorithm == "winograd":
         winograd.weight_gradient(dy, x, dweight, padding, dbias)
     elif algorithm == "two_by_two":

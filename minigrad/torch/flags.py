@@ -10,7 +10,7 @@ from typing import Any
 import minigrad as mg
 from minigrad.nn import Module
 
-_flags: dict[str, Any] = {"deterministic": False, "precision": "highest"}
+_flags: dict[str, Any] = {"deterministic": False}
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
@@ -21,18 +21,6 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 def are_deterministic_algorithms_enabled() -> bool:
     """What was asked for last."""
     return _flags["deterministic"]
-
-
-def set_float32_matmul_precision(precision: str) -> None:
-    """Taken; `backends.cuda.matmul.allow_tf32` decides what products on a GPU are computed in."""
-    if precision not in ("highest", "high", "medium"):
-        raise ValueError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}")
-    _flags["precision"] = precision
-
-
-def get_float32_matmul_precision() -> str:
-    """What was asked for last."""
-    return _flags["precision"]
 
 
 def set_num_interop_threads(count: int) -> None:

@@ -412,3 +412,28 @@ def test_float32_is_close_to_float64_whatever_the_depth(algorithm, channels):
     ]
     for result, exact in zip(found, truth, strict=True):
         assert np.linalg.norm(result - exact) < 1.1e-6 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("size", [2, 12])
+def test_highest_precision_takes_the_exact_algorithms(monkeypatch, size):
+    from minigrad.kernels import precision
+
+    monkeypatch.setattr(precision, "_asked", {"precision": ""})
+    monkeypatch.setattr(precision, "set_allow_tf32", lambda kind, value: None)
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((20, 32, size, size), np.float32), rng.standard_normal((32, 32, 3, 3), np.float32)
+    geometry = (1, 1), (1, 1), (1, 1), 1
+
+    def computed(algorithm=None):
+        return [
+            cpu.forward(x, weight, None, *geometry, algorithm=algorithm),
+            cpu.input_gradient(x, weight, x.shape, *geometry, algorithm=algorithm),
+            cpu.weight_gradient(x, x, (3, 3), *geometry, algorithm=algorithm),
+        ]
+
+    fast, plain = computed("two_by_two" if size == 2 else "winograd"), computed("im2col")
+    for asked, expected in (("", fast), ("highest", plain), ("high", fast), ("medium", fast)):
+        if asked:
+            precision.set_float32_matmul_precision(asked)
+        for result, other in zip(computed(), expected, strict=True):
+            np.testing.assert_array_equal(result, other)
