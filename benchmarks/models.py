@@ -220,3 +220,69 @@ def googlenet(in_channels):
         nn.Dropout(0.2),
         nn.Linear(1024, 1000),
     )
+
+
+class CifarBlock(nn.Module):
+    """Two 3x3 convolutions; the shortcut skips pixels and adds channels of zeros (He et al. 2016, option A)."""
+
+    def __init__(self, channels, width, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.stride, self.added = stride, width - channels
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        shortcut = x[:, :, :: self.stride, :: self.stride]
+        if self.added:
+            shortcut = F.pad(shortcut, (0, 0, 0, 0, self.added // 2, self.added // 2))
+        return F.relu(y + shortcut)
+
+
+def resnet20(in_channels):
+    layers = [nn.Conv2d(in_channels, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    channels = 16
+    for width, stride in ((16, 1), (32, 2), (64, 2)):
+        layers += [CifarBlock(channels, width, stride), CifarBlock(width, width, 1), CifarBlock(width, width, 1)]
+        channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+class InvertedResidual(nn.Module):
+    """MobileNet V2's block: 1x1 to more channels, a depthwise 3x3, and 1x1 back to few."""
+
+    def __init__(self, channels, out_channels, stride, ratio):
+        super().__init__()
+        width = channels * ratio
+        layers = _conv_relu6(channels, width, 1) if ratio > 1 else []
+        layers += _conv_relu6(width, width, 3, stride=stride, padding=1, groups=width)
+        self.conv = nn.Sequential(*layers, nn.Conv2d(width, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels))
+        self.adds = stride == 1 and channels == out_channels
+
+    def forward(self, x):
+        return x + self.conv(x) if self.adds else self.conv(x)
+
+
+def _conv_relu6(channels, out_channels, kernel_size, **geometry):
+    convolution = nn.Conv2d(channels, out_channels, kernel_size, bias=False, **geometry)
+    return [convolution, nn.BatchNorm2d(out_channels), nn.ReLU6(inplace=True)]
+
+
+def mobilenet_v2(in_channels):
+    layers, channels = _conv_relu6(in_channels, 32, 3, stride=2, padding=1), 32
+    for ratio, width, count, stride in (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ):
+        for index in range(count):
+            layers.append(InvertedResidual(channels, width, stride if index == 0 else 1, ratio))
+            channels = width
+    layers += _conv_relu6(channels, 1280, 1)
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(1280, 1000))

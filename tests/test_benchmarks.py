@@ -88,3 +88,22 @@ def test_fashion_mnist_summary_is_of_all_epochs():
 
     epochs = [{"test_accuracy": a, "seconds": 2.0, "loss": 0.1, "peak memory": 5} for a in (0.8, 0.9, 0.85)]
     assert summary(epochs) == {"final_accuracy": 0.85, "best_accuracy": 0.9, "seconds": 6.0, "peak memory": 5}
+
+
+def test_exactness_measures_gradients_against_float64(tmp_path):
+    done = start("exactness", "lenet-64", "--alone", "--seeds", 1, "--threads", 1, "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (network,) = json.loads((tmp_path / "exactness.json").read_text())["networks"].values()
+    (error,) = network["errors"]["minigrad"]
+    assert 1e-8 < error < 2e-6
+    assert f"{error:.1e}" in done.stdout
+
+
+def test_error_leaves_out_gradients_that_are_zero_but_for_rounding():
+    import numpy as np
+
+    from benchmarks.exactness import error
+
+    truth = {"a": np.array([3.0, 4.0]), "b": np.array([0.0, 2.0]), "zero": np.array([1e-12]), "loss": np.array(1.0)}
+    found = {"a": np.array([3.0, 4.5]), "b": np.array([0.6, 2.0]), "zero": np.array([1.0]), "loss": np.array(9.0)}
+    assert abs(error(found, truth) - 0.2) < 1e-12
