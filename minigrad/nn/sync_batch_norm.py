@@ -25,6 +25,7 @@ class SyncBatchNorm(_BatchNorm):
 
     Args:
         num_features, eps, momentum, affine, track_running_stats, device, dtype, bias: as for BatchNorm2d.
+        process_group: taken for PyTorch's sake: there is one group.
 
     Raises:
         ValueError: `num_features` is less than 1.
@@ -36,6 +37,21 @@ class SyncBatchNorm(_BatchNorm):
     """
 
     _input_dims = (2, 3, 4)
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: None = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training or not is_initialized() or process_group().size == 1:

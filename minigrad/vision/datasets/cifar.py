@@ -164,8 +164,9 @@ class CIFAR10(VisionDataset):
 
 
 class CIFAR100(CIFAR10):
-    """Images of a hundred kinds of things; otherwise as CIFAR10. The folders are cifar-100-binary
-    and cifar-100-python.
+    """Images of a hundred kinds of things; otherwise as CIFAR10.
+
+    The folders are cifar-100-binary and cifar-100-python.
 
     Args:
         root, train, transform, target_transform, download: as for CIFAR10.

@@ -61,6 +61,15 @@ class WeightsEnum(Enum):
         (ResNet18_Weights.IMAGENET1K_V1, 11689512, 'tench')
     """
 
+    def __init_subclass__(cls) -> None:
+        model = cls.__name__.removesuffix("_Weights")
+        cls.__doc__ = f"""The weights of {model} that torchvision publishes.
+
+        Examples:
+            >>> mg.vision.models.{cls.__name__}.DEFAULT.url[:8]
+            'https://'
+        """
+
     @classmethod
     def verify(cls, obj: Any) -> Any:
         """A member for its name, with or without the enumeration's; a member or None as it is.
