@@ -326,6 +326,19 @@ def test_weights_of_other_classes_start_a_run_where_they_fit(place, run, tmp_pat
     assert code == 0 and f"starting from {weights}; fresh: classifier.5.weight, classifier.5.bias" in out
 
 
+@pytest.mark.parametrize(
+    ("layer", "words"), [("tbb", "tbb layer"), ("omp", "pip install tbb"), ("workqueue", "one kernel runs at a time")]
+)
+def test_doctor_says_what_is_lost_without_tbb(monkeypatch, layer, words):
+    import numba
+
+    from minigrad.command import doctor
+
+    monkeypatch.setattr(numba, "threading_layer", lambda: layer)
+    said = dict(doctor._kernels())["Numba"]
+    assert words in said and ("pip install tbb" in said) == (layer != "tbb")
+
+
 def test_doctor_shows_what_there_is(run):
     code, out, _ = run("doctor")
     assert code == 0
