@@ -33,10 +33,10 @@ from .winograd_transforms import (
 WIDE = WIDEST * (VECTOR_BYTES // 4)  # columns of a matrix that are multiplied at once
 RUN = 8  # tiles to a task where V of all is made
 DEPTH = 128  # tiles summed at a time in the weight gradient: 64 channels of them fill half of the first-level cache
-# Products that are added up by themselves before they are added to the sum so far: the error grows with the length, and
-# the sum so far is read and written once for so many. AVX2's narrower tiles do less in between: with 32 Winograd took
-# 1.03 to 1.17 of the time with one sum, with 64 it takes 1.01 to 1.08 (AVX-512, 32: 0.88 to 1.07), and an output's error is
-# 8e-7 to 9e-7 instead of 6e-7 to 8e-7.
+# Products that are added up by themselves before they are added to the sum so far: the error grows with the length,
+# and the sum so far is read and written once for so many. AVX2's narrower tiles do less in between: there Winograd with
+# 32 took 1.03 to 1.17 of the time with one sum, and with 64 takes 1.01 to 1.08 (AVX-512 with 32: 0.88 to 1.07), and an
+# output's error is 8e-7 to 9e-7 instead of 6e-7 to 8e-7.
 SUM = 32 if VECTOR_BYTES == 64 else 64
 
 
