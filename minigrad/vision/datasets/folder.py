@@ -49,7 +49,7 @@ def find_classes(directory: str | os.PathLike[str]) -> tuple[list[str], dict[str
     """
     classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
     if not classes:
-        raise FileNotFoundError(f"{os.fspath(directory)!r} holds no class folders")
+        raise FileNotFoundError(f"find_classes: {os.fspath(directory)!r} holds no class folders")
     return classes, {name: index for index, name in enumerate(classes)}
 
 
@@ -108,8 +108,14 @@ class DatasetFolder(VisionDataset):
 
         Args:
             directory: the root.
+
+        Raises:
+            FileNotFoundError: there is none.
         """
-        return find_classes(directory)
+        try:
+            return find_classes(directory)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(str(error).replace("find_classes", type(self).__name__, 1)) from None
 
     @staticmethod
     def make_dataset(
