@@ -20,16 +20,21 @@ from minigrad.ops.activation import log_softmax as log_softmax
 from minigrad.ops.activation import softmax as softmax
 from minigrad.ops.arithmetic import *
 from minigrad.ops.axes import *
+from minigrad.ops.choice import *
 from minigrad.ops.comparison import *
 from minigrad.ops.convert import *
 from minigrad.ops.counting import *
 from minigrad.ops.creation import *
+from minigrad.ops.creation_like import *
+from minigrad.ops.diagonal import *
 from minigrad.ops.einsum import *
 from minigrad.ops.elementwise import *
+from minigrad.ops.expand import *
 from minigrad.ops.gathering import *
 from minigrad.ops.indexing import *
 from minigrad.ops.joining import *
 from minigrad.ops.linalg import *
+from minigrad.ops.masking import *
 from minigrad.ops.pointwise import *
 from minigrad.ops.questions import *
 from minigrad.ops.random import *
@@ -37,6 +42,8 @@ from minigrad.ops.reduction import *
 from minigrad.ops.scan import *
 from minigrad.ops.shape import *
 from minigrad.ops.sorting import *
+from minigrad.ops.truth import *
+from minigrad.ops.variance import *
 from minigrad.printing import *
 from minigrad.tensor import Tensor as Tensor
 

@@ -4,8 +4,8 @@ A function checks its arguments before it computes anything. An argument of the 
 TypeError that names the function and the argument; the docstrings list the other errors.
 """
 
-from minigrad.ops import activation, creation, einsum, keywords, random
+from minigrad.ops import activation, creation, creation_like, einsum, keywords, random
 from minigrad.ops.methods import FAMILIES, bind
 
 bind()
-keywords.understand((*FAMILIES, activation, creation, einsum, random))
+keywords.understand((*FAMILIES, activation, creation, creation_like, einsum, random))

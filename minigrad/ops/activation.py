@@ -14,7 +14,7 @@ from minigrad.autograd.function import Context, Gradients
 from minigrad.autograd.inplace import write
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_floating, check_tensor, dimension, in_float32
-from minigrad.ops.elementwise import clamp, where
+from minigrad.ops.choice import clamp, where
 from minigrad.ops.pointwise import erf, expm1, pointwise, relu_, sigmoid, tanh
 from minigrad.ops.pointwise import relu as plain_relu
 from minigrad.tensor import Tensor, from_array

@@ -9,7 +9,8 @@ import numpy as np
 from minigrad.autograd import Function
 from minigrad.autograd.function import Context, Gradients
 from minigrad.ops.arguments import check_number, check_tensor, expect_none, floating, operands
-from minigrad.ops.elementwise import add, array_of, clamp, div, mul, sub, where
+from minigrad.ops.choice import clamp, where
+from minigrad.ops.elementwise import add, array_of, div, mul, sub
 from minigrad.ops.pointwise import abs, log, neg
 from minigrad.tensor import Tensor, from_array
 

@@ -17,7 +17,7 @@ from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module
 from minigrad.kernels import implementation
 from minigrad.ops.arguments import IntOrPair, Pair, check_floating, check_same_device, check_tensor, pair
-from minigrad.ops.joining import pad
+from minigrad.ops.padding import pad
 from minigrad.ops.unfold import count_windows, unfold
 from minigrad.tensor import Tensor, from_array
 

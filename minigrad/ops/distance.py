@@ -6,7 +6,7 @@ import warnings
 
 from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor, in_float32, operands
 from minigrad.ops.arithmetic import xlogy
-from minigrad.ops.elementwise import where
+from minigrad.ops.choice import where
 from minigrad.ops.loss import check_reduction, reduced
 from minigrad.ops.pointwise import abs, exp, square
 from minigrad.tensor import Tensor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,23 +12,12 @@ from minigrad.autograd import Function
 from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module
 from minigrad.kernels import is_channels_last
-from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, sizes, takes_sizes
+from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, takes_sizes
 from minigrad.ops.convert import contiguous_format
-from minigrad.ops.indexing import EVERYTHING, Index, Slice, SliceAdjoint, narrow, select
+from minigrad.ops.indexing import EVERYTHING, narrow, select
 from minigrad.tensor import Tensor, from_array
 
-__all__ = [
-    "cat",
-    "chunk",
-    "flip",
-    "roll",
-    "split",
-    "stack",
-    "tile",
-    "tril",
-    "triu",
-    "unbind",
-]
+__all__ = ["cat", "chunk", "flip", "roll", "split", "stack", "tile", "unbind"]
 
 
 class Cat(Function):
@@ -358,130 +346,3 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
             head = -shift % input.shape[dim]
             input = cat([narrow(input, dim, head, input.shape[dim] - head), narrow(input, dim, 0, head)], dim)
     return input.clone() if all(shift == 0 for shift in shifts) else input
-
-
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Extend a tensor at its ends, or crop it.
-
-    Args:
-        input: a tensor.
-        pad: (left, right, top, bottom, ...), two amounts per dimension from the last one on; negative ones crop in
-            mode "constant".
-        mode: "constant" fills with `value`; "reflect" mirrors without repeating the edge; "replicate" repeats the
-            edge; "circular" continues at the other end.
-        value: what "constant" fills with; None means 0.
-
-    Raises:
-        RuntimeError: the amounts are odd in number, too many, or more than the size allows.
-        ValueError: a `value` for another mode than "constant".
-        NotImplementedError: the mode is unknown, or does not pad an input of these dimensions.
-
-    Examples:
-        >>> F.pad(mg.tensor([1, 2, 3]), (2, 1))
-        tensor([0, 0, 1, 2, 3, 0])
-        >>> F.pad(mg.tensor([[1, 2, 3]]), (2, 2), mode="reflect")
-        tensor([[3, 2, 1, 2, 3, 2, 1]])
-    """
-    check_tensor("pad", "input", input)
-    pad = sizes("pad", (pad,))
-    if len(pad) % 2 or len(pad) > 2 * input.ndim:
-        raise RuntimeError(
-            "pad: padding length must be even and at most two times the input's dimensions, got padding "
-            f"{list(pad)} for shape {list(input.shape)}"
-        )
-    amounts = {input.ndim - 1 - i: (pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)}
-    for dim, (before, after) in amounts.items():
-        if input.shape[dim] + before + after < 0:
-            raise RuntimeError(
-                f"pad: padding {(before, after)} takes more from dimension {dim} than its size {input.shape[dim]}"
-            )
-    if mode == "constant":
-        return _pad_constant(input, amounts, 0 if value is None else value)
-    if mode not in ("reflect", "replicate", "circular"):
-        raise NotImplementedError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
-    if value is not None:
-        raise ValueError(f"pad: mode {mode!r} doesn't take in a value argument, got {value}")
-    if input.ndim - len(amounts) not in (1, 2) or len(amounts) > 3:
-        raise NotImplementedError(
-            f"pad: mode {mode!r} pads the last 1, 2 or 3 dimensions of an input with one or two more, got "
-            f"padding {list(pad)} for shape {list(input.shape)}"
-        )
-    for dim, (before, after) in amounts.items():
-        size = input.shape[dim]
-        largest = {"reflect": size - 1, "circular": size}.get(mode, math.inf if size else 0)
-        if max(before, after) > largest:
-            raise RuntimeError(
-                f"pad: mode {mode!r} can pad dimension {dim} of size {size} by at most {largest}, got {(before, after)}"
-            )
-        if before or after:
-            source = _source(array_module(input.array), mode, size, before, after)
-            input = Index.apply(input, (*[EVERYTHING] * dim, source))
-    return input.clone() if not any(pad) else input
-
-
-def _source(xp: Any, mode: str, size: int, before: int, after: int) -> Any:
-    """Where the elements along a padded dimension are taken from, as an array of the module `xp`."""
-    position = xp.arange(-before, size + after)
-    if mode == "reflect":
-        return size - 1 - abs(size - 1 - abs(position))
-    if mode == "replicate":
-        return position.clip(0, size - 1)
-    # What goes round is what a negative padding leaves.
-    first, end = max(-before, 0), size - max(-after, 0)
-    return first + (position - first) % (end - first)
-
-
-def _pad_constant(input: Tensor, amounts: dict[int, tuple[int, int]], value: float) -> Tensor:
-    shape, inner, crop = list(input.shape), [EVERYTHING] * input.ndim, [EVERYTHING] * input.ndim
-    for dim, (before, after) in amounts.items():
-        size = input.shape[dim]
-        crop[dim] = slice(max(-before, 0), size - max(-after, 0))
-        inner[dim] = slice(max(before, 0), max(before, 0) + size - max(-before, 0) - max(-after, 0))
-        shape[dim] = size + before + after
-    return SliceAdjoint.apply(Slice.apply(input, tuple(crop)), tuple(shape), tuple(inner), value)
-
-
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Copy the lower triangle of each matrix, zeros elsewhere.
-
-    Args:
-        input: (..., rows, columns).
-        diagonal: the last diagonal to keep; 0 is the main one, 1 the one above it.
-
-    Raises:
-        RuntimeError: the tensor has fewer than 2 dimensions.
-
-    Examples:
-        >>> mg.tril(mg.ones(3, 3, dtype=mg.int64))
-        tensor([[1, 0, 0],
-                [1, 1, 0],
-                [1, 1, 1]])
-    """
-    return input.masked_fill(from_array(~_triangle("tril", input, diagonal)), 0)
-
-
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Copy the upper triangle of each matrix, zeros elsewhere.
-
-    Args:
-        input: (..., rows, columns).
-        diagonal: the first diagonal to keep; 0 is the main one, 1 the one above it.
-
-    Raises:
-        RuntimeError: the tensor has fewer than 2 dimensions.
-
-    Examples:
-        >>> mg.triu(mg.ones(3, 3, dtype=mg.int64), 1)
-        tensor([[0, 1, 1],
-                [0, 0, 1],
-                [0, 0, 0]])
-    """
-    return input.masked_fill(from_array(_triangle("triu", input, diagonal - 1)), 0)
-
-
-def _triangle(operation: str, input: Tensor, diagonal: int) -> Any:
-    """True on and below the diagonal."""
-    if check_tensor(operation, "input", input).ndim < 2:
-        raise RuntimeError(f"{operation}: input tensor must have at least 2 dimensions, got {list(input.shape)}")
-    rows, columns = input.shape[-2:]
-    return array_module(input.array).tri(rows, columns, diagonal, bool)

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.autograd import is_grad_enabled, no_grad
 from minigrad.autograd.inplace import write
-from minigrad.ops import arithmetic, comparison, elementwise, pointwise
+from minigrad.ops import arithmetic, choice, comparison, elementwise, pointwise
 from minigrad.ops.reshape_in_place import resize_
 from minigrad.storage import same_memory
 from minigrad.tensor import Tensor
@@ -21,7 +21,9 @@ from minigrad.tensor import Tensor
 NUMPY = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
 
 
-ELEMENT_BY_ELEMENT = {name for family in (arithmetic, comparison, elementwise, pointwise) for name in family.__all__}
+ELEMENT_BY_ELEMENT = {
+    name for family in (arithmetic, choice, comparison, elementwise, pointwise) for name in family.__all__
+}
 
 
 def understand(families: tuple[ModuleType, ...]) -> None:

@@ -17,22 +17,30 @@ from minigrad.ops import (
     activation,
     arithmetic,
     axes,
+    choice,
     comparison,
     convert,
     counting,
     creation,
+    creation_like,
+    diagonal,
     elementwise,
+    expand,
     gathering,
     indexing,
     joining,
     linalg,
+    masking,
     pointwise,
     random,
+    random_in_place,
     reduction,
     reshape_in_place,
     scan,
     shape,
     sorting,
+    truth,
+    variance,
 )
 from minigrad.ops.arguments import broadcast_shapes, check_tensor, number
 from minigrad.ops.keywords import with_numpy_names
@@ -43,29 +51,37 @@ from minigrad.tensor import Tensor
 FAMILIES = (
     arithmetic,
     axes,
+    choice,
     comparison,
     counting,
+    diagonal,
     elementwise,
+    expand,
     gathering,
     indexing,
     joining,
     linalg,
+    masking,
     pointwise,
     reduction,
     scan,
     shape,
     sorting,
+    truth,
+    variance,
 )
 # Besides: what is a method only, and what PyTorch has both ways in families that it has as functions only.
 MORE_METHODS = {
     activation: "log_softmax softmax",
     convert: "to cpu cuda pin_memory is_pinned type_as clone contiguous is_contiguous",
-    creation: "new_zeros new_ones new_empty new_full new_tensor",
+    creation_like: "new_zeros new_ones new_empty new_full new_tensor",
     joining: "repeat split",
     axes: "unfold",
     reshape_in_place: "resize_ resize_as_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_",
-    random: "bernoulli bernoulli_ multinomial normal_ uniform_",
-    shape: "expand expand_as reshape_as sum_to_size view view_as",
+    expand: "expand expand_as sum_to_size",
+    random: "bernoulli multinomial",
+    random_in_place: "bernoulli_ normal_ uniform_",
+    shape: "reshape_as view view_as",
 }
 
 
@@ -303,7 +319,7 @@ def _where(self: Tensor, condition: Tensor, other: Tensor | float) -> Tensor:
         >>> x.where(x > 0, 0.0)
         tensor([0., 2.])
     """
-    return elementwise.where(condition, self, other)
+    return choice.where(condition, self, other)
 
 
 def _fill(self: Tensor, value: float) -> Tensor:

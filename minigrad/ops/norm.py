@@ -13,9 +13,9 @@ from minigrad.autograd.function import Context, Gradients
 from minigrad.autograd.observer import observed
 from minigrad.kernels import implementation
 from minigrad.ops.arguments import check_floating, check_same_device, check_tensor, dimensions, in_float32
-from minigrad.ops.joining import pad
+from minigrad.ops.padding import pad
 from minigrad.ops.pointwise import rsqrt
-from minigrad.ops.reduction import centred
+from minigrad.ops.variance import centred
 from minigrad.pending import finish
 from minigrad.tensor import Tensor, from_array
 

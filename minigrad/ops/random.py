@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import dtypes
-from minigrad.autograd.grad_mode import is_grad_enabled
-from minigrad.autograd.inplace import check_writable, write
 from minigrad.device import arrays_on, to_device
 from minigrad.device import device as Device
 from minigrad.generator import Generator, default_generator
@@ -41,12 +39,12 @@ PIECE = 1 << 17  # numbers drawn at a time: 512 KiB of float32
 
 def _draw(distribution: str, count: int, dtype: Any, generator: Generator | None, device: Any = None) -> Any:
     """`count` numbers of a distribution of the Philox kernels, "uniform" or "normal", on `device` (None: the CPU)."""
-    wide, seed, offset = _reserve(count, dtype, generator, device)
-    values = getattr(_kernels(count, device), distribution)(count, seed, offset, wide)
+    wide, seed, offset = reserve(count, dtype, generator, device)
+    values = getattr(kernels(count, device), distribution)(count, seed, offset, wide)
     return values.astype(dtype, copy=False)
 
 
-def _reserve(count: int, dtype: Any, generator: Generator | None, on: Any) -> tuple[Any, Any, int]:
+def reserve(count: int, dtype: Any, generator: Generator | None, on: Any) -> tuple[Any, Any, int]:
     """The type in which numbers for `dtype` are drawn, and where in the stream `count` of them begin: seed, offset."""
     wide = np.float64 if dtype == np.float64 else np.float32
     return wide, *_generator(generator).reserve(philox.reference.blocks(count, wide), on)
@@ -55,10 +53,10 @@ def _reserve(count: int, dtype: Any, generator: Generator | None, on: Any) -> tu
 def _words(count: int, generator: Generator | None, device: Any = None) -> Any:
     """`count` random 64-bit words."""
     seed, offset = _generator(generator).reserve(philox.reference.blocks(count, np.uint64), device)
-    return _kernels(count, device).random_bits(2 * count, seed, offset).view(np.uint64)
+    return kernels(count, device).random_bits(2 * count, seed, offset).view(np.uint64)
 
 
-def _kernels(count: int, device: Any) -> Any:
+def kernels(count: int, device: Any) -> Any:
     if device is not None and Device(device).type == "cuda":
         return implementation("philox", arrays_on(device).empty(0))
     return philox.reference if count < LARGE else implementation("philox", np.empty(0))
@@ -290,9 +288,7 @@ def randperm(
     return from_array(order, requires_grad)
 
 
-def _trials(
-    operation: str, p: Any, shape: tuple[int, ...], dtype: Any, generator: Generator | None, device: Any
-) -> Any:
+def trials(operation: str, p: Any, shape: tuple[int, ...], dtype: Any, generator: Generator | None, device: Any) -> Any:
     """True with probability `p`, a number or an array of numbers on `device`, in each place."""
     wrong = f"{operation}: expected probabilities between 0 and 1"
     if isinstance(p, np.ndarray | np.generic | int | float):
@@ -324,8 +320,8 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     if p is None:
         p = check_floating("bernoulli", "input", input).array
     dtype = input.dtype if input.dtype.kind == "f" else dtypes.float32
-    trials = _trials("bernoulli", p, input.shape, dtype, generator, input.device)
-    return from_array(trials.astype(input.dtype))
+    drawn = trials("bernoulli", p, input.shape, dtype, generator, input.device)
+    return from_array(drawn.astype(input.dtype))
 
 
 def normal(
@@ -414,98 +410,3 @@ def multinomial(
     arrivals[:, weights == 0] = np.inf
     indices = np.moveaxis(arrivals.argmin(-1), 0, -1) if replacement else arrivals[0].argsort(-1)[..., :num_samples]
     return from_array(to_device(indices, input.device))
-
-
-def uniform_(input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill the tensor with numbers drawn uniformly from an interval, in place.
-
-    Args:
-        input: the tensor.
-        from_, to: the interval's ends.
-        generator: as for `rand`.
-
-    Raises:
-        RuntimeError: the ends are in the wrong order, or `input` is not floating-point or cannot be written in place.
-
-    Examples:
-        >>> x = mg.empty(1000).uniform_(-1, 1)
-        >>> x.min().round(), x.max().round()
-        (tensor(-1.), tensor(1.))
-    """
-    check_floating("uniform_", "input", input)
-    check_writable(input)
-    if not from_ <= to:
-        raise RuntimeError(f"uniform_: expects to return a [from, to) range, but found from={from_} > to={to}")
-    return _fill_with(input, "uniform", to - from_, from_, generator)
-
-
-def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill the tensor with normally distributed numbers, in place.
-
-    Args:
-        input: the tensor.
-        mean, std: mean and standard deviation.
-        generator: as for `rand`.
-
-    Raises:
-        RuntimeError: `std` is negative, or `input` is not floating-point or cannot be written in place.
-
-    Examples:
-        >>> mg.empty(10000).normal_(std=3).std().round()
-        tensor(3.)
-    """
-    check_floating("normal_", "input", input)
-    check_writable(input)
-    if not std >= 0:
-        raise RuntimeError(f"normal_: expects std >= 0, but found std {std}")
-    return _fill_with(input, "normal", std, mean, generator)
-
-
-def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator | None = None) -> Tensor:
-    """Fill the tensor with 1 (with probability `p`) and 0, in place.
-
-    Args:
-        input: the tensor.
-        p: the probability, or a tensor of them that broadcasts to `input`.
-        generator: as for `rand`.
-
-    Raises:
-        RuntimeError: a probability is outside [0, 1], or `input` cannot be written in place.
-
-    Examples:
-        >>> mg.empty(3).bernoulli_(1.0)
-        tensor([1., 1., 1.])
-    """
-    check_tensor("bernoulli_", "input", input)
-    check_writable(input)
-    probability: Any = p
-    if isinstance(p, Tensor):
-        check_same_device("bernoulli_", input, check_floating("bernoulli_", "p", p))
-        probability = p.array
-    dtype = input.dtype if input.dtype.kind == "f" else dtypes.float32
-    trials = _trials("bernoulli_", probability, input.shape, dtype, generator, input.device)
-    return _fill(input, trials.astype(input.dtype))
-
-
-def _fill_with(input: Tensor, distribution: str, scale: float, shift: float, generator: Generator | None) -> Tensor:
-    """Write scale * number + shift into all elements, piece by piece: the pieces of a large draw stay in the cache."""
-    count = input.numel()
-    wide, seed, offset = _reserve(count, input.dtype, generator, input)
-    draw = getattr(_kernels(count, input.device), distribution)
-    if input.is_cuda:
-        return _fill(input, draw(count, seed, offset, wide) * wide(scale) + wide(shift))
-    array: Any = input.array
-    recorded = is_grad_enabled() and input.requires_grad
-    straight = isinstance(array, np.ndarray) and array.flags.c_contiguous and not recorded
-    values = array.reshape(count) if straight else np.empty(count, input.dtype)
-    for start in range(0, count, PIECE):
-        numbers = draw(min(PIECE, count - start), seed, offset + philox.reference.blocks(start, wide), wide)
-        values[start : start + PIECE] = numbers * wide(scale) + wide(shift)
-    if straight:
-        input._bump_version()
-        return input
-    return _fill(input, values)
-
-
-def _fill(input: Tensor, values: Any) -> Tensor:
-    return write(input, from_array(values.reshape(input.shape)))

@@ -16,31 +16,16 @@ from numpy.typing import DTypeLike
 from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.autograd.function import Context, Gradients
-from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
 from minigrad.kernels import implementation
-from minigrad.ops.arguments import check_number, check_tensor, dimension, dimensions, floating, in_float32
-from minigrad.ops.comparison import eq, ne
-from minigrad.ops.elementwise import where
+from minigrad.ops.arguments import check_tensor, dimension, dimensions, floating, in_float32
+from minigrad.ops.choice import where
+from minigrad.ops.comparison import eq
 from minigrad.ops.joining import cat
 from minigrad.ops.pointwise import abs, sign
 from minigrad.tensor import Tensor, from_array
 
-__all__ = [
-    "all",
-    "any",
-    "count_nonzero",
-    "dist",
-    "logsumexp",
-    "mean",
-    "norm",
-    "prod",
-    "std",
-    "std_mean",
-    "sum",
-    "var",
-    "var_mean",
-]
+__all__ = ["dist", "logsumexp", "mean", "norm", "prod", "sum"]
 
 Dims = int | Sequence[int] | None
 
@@ -159,124 +144,11 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType
     if dtype.kind != "f":
         raise RuntimeError(f"mean: expected a floating point dtype, got {dtype}; convert with .float()")
     dims = dimensions("mean", dim, input.ndim)
-    return Sum.apply(input.to(dtype), dims, keepdim) / _count(input, dims)
+    return Sum.apply(input.to(dtype), dims, keepdim) / elements_over(input, dims)
 
 
-def _count(input: Tensor, dims: tuple[int, ...]) -> int:
+def elements_over(input: Tensor, dims: tuple[int, ...]) -> int:
     return math.prod([input.shape[d] for d in dims])
-
-
-def centred(x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """`x` less its mean over `dims`.
-
-    It is taken off twice: the mean of large numbers is rounded, and what that leaves the second mean takes.
-    """
-    x = x - mean(x, dims, keepdim=True)
-    return x - mean(x, dims, keepdim=True)
-
-
-class Var(Function):
-    """The sum of squared distances to the mean over `dims`, divided by `divisor`"""
-
-    @staticmethod
-    def forward(ctx: Context, x: Tensor, dims: tuple[int, ...], divisor: float, keepdim: bool) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.dims, ctx.divisor = dims, divisor
-        of_dtype = x.array.dtype.type
-        count = of_dtype(_count(x, dims))
-        distance = x.array - sum_array(x.array, dims, True) / count
-        distance -= sum_array(distance, dims, True) / count  # as in `centred`
-        return from_array(sum_array(distance * distance, dims, keepdim) / of_dtype(divisor))
-
-    @staticmethod
-    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
-        (x,) = ctx.saved_tensors
-        factor = 2 / ctx.divisor if ctx.divisor else math.nan
-        return grad_output.reshape(kept_shape(x.shape, ctx.dims)) * (centred(x, ctx.dims) * factor), None, None, None
-
-
-@in_float32
-def var(
-    input: Tensor,
-    dim: Dims | bool = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> Tensor:
-    """Compute the variance: the squared distances to the mean, divided by their number less `correction`.
-
-    Args:
-        input: a floating-point tensor.
-        dim: the dimension or dimensions; None means all. ``var(unbiased)`` is accepted too.
-        unbiased: False means a correction of 0.
-        keepdim: keep the reduced dimensions with size 1.
-        correction: subtracted from the number of elements; None means 1.
-
-    Raises:
-        TypeError: both `unbiased` and `correction` are given.
-        IndexError: there is no such dimension.
-        RuntimeError: the input is not floating-point, or a dimension is named twice.
-
-    Examples:
-        >>> x = mg.tensor([1.0, 2.0, 3.0, 4.0])
-        >>> x.var(), x.var(correction=0)
-        (tensor(1.6667), tensor(1.2500))
-    """
-    if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    if unbiased is not None and correction is not None:
-        raise TypeError("var: give either unbiased or correction, not both")
-    check_tensor("var", "input", input)
-    if input.dtype.kind != "f":
-        raise RuntimeError(f"var: std and var only support floating point dtypes, got {input.dtype}")
-    dims = dimensions("var", dim, input.ndim)
-    if correction is None:
-        correction = 0 if unbiased is False else 1
-    check_number("var", "correction", correction)
-    return Var.apply(input, dims, builtins.max(_count(input, dims) - correction, 0), keepdim)
-
-
-class Root(Function):
-    """x^(1/p), the derivative being 0 where the root is: a norm has no slope there"""
-
-    @staticmethod
-    def forward(ctx: Context, x: Tensor, p: float) -> Tensor:
-        root = from_array(np.sqrt(x.array) if p == 2 else x.array ** (1 / p))
-        ctx.p = p
-        ctx.save_for_backward(root)
-        return root
-
-    @staticmethod
-    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
-        (root,) = ctx.saved_tensors
-        return (grad_output / (root ** (ctx.p - 1) * ctx.p)).masked_fill(root == 0, 0), None
-
-
-@in_float32
-def std(
-    input: Tensor,
-    dim: Dims | bool = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> Tensor:
-    """Compute the standard deviation, the root of `var`; its derivative at 0 is 0.
-
-    Args:
-        input, dim, unbiased, keepdim, correction: as for `var`.
-
-    Raises:
-        TypeError: both `unbiased` and `correction` are given.
-        IndexError: there is no such dimension.
-        RuntimeError: the input is not floating-point, or a dimension is named twice.
-
-    Examples:
-        >>> mg.tensor([1.0, 3.0]).std(correction=0)
-        tensor(1.)
-    """
-    return Root.apply(var(input, dim, unbiased, keepdim, correction=correction), 2)
 
 
 @in_float32
@@ -319,7 +191,7 @@ def norm(
         raise RuntimeError(f"norm: the order p must be a number or 'fro', got {p!r}")
     dims = dimensions("norm", dim, input.ndim)
     if builtins.abs(p) == math.inf:
-        if _count(input, dims) == 0:
+        if elements_over(input, dims) == 0:
             raise RuntimeError(f"norm: there is no norm of order {p} of no elements, got shape {list(input.shape)}")
         magnitude = abs(input)
         return magnitude.amax(dims, keepdim) if p > 0 else magnitude.amin(dims, keepdim)
@@ -354,48 +226,6 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
         tensor(5.)
     """
     return norm(check_tensor("dist", "input", input) - check_tensor("dist", "other", other), p)
-
-
-def var_mean(
-    input: Tensor,
-    dim: Dims | bool = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Compute the variance and the mean.
-
-    Args:
-        input, dim, unbiased, keepdim, correction: as for `var`.
-
-    Examples:
-        >>> mg.var_mean(mg.tensor([1.0, 3.0]))
-        (tensor(2.), tensor(2.))
-    """
-    first = var(input, dim, unbiased, keepdim, correction=correction)
-    return first, mean(input, None if isinstance(dim, bool) else dim, keepdim)
-
-
-def std_mean(
-    input: Tensor,
-    dim: Dims | bool = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Compute the standard deviation and the mean.
-
-    Args:
-        input, dim, unbiased, keepdim, correction: as for `std`.
-
-    Examples:
-        >>> mg.std_mean(mg.tensor([1.0, 5.0]), correction=0)
-        (tensor(2.), tensor(3.))
-    """
-    first = std(input, dim, unbiased, keepdim, correction=correction)
-    return first, mean(input, None if isinstance(dim, bool) else dim, keepdim)
 
 
 class Prod(Function):
@@ -515,64 +345,17 @@ def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) ->
     return LogSumExp.apply(input, dimensions("logsumexp", dim, input.ndim), keepdim)
 
 
-def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Tell whether at least one element is nonzero, over some or all dimensions.
+class Root(Function):
+    """x^(1/p), the derivative being 0 where the root is: a norm has no slope there"""
 
-    Args:
-        input: a tensor.
-        dim: the dimension or dimensions; None means all.
-        keepdim: keep the reduced dimensions with size 1.
+    @staticmethod
+    def forward(ctx: Context, x: Tensor, p: float) -> Tensor:
+        root = from_array(np.sqrt(x.array) if p == 2 else x.array ** (1 / p))
+        ctx.p = p
+        ctx.save_for_backward(root)
+        return root
 
-    Raises:
-        IndexError: there is no such dimension.
-        RuntimeError: a dimension is named twice.
-
-    Examples:
-        >>> mg.any(mg.tensor([[0, 1], [0, 0]]), dim=1)
-        tensor([ True, False])
-    """
-    return _truth("any", input, dim, keepdim)
-
-
-def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Tell whether every element is nonzero, over some or all dimensions; over none it is True.
-
-    Args:
-        input: a tensor.
-        dim: the dimension or dimensions; None means all.
-        keepdim: keep the reduced dimensions with size 1.
-
-    Raises:
-        IndexError: there is no such dimension.
-        RuntimeError: a dimension is named twice.
-
-    Examples:
-        >>> mg.all(mg.tensor([[1, 1], [0, 1]]), dim=1)
-        tensor([ True, False])
-    """
-    return _truth("all", input, dim, keepdim)
-
-
-def _truth(operation: str, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
-    check_tensor(operation, "input", input)
-    if isinstance(dim, Sequence) and len(dim) == 0:
-        dims: tuple[int, ...] = ()  # here an empty list means no dimension, in PyTorch too
-    else:
-        dims = dimensions(operation, dim, input.ndim)
-    truth = getattr(input.array != 0, operation)(dims, keepdims=keepdim)
-    result = from_array(truth.astype(input.dtype) if input.dtype == np.uint8 else truth)
-    return observed(operation, (input, dims, keepdim), result) if observers else result
-
-
-def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
-    """Count the elements that are not 0, over some or all dimensions.
-
-    Args:
-        input: a tensor.
-        dim: the dimension or dimensions; None means all.
-
-    Examples:
-        >>> mg.count_nonzero(mg.tensor([[0, 1], [2, 3]]), dim=0)
-        tensor([1, 2])
-    """
-    return sum(ne(check_tensor("count_nonzero", "input", input), 0), dim)
+    @staticmethod
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
+        (root,) = ctx.saved_tensors
+        return (grad_output / (root ** (ctx.p - 1) * ctx.p)).masked_fill(root == 0, 0), None

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from minigrad.autograd import Function
-from minigrad.autograd.backward import sum_to_shape
 from minigrad.autograd.function import Context, Gradients
-from minigrad.device import array_module
 from minigrad.kernels import is_channels_last
 from minigrad.ops.arguments import check_tensor, dimension, dimensions, takes_sizes
 from minigrad.tensor import Tensor, from_array
 
 __all__ = [
-    "broadcast_to",
-    "diag",
-    "diagonal",
     "flatten",
     "movedim",
     "permute",
@@ -65,60 +59,6 @@ class Permute(Function):
     @staticmethod
     def backward(ctx: Context, grad_output: Tensor) -> Gradients:
         return grad_output.permute(tuple(np.argsort(ctx.dims).tolist())), None
-
-
-class Expand(Function):
-    """Elements repeated by strides of 0; the engine sums the gradient over the repeats"""
-
-    is_view = True
-
-    @staticmethod
-    def forward(ctx: Context, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-        expanded = array_module(x.array).broadcast_to(x.array, shape)
-        if isinstance(expanded, np.ndarray):
-            # NumPy forbids writing altogether; the engine refuses it only where elements do share memory.
-            expanded.flags.writeable = x.array.flags.writeable
-        return from_array(expanded)
-
-    @staticmethod
-    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
-        return grad_output, None
-
-
-class Diagonal(Function):
-    """The diagonal of two dimensions as a new last one: a view"""
-
-    is_view = True
-
-    @staticmethod
-    def forward(ctx: Context, x: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
-        ctx.shape, ctx.where = x.shape, (offset, dim1, dim2)
-        diagonal = x.array.diagonal(offset, dim1, dim2)
-        if isinstance(diagonal, np.ndarray):
-            diagonal.flags.writeable = x.array.flags.writeable
-        return from_array(diagonal)
-
-    @staticmethod
-    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
-        return DiagonalAdjoint.apply(grad_output, ctx.shape, ctx.where), None, None, None
-
-
-class DiagonalAdjoint(Function):
-    """Zeros of `shape` with the values on a diagonal; the derivative is `Diagonal`"""
-
-    @staticmethod
-    def forward(ctx: Context, values: Tensor, shape: tuple[int, ...], where: Any) -> Tensor:
-        ctx.where = where
-        whole = array_module(values.array).zeros(shape, values.dtype)
-        diagonal = whole.diagonal(*where)
-        if isinstance(diagonal, np.ndarray):
-            diagonal.flags.writeable = True
-        diagonal[...] = values.array
-        return from_array(whole)
-
-    @staticmethod
-    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
-        return Diagonal.apply(grad_output, *ctx.where), None, None
 
 
 def infer_shape(operation: str, shape: Sequence[int], numel: int) -> tuple[int, ...]:
@@ -317,144 +257,6 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     for place, dim in sorted(zip(destination, source, strict=True)):
         order.insert(place, dim)
     return Permute.apply(input, tuple(order))
-
-
-def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """Take a view of the diagonal of two dimensions, which becomes a new last dimension.
-
-    Args:
-        input: a tensor of at least 2 dimensions.
-        offset: which diagonal: 0 the main one, positive ones to its right, negative ones below.
-        dim1, dim2: the two dimensions.
-
-    Raises:
-        RuntimeError: the two dimensions are the same.
-        IndexError: there is no such dimension.
-
-    Examples:
-        >>> mg.diagonal(mg.tensor([[1, 2], [3, 4]]))
-        tensor([1, 4])
-    """
-    check_tensor("diagonal", "input", input)
-    dim1, dim2 = dimension("diagonal", dim1, input.ndim), dimension("diagonal", dim2, input.ndim)
-    if dim1 == dim2:
-        raise RuntimeError(f"diagonal: dimensions cannot be identical {dim1}, {dim2}")
-    return Diagonal.apply(input, offset, dim1, dim2)
-
-
-def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Make the matrix with a given vector on a diagonal, or copy a diagonal of a given matrix.
-
-    Args:
-        input: a vector or a matrix.
-        diagonal: which one, as `diagonal`'s offset.
-
-    Raises:
-        RuntimeError: the tensor has neither 1 nor 2 dimensions.
-
-    Examples:
-        >>> mg.diag(mg.tensor([1, 2]))
-        tensor([[1, 0],
-                [0, 2]])
-        >>> mg.diag(mg.tensor([[1, 2], [3, 4]]), 1)
-        tensor([2])
-    """
-    check_tensor("diag", "input", input)
-    if input.ndim == 1:
-        size = input.shape[0] + abs(diagonal)
-        return DiagonalAdjoint.apply(input, (size, size), (diagonal, 0, 1))
-    if input.ndim != 2:
-        raise RuntimeError(f"diag: matrix or a vector expected, got shape {list(input.shape)}")
-    return Diagonal.apply(input, diagonal, 0, 1).clone()
-
-
-@takes_sizes
-def expand(input: Tensor, size: Sequence[int]) -> Tensor:
-    """Take a view in which dimensions of size 1 are repeated, without copying.
-
-    Args:
-        input: a tensor.
-        size: the wanted shape, as integers or one sequence; -1 keeps a size, more sizes than dimensions make new
-            dimensions in front.
-
-    Raises:
-        RuntimeError: a size does not fit, or there are too few.
-
-    Examples:
-        >>> mg.tensor([[1], [2]]).expand(-1, 3)
-        tensor([[1, 1, 1],
-                [2, 2, 2]])
-    """
-    target = size
-    added = len(target) - input.ndim
-    if added < 0:
-        raise RuntimeError(
-            f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the number of "
-            f"dimensions in the tensor ({input.ndim})"
-        )
-    shape = []
-    for dim, size_there in enumerate(target):
-        existing = input.shape[dim - added] if dim >= added else 1
-        if (size_there == -1 and dim < added) or size_there < -1:
-            raise RuntimeError(f"expand: the expanded size {size_there} isn't allowed in dimension {dim}")
-        if size_there not in (-1, existing) and existing != 1:
-            raise RuntimeError(
-                f"expand: The expanded size of the tensor ({size_there}) must match the existing size "
-                f"({existing}) at non-singleton dimension {dim}.  Target sizes: {list(target)}.  Tensor "
-                f"sizes: {list(input.shape)}"
-            )
-        shape.append(existing if size_there == -1 else size_there)
-    return Expand.apply(input, tuple(shape))
-
-
-def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """Expand a tensor to the shape of another, as `expand`.
-
-    Args:
-        input: a tensor.
-        other: the tensor that gives the shape.
-
-    Examples:
-        >>> mg.tensor([1, 2]).expand_as(mg.zeros(2, 2))
-        tensor([[1, 2],
-                [1, 2]])
-    """
-    return expand(input, check_tensor("expand_as", "other", other).shape)
-
-
-def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
-    """Expand a tensor to a shape, as `expand`.
-
-    Args:
-        input: a tensor.
-        size: the wanted shape.
-
-    Examples:
-        >>> mg.broadcast_to(mg.tensor([1, 2]), (2, 2))
-        tensor([[1, 2],
-                [1, 2]])
-    """
-    return expand(input, size)
-
-
-@takes_sizes
-def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
-    """Sum a tensor to a shape that would broadcast to its own: the gradient of `expand`.
-
-    Args:
-        input: a tensor.
-        size: the wanted shape, as integers or one sequence.
-
-    Raises:
-        RuntimeError: the shape would not broadcast to the tensor's.
-
-    Examples:
-        >>> mg.ones(2, 3).sum_to_size(1, 3)
-        tensor([[2., 2., 2.]])
-    """
-    if len(size) > input.ndim or any(n not in (1, m) for n, m in zip(size[::-1], input.shape[::-1], strict=False)):
-        raise RuntimeError(f"sum_to_size: size {list(size)} is not expandable to size {list(input.shape)}")
-    return sum_to_shape(input, tuple(size))
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:

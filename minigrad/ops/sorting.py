@@ -16,7 +16,7 @@ from minigrad.autograd.function import Context, Gradients
 from minigrad.autograd.observer import observed, observers
 from minigrad.device import array_module
 from minigrad.ops.arguments import check_tensor, dimension, dimensions
-from minigrad.ops.elementwise import maximum, minimum, where
+from minigrad.ops.choice import maximum, minimum, where
 from minigrad.ops.gathering import pick
 from minigrad.ops.reduction import Dims, kept_shape
 from minigrad.tensor import Tensor, from_array

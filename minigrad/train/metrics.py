@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.autograd import no_grad
-from minigrad.ops.creation import ones_like, zeros
+from minigrad.ops.creation import zeros
+from minigrad.ops.creation_like import ones_like
 from minigrad.tensor import Tensor
 
 

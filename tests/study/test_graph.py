@@ -1,5 +1,7 @@
 """study.graph: what is drawn, where, in which module; and what is refused."""
 
+import importlib
+import pkgutil
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -10,12 +12,22 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad import nn, study
-from minigrad.study.draw.autograd_graph import Entry, read_graph
+from minigrad import nn, ops, study
+from minigrad.autograd import Function
+from minigrad.study.draw.autograd_graph import FAMILY_OF_FILE, Entry, read_graph
 from minigrad.study.draw.folding import fold
 from minigrad.study.draw.layout import Edge, layered
 from minigrad.study.draw.shapes import COLORS
 from minigrad.vision.models import LeNet5, resnet18, resnet50
+
+
+def test_every_file_of_operations_has_its_family():
+    modules = [
+        importlib.import_module(f"{ops.__name__}.{module.name}") for module in pkgutil.iter_modules(ops.__path__)
+    ]
+    defined = {cls.__module__ for cls in members if isinstance(cls, type) and issubclass(cls, Function)}
+    files = {module.rpartition(".")[2] for module in defined if module.startswith("minigrad.ops.")}
+    assert files == FAMILY_OF_FILE.keys()
 
 
 def words(svg):

@@ -24,27 +24,17 @@ FAMILIES = {
     "reduction": "reduction, loss",
     "own": "other",
 }
-_FAMILY_OF_FILE = {
-    "conv": "weights",
-    "linear": "weights",
-    "linalg": "weights",
-    "einsum": "weights",
-    "activation": "function",
-    "pointwise": "function",
-    "elementwise": "arithmetic",
-    "pool": "pooling",
-    "norm": "normalisation",
-    "dropout": "normalisation",
-    "shape": "rearranging",
-    "indexing": "rearranging",
-    "gathering": "rearranging",
-    "joining": "rearranging",
-    "unfold": "rearranging",
-    "convert": "rearranging",
-    "sorting": "rearranging",
-    "reduction": "reduction",
-    "loss": "reduction",
+# Of each file of minigrad.ops that defines operations.
+_FILES = {
+    "weights": "conv einsum linalg linear",
+    "function": "activation pointwise",
+    "arithmetic": "arithmetic choice elementwise",
+    "pooling": "interpolate pool",
+    "normalisation": "dropout norm",
+    "rearranging": "convert diagonal expand indexing joining masking shape sorting unfold",
+    "reduction": "binary_cross_entropy loss reduction scan variance",
 }
+FAMILY_OF_FILE = {file: family for family, files in _FILES.items() for file in files.split()}
 
 
 @dataclass
@@ -87,7 +77,7 @@ class AutogradGraph:
 def family_of(cls: type) -> str:
     """The family of an operation, by the file that defines it."""
     package, _, name = cls.__module__.rpartition(".")
-    return _FAMILY_OF_FILE.get(name, "own") if package == "minigrad.ops" else "own"
+    return FAMILY_OF_FILE.get(name, "own") if package == "minigrad.ops" else "own"
 
 
 def read_graph(caller: str, tensor: Any, model: Module | None, frame: FrameType | None) -> AutogradGraph:

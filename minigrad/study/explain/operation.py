@@ -15,7 +15,7 @@ from minigrad import nn
 from minigrad.autograd.function import Function
 from minigrad.generator import default_generator
 from minigrad.nn import functional as F
-from minigrad.ops import activation, convert, creation, einsum, indexing, random
+from minigrad.ops import activation, convert, creation, creation_like, einsum, indexing, random, random_in_place
 from minigrad.ops.convert import clone
 from minigrad.ops.methods import FAMILIES, methods
 from minigrad.record.formulas import FORMULAS, formula_of, formulas_of
@@ -31,7 +31,7 @@ from minigrad.study.explain.sources import references, source_of, sources_of
 from minigrad.tensor import Tensor, from_array
 
 # Of these families no function computes with the numbers of its arguments.
-_MAKERS = {convert.__name__, creation.__name__, random.__name__}
+_MAKERS = {module.__name__ for module in (convert, creation, creation_like, random, random_in_place)}
 
 
 def explain(what: str | type | nn.Module | Tensor | Callable[..., Any], *inputs: Any) -> Explanation:
