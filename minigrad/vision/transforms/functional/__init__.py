@@ -7,4 +7,6 @@ type. Values are torchvision's: Pillow changes its own images, and integers are 
 from minigrad.vision.transforms.functional.color import *
 from minigrad.vision.transforms.functional.convert import *
 from minigrad.vision.transforms.functional.geometry import *
+from minigrad.vision.transforms.functional.levels import *
+from minigrad.vision.transforms.functional.warp import *
 from minigrad.vision.transforms.picture import InterpolationMode as InterpolationMode

@@ -1,4 +1,4 @@
-"""Changes of pixel values: brightness, colour, contrast, sharpness, histograms, blur.
+"""Changes of pixel values: brightness, colour, contrast, sharpness, blur.
 
 Pillow changes its own images. Arrays and tensors hold uint8 or floats in [0, 1], of 1 or 3 channels.
 """
@@ -20,13 +20,8 @@ __all__ = [
     "adjust_hue",
     "adjust_saturation",
     "adjust_sharpness",
-    "autocontrast",
-    "equalize",
     "gaussian_blur",
-    "invert",
-    "posterize",
     "rgb_to_grayscale",
-    "solarize",
     "to_grayscale",
 ]
 
@@ -37,7 +32,7 @@ LUMINANCE = np.array([0.2989, 0.587, 0.114], np.float32).reshape(3, 1, 1)
 COLOURED_MODES = ("L", "RGB", "LA", "RGBA", "CMYK", "YCbCr", "HSV")
 
 
-def _coloured(owner: str, image: Any) -> Any:
+def coloured(owner: str, image: Any) -> Any:
     """The Pillow image, if its pixels are colours."""
     if image.mode not in COLOURED_MODES:
         raise ValueError(
@@ -46,7 +41,7 @@ def _coloured(owner: str, image: Any) -> Any:
     return image
 
 
-def _values(owner: str, img: Any, function: Callable[[np.ndarray], np.ndarray]) -> Any:
+def changed_values(owner: str, img: Any, function: Callable[[np.ndarray], np.ndarray]) -> Any:
     """`change` for pixels (..., C, H, W) that are uint8, or floats in [0, 1], of 1 or 3 channels."""
 
     def checked(x: np.ndarray) -> np.ndarray:
@@ -63,25 +58,25 @@ def _factor(owner: str, name: str, value: float) -> None:
         raise ValueError(f"{owner}: {name} must be at least 0, got {value}")
 
 
-def _floats(x: np.ndarray) -> np.ndarray:
+def as_floats(x: np.ndarray) -> np.ndarray:
     return x if x.dtype.kind == "f" else x.astype(np.float32)
 
 
-def _limited(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def limited(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """`x` within the range of `dtype`'s pixels; integers are truncated, as in PyTorch."""
     return np.clip(x, 0, 255 if dtype == np.uint8 else 1).astype(dtype)
 
 
 def _blend(x: np.ndarray, other: np.ndarray | float, factor: float) -> np.ndarray:
-    kind = _floats(x).dtype
-    mixed = _floats(x) * kind.type(factor) + np.asarray(other, kind) * kind.type(1 - factor)
-    return _limited(mixed, x.dtype)
+    kind = as_floats(x).dtype
+    mixed = as_floats(x) * kind.type(factor) + np.asarray(other, kind) * kind.type(1 - factor)
+    return limited(mixed, x.dtype)
 
 
 def _grey(x: np.ndarray) -> np.ndarray:
     if x.shape[-3] == 1:
         return x
-    return (_floats(x) * LUMINANCE.astype(_floats(x).dtype)).sum(-3, keepdims=True).astype(x.dtype)
+    return (as_floats(x) * LUMINANCE.astype(as_floats(x).dtype)).sum(-3, keepdims=True).astype(x.dtype)
 
 
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
@@ -103,7 +98,7 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     if is_image(img):
         grey = img.convert("L")
         return grey if num_output_channels == 1 else _merged(grey)
-    return _values("rgb_to_grayscale", img, lambda x: np.repeat(_grey(x), num_output_channels, -3))
+    return changed_values("rgb_to_grayscale", img, lambda x: np.repeat(_grey(x), num_output_channels, -3))
 
 
 def _merged(grey: Any) -> Any:
@@ -133,7 +128,7 @@ def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 def _enhanced(owner: str, kind: str, image: Any, factor: float) -> Any:
     from PIL import ImageEnhance
 
-    return getattr(ImageEnhance, kind)(_coloured(owner, image)).enhance(factor)
+    return getattr(ImageEnhance, kind)(coloured(owner, image)).enhance(factor)
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
@@ -153,7 +148,7 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
     _factor("adjust_brightness", "brightness_factor", brightness_factor)
     if is_image(img):
         return _enhanced("adjust_brightness", "Brightness", img, brightness_factor)
-    return _values("adjust_brightness", img, lambda x: _blend(x, 0.0, brightness_factor))
+    return changed_values("adjust_brightness", img, lambda x: _blend(x, 0.0, brightness_factor))
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
@@ -175,10 +170,10 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
         return _enhanced("adjust_contrast", "Contrast", img, contrast_factor)
 
     def stretched(x: np.ndarray) -> np.ndarray:
-        mean = _floats(_grey(x)).mean((-3, -2, -1), keepdims=True)
+        mean = as_floats(_grey(x)).mean((-3, -2, -1), keepdims=True)
         return _blend(x, mean, contrast_factor)
 
-    return _values("adjust_contrast", img, stretched)
+    return changed_values("adjust_contrast", img, stretched)
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
@@ -199,7 +194,7 @@ def adjust_saturation(img: Any, saturation_factor: float) -> Any:
     _factor("adjust_saturation", "saturation_factor", saturation_factor)
     if is_image(img):
         return _enhanced("adjust_saturation", "Color", img, saturation_factor)
-    return _values(
+    return changed_values(
         "adjust_saturation", img, lambda x: x if x.shape[-3] == 1 else _blend(x, _grey(x), saturation_factor)
     )
 
@@ -221,16 +216,16 @@ def adjust_hue(img: Any, hue_factor: float) -> Any:
     if not -0.5 <= hue_factor <= 0.5:
         raise ValueError(f"adjust_hue: hue_factor must lie in [-0.5, 0.5], got {hue_factor}")
     if is_image(img):
-        return img if img.mode in ("L", "1", "I", "F") else _hue_of_image(_coloured("adjust_hue", img), hue_factor)
+        return img if img.mode in ("L", "1", "I", "F") else _hue_of_image(coloured("adjust_hue", img), hue_factor)
 
     def rotated(x: np.ndarray) -> np.ndarray:
         if x.shape[-3] == 1:
             return x
         if x.dtype != np.uint8:
-            return _limited(_hue(x, hue_factor), x.dtype)
+            return limited(_hue(x, hue_factor), x.dtype)
         return (_hue(x / np.float32(255), hue_factor) * np.float32(255.999)).astype(np.uint8)
 
-    return _values("adjust_hue", img, rotated)
+    return changed_values("adjust_hue", img, rotated)
 
 
 def _hue(x: np.ndarray, shift: float) -> np.ndarray:
@@ -276,18 +271,18 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
     """
     _factor("adjust_gamma", "gamma", gamma)
     if is_image(img):
-        _coloured("adjust_gamma", img)
+        coloured("adjust_gamma", img)
         table = [int(255.999 * gain * (value / 255) ** gamma) for value in range(256)]
         rgb = img.convert("RGB")
         return rgb.point([min(value, 255) for value in table] * 3).convert(img.mode)
 
     def powers(x: np.ndarray) -> np.ndarray:
         if x.dtype.kind == "f":
-            return _limited(x.dtype.type(gain) * x ** x.dtype.type(gamma), x.dtype)
+            return limited(x.dtype.type(gain) * x ** x.dtype.type(gamma), x.dtype)
         raised = np.float32(gain) * (x / np.float32(255)) ** np.float32(gamma)
         return (np.clip(raised, 0, 1) * np.float32(255.999)).astype(np.uint8)
 
-    return _values("adjust_gamma", img, powers)
+    return changed_values("adjust_gamma", img, powers)
 
 
 def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
@@ -311,165 +306,15 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     def sharpened(x: np.ndarray) -> np.ndarray:
         if min(x.shape[-2:]) <= 2:
             return x
-        kernel = np.ones((3, 3), _floats(x).dtype)
+        kernel = np.ones((3, 3), as_floats(x).dtype)
         kernel[1, 1] = 5
-        smooth = _floats(x).copy()
+        smooth = as_floats(x).copy()
         windows = sliding_window_view(smooth, (3, 3), axis=(-2, -1))
         inner = (windows * (kernel / kernel.sum())).sum((-2, -1))
         smooth[..., 1:-1, 1:-1] = np.rint(inner) if x.dtype == np.uint8 else inner
         return _blend(x, smooth, sharpness_factor)
 
-    return _values("adjust_sharpness", img, sharpened)
-
-
-def invert(img: Any) -> Any:
-    """Make an image's negative.
-
-    Args:
-        img: the image.
-
-    Raises:
-        ValueError: the pixels are no colours.
-
-    Examples:
-        >>> mg.vision.transforms.functional.invert(mg.tensor([[[0.25, 1.0]]]))
-        tensor([[[0.7500, 0.0000]]])
-    """
-    if is_image(img):
-        from PIL import ImageOps
-
-        return ImageOps.invert(_coloured("invert", img))
-    return _values("invert", img, _inverted)
-
-
-def _inverted(x: np.ndarray) -> np.ndarray:
-    return x.dtype.type(255 if x.dtype == np.uint8 else 1) - x
-
-
-def posterize(img: Any, bits: int) -> Any:
-    """Keep the highest bits of 8-bit pixels only.
-
-    Args:
-        img: the image.
-        bits: how many, 0 to 8.
-
-    Raises:
-        ValueError: the pixels are not of 8 bits, or `bits` is outside.
-
-    Examples:
-        >>> mg.vision.transforms.functional.posterize(mg.tensor([[[255, 17]]], dtype=mg.uint8), 4)
-        tensor([[[240,  16]]], dtype=uint8)
-    """
-    if not 0 <= bits <= 8:
-        raise ValueError(f"posterize: bits must be between 0 and 8, got {bits}")
-    if is_image(img):
-        from PIL import ImageOps
-
-        return ImageOps.posterize(_coloured("posterize", img), bits)
-
-    def cut(x: np.ndarray) -> np.ndarray:
-        if x.dtype != np.uint8:
-            raise ValueError(f"posterize: expected pixels of uint8, got {x.dtype}")
-        return x & np.uint8(256 - 2 ** (8 - bits))
-
-    return _values("posterize", img, cut)
-
-
-def solarize(img: Any, threshold: float) -> Any:
-    """Invert the pixels that are bright.
-
-    Args:
-        img: the image.
-        threshold: from which value on.
-
-    Raises:
-        ValueError: the pixels are no colours, or `threshold` is above the largest value.
-
-    Examples:
-        >>> mg.vision.transforms.functional.solarize(mg.tensor([[[0.25, 0.75]]]), 0.5)
-        tensor([[[0.2500, 0.2500]]])
-    """
-    if is_image(img):
-        from PIL import ImageOps
-
-        return ImageOps.solarize(_coloured("solarize", img), threshold)  # type: ignore[arg-type]  # floats compare too
-
-    def turned(x: np.ndarray) -> np.ndarray:
-        largest = 255 if x.dtype == np.uint8 else 1
-        if threshold > largest:
-            raise ValueError(f"solarize: threshold must be at most {largest}, got {threshold}")
-        return np.where(x >= threshold, _inverted(x), x)
-
-    return _values("solarize", img, turned)
-
-
-def autocontrast(img: Any) -> Any:
-    """Stretch each channel so that its darkest pixel is 0 and its brightest the largest value.
-
-    Args:
-        img: the image.
-
-    Raises:
-        ValueError: the pixels are no colours.
-
-    Examples:
-        >>> mg.vision.transforms.functional.autocontrast(mg.tensor([[[0.25, 0.5, 0.75]]]))
-        tensor([[[0.0000, 0.5000, 1.0000]]])
-    """
-    if is_image(img):
-        from PIL import ImageOps
-
-        return ImageOps.autocontrast(_coloured("autocontrast", img))
-
-    def stretched(x: np.ndarray) -> np.ndarray:
-        bright = _floats(x)
-        low, high = (extreme((-2, -1), keepdims=True) for extreme in (bright.min, bright.max))
-        flat = low == high
-        largest = bright.dtype.type(255 if x.dtype == np.uint8 else 1)
-        scale = np.where(flat, 1, largest / np.where(flat, 1, high - low))
-        return _limited((bright - np.where(flat, 0, low)) * scale, x.dtype)
-
-    return _values("autocontrast", img, stretched)
-
-
-def equalize(img: Any) -> Any:
-    """Spread the values of each channel of 8-bit pixels evenly.
-
-    Args:
-        img: the image.
-
-    Raises:
-        ValueError: the pixels are not of 8 bits.
-
-    Examples:
-        >>> image = (mg.rand(1, 64, 64) * 50).byte()
-        >>> mg.vision.transforms.functional.equalize(image).max().item()
-        255
-    """
-    if is_image(img):
-        from PIL import ImageOps
-
-        return ImageOps.equalize(_coloured("equalize", img))
-
-    def spread(x: np.ndarray) -> np.ndarray:
-        if x.dtype != np.uint8:
-            raise ValueError(f"equalize: expected pixels of uint8, got {x.dtype}")
-        planes = x.reshape(-1, *x.shape[-2:])
-        return np.stack([_equalized(plane) for plane in planes]).reshape(x.shape)
-
-    return _values("equalize", img, spread)
-
-
-def _equalized(plane: np.ndarray) -> np.ndarray:
-    counts = np.bincount(plane.ravel(), minlength=256)
-    present = counts[counts > 0]
-    step = present[:-1].sum() // 255
-    if step == 0:
-        return plane
-    before = np.cumsum(counts) - counts  # pixels that are darker
-    table = np.clip((before + step // 2) // step, 0, 255).astype(np.uint8)
-    table[0] = 0
-    return table[plane]
+    return changed_values("adjust_sharpness", img, sharpened)
 
 
 def gaussian_blur(img: Any, kernel_size: int | Sequence[int], sigma: float | Sequence[float] | None = None) -> Any:
@@ -500,7 +345,7 @@ def gaussian_blur(img: Any, kernel_size: int | Sequence[int], sigma: float | Seq
         raise ValueError(f"gaussian_blur: sigma must be above 0, got {sigma}")
 
     def blurred(x: np.ndarray) -> np.ndarray:
-        smooth = _floats(x)
+        smooth = as_floats(x)
         for axis, size, deviation in ((-1, sizes[0], deviations[0]), (-2, sizes[1], deviations[1])):
             places = np.arange(size) - (size - 1) / 2
             weights = np.exp(-0.5 * (places / deviation) ** 2)

@@ -5,6 +5,7 @@ from minigrad.vision.transforms.affine import *
 from minigrad.vision.transforms.color import *
 from minigrad.vision.transforms.compose import *
 from minigrad.vision.transforms.convert import *
+from minigrad.vision.transforms.crops import *
 from minigrad.vision.transforms.erasing import *
 from minigrad.vision.transforms.geometry import *
 from minigrad.vision.transforms.picture import InterpolationMode as InterpolationMode
