@@ -14,11 +14,9 @@ from numbers import Number
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-import numpy as np
-
 from minigrad.autograd.anomaly import anomaly
 from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled, state
-from minigrad.autograd.numpy_warnings import warnings
+from minigrad.autograd.numpy_warnings import ignored_warnings, warnings
 from minigrad.autograd.observer import observers, observing
 from minigrad.device import arrays_on
 from minigrad.storage import same_memory
@@ -302,12 +300,9 @@ class Function(Node):
 
     def _compute(self, args: tuple[Any, ...]) -> Any:
         """What forward returns."""
-        if warnings.ignored:
-            return self._forward(args)
-        with np.errstate(all="ignore"):
-            return self._forward(args)
-
-    def _forward(self, args: tuple[Any, ...]) -> Any:
+        if not warnings.ignored:
+            with ignored_warnings():
+                return self._compute(args)
         cls = type(self)
         if cls.setup_context is Function.setup_context:
             return cls.forward(self, *args)

@@ -72,18 +72,18 @@ class Module(Registry):
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        observer = observing() if observers else None
-        if observer is not None:
-            observer.enter(self)
-        try:
-            hooked = self._forward_pre_hooks or self._forward_hooks or self._backward_pre_hooks or self._backward_hooks
-            if pending.results is not None:  # within the call of another module
-                return call_with_hooks(self, args, kwargs) if hooked else self.forward(*args, **kwargs)
+        if pending.results is None:  # not within the call of another module
             with ignored_warnings(), postponing():
-                return call_with_hooks(self, args, kwargs) if hooked else self.forward(*args, **kwargs)
-        finally:
-            if observer is not None:
+                return Module.__call__(self, *args, **kwargs)
+        if observers and (observer := observing()) is not None:
+            observer.enter(self)
+            try:
+                return call_with_hooks(self, args, kwargs)
+            finally:
                 observer.leave()
+        if self._forward_pre_hooks or self._forward_hooks or self._backward_pre_hooks or self._backward_hooks:
+            return call_with_hooks(self, args, kwargs)
+        return self.forward(*args, **kwargs)
 
     # Hooks
 

@@ -8,4 +8,6 @@ from minigrad.ops import activation, creation, creation_like, einsum, keywords, 
 from minigrad.ops.methods import FAMILIES, bind
 
 bind()
-keywords.understand((*FAMILIES, activation, creation, creation_like, einsum, random))
+for family in (*FAMILIES, creation, creation_like, einsum, random):
+    keywords.understand(family)
+keywords.understand(activation, "log_softmax", "softmax")

@@ -43,8 +43,9 @@ def check_floating(operation: str, name: str, value: Any) -> Tensor:
 
 def check_same_device(operation: str, *tensors: Tensor) -> None:
     """RuntimeError if the tensors lie on different devices."""
+    kind = type(tensors[0].array) if tensors else None
     for tensor in tensors:
-        if type(tensor.array) is not type(tensors[0].array):
+        if type(tensor.array) is not kind:
             where = [str(tensor.device) for tensor in tensors]
             if len(set(where)) > 1:
                 raise RuntimeError(
@@ -252,12 +253,12 @@ def takes_sizes(function: Callable[..., Any]) -> Callable[..., Any]:
 def pair(operation: str, name: str, value: Any, minimum: int = 0) -> Pair:
     """An int, or two for height and width, of at least `minimum`."""
     # The usual cases, without delay.
-    if type(value) is int and value >= minimum:
-        return value, value
     if type(value) is tuple and len(value) == 2:
         height, width = value
         if type(height) is int is type(width) and height >= minimum <= width:
             return value
+    if type(value) is int and value >= minimum:
+        return value, value
     values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
     values = values * 2 if len(values) == 1 else values
     if len(values) != 2 or any([isinstance(v, bool) or not isinstance(v, int | np.integer) for v in values]):

@@ -26,13 +26,12 @@ ELEMENT_BY_ELEMENT = {
 }
 
 
-def understand(families: tuple[ModuleType, ...]) -> None:
-    """Let the public functions of the modules be called with the keywords that PyTorch understands besides."""
-    for family in families:
-        for name in family.__all__:
-            function = getattr(family, name)
-            if isfunction(function):
-                setattr(family, name, _with_out(_with_size(with_numpy_names(function))))
+def understand(family: ModuleType, *names: str) -> None:
+    """Let public functions of a module, or all, be called with the keywords that PyTorch understands besides."""
+    for name in names or family.__all__:
+        function = getattr(family, name)
+        if isfunction(function):
+            setattr(family, name, _with_out(_with_size(with_numpy_names(function))))
 
 
 def with_numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,11 +69,9 @@ def _with_out(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that may be told by ``out=tensor`` where its result is to be written."""
 
     @wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("out") is None:
-            kwargs.pop("out", None)
+    def wrapper(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is None:
             return function(*args, **kwargs)
-        out = kwargs.pop("out")
         _check_apart(function.__name__, [*args, *kwargs.values()], out)
         return _written(function.__name__, function(*args, **kwargs), out)
 
