@@ -5,7 +5,7 @@ are the same (up to rounding, where a batch norm is folded into a convolution), 
 
 `rules` says which operations share a pass, and how it is computed. Between two of them the result waits: it is a
 `Waiting` tensor, which has a shape and a dtype like any other and is computed when somebody looks at its array. Results
-wait on the CPU, while a module is called and in a backward pass (`minigrad.pending`).
+wait while a module is called and in a backward pass (`minigrad.pending`).
 
 Ratios of times with and without it, 2026-12-01. Inference (one thread): VGG-11-BN, VGG-16-BN, ResNet-18 0.94, GoogLeNet
 and LeNet-5 0.9. A training step (two threads) with and without what concerns backward passes and a batch's statistics:
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.function import Function, forwards
-from minigrad.device import CPU, device
+from minigrad.device import device
 from minigrad.kernels import implementation
 from minigrad.ops.conv import Conv2d
 from minigrad.ops.norm import BatchNorm, BatchNormBackward, BatchNormInference
@@ -129,7 +129,7 @@ class Waiting(Tensor):
     @property
     def device(self) -> device:
         """Where the array lies, or will."""
-        return CPU if self.waits else super().device
+        return self.arguments[0][0].device if self.waits else super().device
 
     def __reduce__(self) -> Any:
         return self._alias().__reduce__()  # a plain tensor: a file outlives this layer
@@ -160,8 +160,7 @@ def run(ctx: Function, *args: Any) -> Any:
 def _is_worth_waiting(x: Tensor) -> bool:
     """Whether an operation on `x` is large enough to gain by waiting, and nobody else can write into `x`."""
     array = x.array
-    large = isinstance(array, np.ndarray) and array.size >= WORTH_WAITING and array.dtype.char in "fd"
-    return large and not x._version.shared
+    return array.size >= WORTH_WAITING and array.dtype.char in "fd" and not x._version.shared
 
 
 def _result_shape(operation: type[Function], args: tuple[Any, ...]) -> tuple[int, ...]:
