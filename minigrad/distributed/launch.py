@@ -29,6 +29,8 @@ def mpiexec() -> str:
 def launch(processes: int, command: Sequence[str]) -> int:
     """Run Python with `command` in so many processes, each with its share of the cores; the exit code.
 
+    On POSIX systems mpiexec takes the place of this process.
+
     Raises:
         RuntimeError: there is no mpiexec.
     """
@@ -44,6 +46,9 @@ def launch(processes: int, command: Sequence[str]) -> int:
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     }
     words = [mpiexec(), "-n", str(processes), sys.executable, *command]
+    if os.name == "posix":  # mpiexec takes this process's place, so that signals reach it
+        sys.stdout.flush()
+        os.execve(words[0], words, os.environ | settings)
     return subprocess.call(words, env=os.environ | settings)
 
 
