@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import traceback
 from datetime import timedelta
 from types import TracebackType
 from typing import Any
@@ -57,6 +56,7 @@ class ReduceOp:
 
 
 _group: Communicator | None = None
+_shown_before = sys.excepthook  # what showed an error that nobody has caught, before there was a group
 
 
 def is_available() -> bool:
@@ -90,7 +90,7 @@ def init_process_group(backend: str | None = None, *, timeout: timedelta | float
         (0, 1)
         >>> mg.distributed.destroy_process_group()
     """
-    global _group
+    global _group, _shown_before
     if backend not in (None, "mpi", "gloo"):
         raise ValueError(f"init_process_group: backend must be 'mpi' (or None), got {backend!r}; processes use CPUs")
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
@@ -100,7 +100,7 @@ def init_process_group(backend: str | None = None, *, timeout: timedelta | float
         raise RuntimeError("init_process_group: trying to initialize the default process group twice")
     _group = _meet(seconds)
     if _group.size > 1:
-        sys.excepthook = _abort_all
+        _shown_before, sys.excepthook = sys.excepthook, _abort_all
         atexit.register(_group.leave)
 
 
@@ -126,9 +126,13 @@ def _meet(seconds: float) -> Communicator:
 
 def _abort_all(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What nobody has caught ends all processes, not only this one."""
-    words = "" if isinstance(error, KeyboardInterrupt) else "".join(traceback.format_exception(kind, error, trace))
     group = process_group()
-    sys.stderr.write(f"{words}minigrad: process {group.rank} of {group.size} has failed; all are ended\n")
+    words = f"process {group.rank} of {group.size} has failed"
+    if isinstance(error, DistributedError):  # about another process: where this one stood says nothing
+        words = str(error)
+    elif not isinstance(error, KeyboardInterrupt):
+        _shown_before(kind, error, trace)
+    sys.stderr.write(f"minigrad: {words}; all are ended\n")
     sys.stderr.flush()
     group.abort()
 
@@ -161,7 +165,7 @@ def destroy_process_group() -> None:
     global _group
     if _group is not None:
         if sys.excepthook is _abort_all:
-            sys.excepthook = sys.__excepthook__
+            sys.excepthook = _shown_before
         atexit.unregister(_group.leave)
         _group.leave()
         _group = None
@@ -221,7 +225,7 @@ def all_reduce(tensor: Tensor, op: str = ReduceOp.SUM, async_op: bool = False) -
         async_op: return at once; ``wait()`` on the result before the tensor is used.
 
     Raises:
-        RuntimeError: there is no group, or the tensor is not on the CPU.
+        RuntimeError: there is no group, or the tensor is expanded or not on the CPU.
         ValueError: `op` is none of ReduceOp, or the mean of integers.
         DistributedError: another process has ended, or does not answer in time.
 
@@ -250,7 +254,7 @@ def broadcast(tensor: Tensor, src: int, async_op: bool = False) -> Work | None:
         async_op: return at once; ``wait()`` on the result before the tensor is used.
 
     Raises:
-        RuntimeError: there is no group, or the tensor is not on the CPU.
+        RuntimeError: there is no group, or the tensor is expanded or not on the CPU.
         ValueError: there is no process `src`.
         DistributedError: another process has ended, or does not answer in time.
 
@@ -272,7 +276,7 @@ def all_gather(tensor_list: list[Tensor], tensor: Tensor) -> None:
         tensor: of one shape and dtype everywhere, on the CPU.
 
     Raises:
-        RuntimeError: there is no group, or a tensor is not on the CPU.
+        RuntimeError: there is no group, or a tensor is expanded or not on the CPU.
         ValueError: the list has another length, or a tensor in it another shape.
         DistributedError: another process has ended, or does not answer in time.
 
@@ -366,8 +370,9 @@ def _array(operation: str, tensor: Tensor) -> np.ndarray:
     array = tensor.array
     if not isinstance(array, np.ndarray):
         raise RuntimeError(f"{operation}: MPI carries tensors on the cpu, got one on {tensor.device}; use .cpu()")
-    if array.dtype.char == "e":
-        raise RuntimeError(f"{operation}: MPI has no float16; send .float()")
+    repeated = any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True))
+    if repeated or not array.flags.writeable:
+        raise RuntimeError(f"{operation}: the tensor is expanded or read-only; send its clone()")
     return array
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from typing import Any
@@ -13,6 +14,7 @@ from mpi4py import MPI
 from minigrad.distributed.communicator import DistributedError
 
 OPERATIONS = {"sum": MPI.SUM, "avg": MPI.SUM, "min": MPI.MIN, "max": MPI.MAX, "product": MPI.PROD}
+CARRIED_AS = {"float16": np.float32, "bool": np.int32}  # numbers that MPI cannot combine, and what travels for them
 EMPTY = np.empty(0)
 LOOK = 1.0  # seconds of waiting after which to look whether somebody has left
 SPIN = 2e-3  # seconds of polling without a pause: a sleeping process takes 60 us to wake, and most waits are short
@@ -42,21 +44,21 @@ class MpiCommunicator:
 
     def all_reduce(self, array: np.ndarray, op: str = "sum", background: bool = False) -> MpiWork:
         """Begin to combine the arrays of all; `background` has a thread see to it until it is over."""
+        buffer = _travelling(array)
         if op == "avg":
-            array /= self.size
-        buffer = np.ascontiguousarray(array)
+            buffer = buffer / self.size
         work = MpiWork(self, "all_reduce", self._comm.Iallreduce(MPI.IN_PLACE, buffer, OPERATIONS[op]), array, buffer)
         return _background.take(work) if background else work
 
     def broadcast(self, array: np.ndarray, source: int) -> MpiWork:
-        buffer = np.ascontiguousarray(array)
+        buffer = _travelling(array)
         return MpiWork(self, "broadcast", self._comm.Ibcast(buffer, source), array, buffer)
 
     def all_gather(self, array: np.ndarray) -> np.ndarray:
-        gathered = np.empty((self.size, *array.shape), array.dtype)
-        request = self._comm.Iallgather(np.ascontiguousarray(array), gathered)
-        MpiWork(self, "all_gather", request, gathered, gathered).wait()
-        return gathered
+        mine = _travelling(array)
+        gathered = np.empty((self.size, *mine.shape), mine.dtype)
+        MpiWork(self, "all_gather", self._comm.Iallgather(mine, gathered), gathered, gathered).wait()
+        return gathered.astype(array.dtype, copy=False)
 
     def all_gather_object(self, value: Any) -> list[Any]:
         MpiWork(self, "all_gather_object", self._comm.Ibarrier(), EMPTY, EMPTY).wait()  # here the time-out counts
@@ -69,8 +71,16 @@ class MpiCommunicator:
         """Tell the others that this process takes part in nothing any more, and wait until they say so too."""
         others = [rank for rank in range(self.size) if rank != self.rank]
         sent = [self._farewells.Isend(EMPTY, rank) for rank in others]
+        began = time.perf_counter()
         for request in [*sent, *[self._farewells.Irecv(EMPTY, rank) for rank in others]]:
             while not request.Test():
+                if time.perf_counter() - began > self.timeout:
+                    sys.stderr.write(
+                        f"minigrad: the others have not ended within {self.timeout:g} s of process {self.rank} of "
+                        f"{self.size}; all are ended\n"
+                    )
+                    sys.stderr.flush()
+                    self.abort()
                 time.sleep(1e-3)
 
     def check(self, operation: str, waited: float) -> None:
@@ -138,6 +148,12 @@ class Background:
                         self._works.remove(work)
                         work.over.set()
                 time.sleep(TICK)
+
+
+def _travelling(array: np.ndarray) -> np.ndarray:
+    """What MPI is given for `array`: itself, or a contiguous copy, of numbers that MPI can combine."""
+    dense = np.ascontiguousarray(array, CARRIED_AS.get(array.dtype.name))
+    return dense if dense.shape == array.shape else dense.reshape(array.shape)  # it gives 0-d arrays a dimension
 
 
 _background = Background()
