@@ -75,7 +75,8 @@ class DistributedDataParallel(Module):
                 raise RuntimeError(
                     f"DistributedDataParallel: parameter {name} is on {parameter.device}, not on the cpu"
                 )
-        self._check_alike([(name, str(p.dtype), tuple(p.shape)) for name, p in trained])
+        self._check_alike(_described(module))
+        self._names = {id(p): name for name, p in trained}
         for parameter in module.parameters():
             self._group.broadcast(parameter.array, 0).wait()
             parameter._bump_version()
@@ -91,12 +92,12 @@ class DistributedDataParallel(Module):
             for here, there in zip(described, other, strict=False):
                 if here != there:
                     raise DistributedError(
-                        f"DistributedDataParallel: parameter {here} in process {self._group.rank} is {there} in "
+                        f"DistributedDataParallel: {here} in process {self._group.rank} is {there} in "
                         f"process {rank}; all processes must build the same model"
                     )
             if len(described) != len(other):
                 raise DistributedError(
-                    f"DistributedDataParallel: the model has {len(described)} parameters in process "
+                    f"DistributedDataParallel: the model has {len(described)} parameters and buffers in process "
                     f"{self._group.rank} and {len(other)} in process {rank}; all processes must build the same model"
                 )
 
@@ -160,6 +161,12 @@ class DistributedDataParallel(Module):
             if not self._broken:  # the first of this backward pass
                 self._broken = True
                 queue_callback(self._finish)
+            if index not in bucket.missing:
+                raise DistributedError(
+                    f"DistributedDataParallel: parameter {self._names[id(parameter)]} got its gradient in two parts in "
+                    "one backward pass (two parts under checkpoint() use it?); run that pass within no_sync(), and "
+                    "another one after it"
+                )
             bucket.take(index, 1 / self._group.size)
             self._send()
 
@@ -173,11 +180,13 @@ class DistributedDataParallel(Module):
             self._sent += 1
 
     def _finish(self) -> None:
-        """The backward pass has ended: send the rest, with zeros for what was not used, and wait for all."""
+        """The backward pass has ended: send the rest, and wait for all.
+
+        What this pass has not used may have a gradient of one within `no_sync`; if not, zeros are sent.
+        """
         for bucket in self._buckets:
-            for index in bucket.missing:
-                bucket.views[index][...] = 0
-            bucket.missing.clear()
+            for index in sorted(bucket.missing):
+                bucket.take(index, 1 / self._group.size)
         self._send()
         for bucket in self._buckets:
             assert bucket.work is not None
@@ -187,6 +196,15 @@ class DistributedDataParallel(Module):
                 parameter.grad = from_array(view) if anywhere else None
             bucket.begin()
         self._sent, self._broken = 0, False
+
+
+def _described(module: Module) -> list[tuple[Any, ...]]:
+    """Of each parameter and buffer what it is, its name, dtype and shape."""
+    parameters = [
+        ("parameter" if p.requires_grad else "frozen parameter", name, str(p.dtype), tuple(p.shape))
+        for name, p in module.named_parameters()
+    ]
+    return [*parameters, *[("buffer", name, str(b.dtype), tuple(b.shape)) for name, b in module.named_buffers()]]
 
 
 class _Bucket:
@@ -217,7 +235,7 @@ class _Bucket:
     def take(self, index: int, share: float) -> None:
         """A gradient has arrived: put `share` of it in its place."""
         gradient, view = self.parameters[index].grad, self.views[index]
-        if gradient is None:  # another hook has used it up
+        if gradient is None:  # not used, or another hook has used it up
             view[...] = 0
         else:
             np.multiply(gradient.array, view.dtype.type(share), out=view)

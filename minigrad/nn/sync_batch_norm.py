@@ -58,6 +58,8 @@ class SyncBatchNorm(_BatchNorm):
             return super().forward(input)
         if input.ndim not in self._input_dims:
             raise ValueError(f"SyncBatchNorm: expected 2D, 3D or 4D input (got {input.ndim}D input)")
+        if input.shape[1] != self.num_features:
+            raise RuntimeError(f"SyncBatchNorm: expected {self.num_features} channels, got shape {list(input.shape)}")
         mean, invstd, count = _statistics(input, self.eps)
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
@@ -105,6 +107,12 @@ def _statistics(input: Tensor, eps: float) -> tuple[np.ndarray, np.ndarray, int]
     gathered = process_group().all_gather(np.stack([np.full_like(mean, x.size // x.shape[1]), mean, var]))
     counts, means, variances = gathered[:, 0], gathered[:, 1], gathered[:, 2]
     count = int(counts[:, 0].sum())
+    if count < 2:
+        raise ValueError(
+            f"SyncBatchNorm: Expected more than 1 value per channel when training, got input size {list(input.shape)} "
+            "and no more in the other processes"
+        )
+    means, variances = (np.where(counts > 0, values, 0.0) for values in (means, variances))  # an empty batch has none
     total = (counts * means).sum(0) / count
     variance = (counts * (variances + np.square(means - total))).sum(0) / count
     return total.astype(x.dtype), (1 / np.sqrt(variance + eps)).astype(x.dtype), count

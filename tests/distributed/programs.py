@@ -11,6 +11,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import distributed as dist
 from minigrad import nn
+from minigrad.autograd.checkpoint import checkpoint
 from minigrad.data import DataLoader, DistributedSampler
 from minigrad.nn import functional as F
 from minigrad.nn.parallel import DistributedDataParallel
@@ -186,13 +187,129 @@ def other_models(rank, size):
     try:
         DistributedDataParallel(nn.Linear(3, 4 if rank == size - 1 else 5))
     except dist.DistributedError as error:
-        assert "parameter ('weight', 'float32', (" in str(error) and "all processes must build the same model" in str(
+        assert "('parameter', 'weight', 'float32', (" in str(
             error
-        )
+        ) and "all processes must build the same model" in str(error)
         print("refused", flush=True) if rank == 0 else None
         dist.barrier()
         return
     raise AssertionError("taken")
+
+
+def unused_after_no_sync(rank, size):
+    """What was used within no_sync, but not in the pass after it, has its gradient sent too."""
+    mg.manual_seed(0)
+    model = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
+    model.forward = lambda name, x: model[name](x)
+    together = DistributedDataParallel(model)
+    for _ in range(2):
+        model.zero_grad()
+        with together.no_sync():
+            together("a", mg.full((1, 2), float(rank))).sum().backward()
+        together("b", mg.ones(1, 2)).sum().backward()
+        assert model["a"].weight.grad.tolist() == [[(size - 1) / 2] * 2] * 2
+        assert model["a"].bias.grad.tolist() == model["b"].bias.grad.tolist() == [1, 1]
+
+
+def twice_in_one_pass(rank, size):
+    """Two checkpointed parts use one layer: refused, not averaged wrongly; within no_sync it goes."""
+    layer = nn.Linear(2, 2)
+    together = DistributedDataParallel(layer)
+    layer.forward = lambda x: checkpoint(twice, checkpoint(twice, x))
+    kind, plain = nn.Linear.forward, layer
+
+    def twice(x):
+        return kind(plain, x)
+
+    x = mg.full((1, 2), float(rank + 1), requires_grad=True)
+    with together.no_sync():
+        together(x).sum().backward()
+    alone, layer.weight.grad, layer.bias.grad = layer.weight.grad.clone(), None, None
+    try:
+        together(x).sum().backward()
+    except dist.DistributedError as error:
+        assert "parameter weight" in str(error) or "parameter bias" in str(error), error
+        assert "got its gradient in two parts" in str(error)
+    else:  # one pass over both parts: then it must be right
+        total = alone.clone()
+        dist.all_reduce(total, op="avg")
+        assert mg.allclose(total, layer.weight.grad)
+
+
+def other_buffers(rank, size):
+    model = nn.Linear(2, 2)
+    model.register_buffer("seen", mg.zeros(3 if rank == 0 else 4))
+    try:
+        DistributedDataParallel(model)
+    except dist.DistributedError as error:
+        assert "('buffer', 'seen', 'float32', (" in str(error), error
+        dist.barrier()
+        return
+    raise AssertionError("taken")
+
+
+def numbers_that_mpi_lacks(rank, size):
+    x = mg.full((2, 3), float(rank + 1)).half()
+    dist.all_reduce(x)
+    assert x.dtype == mg.float16 and (x == size * (size + 1) / 2).all()
+    flags = mg.tensor([rank == 0, True])
+    dist.all_reduce(flags, op=dist.ReduceOp.MIN)
+    assert flags.tolist() == [False, True]
+    gathered = [mg.zeros(2).half() for _ in range(size)]
+    dist.all_gather(gathered, mg.full((2,), float(rank)).half())
+    assert [part.tolist() for part in gathered] == [[float(r)] * 2 for r in range(size)]
+    transposed = mg.arange(6.0).reshape(2, 3).T
+    dist.all_reduce(transposed, op=dist.ReduceOp.AVG)
+    assert transposed.tolist() == [[0, 3], [1, 4], [2, 5]]
+    number = mg.tensor(float(rank))
+    dist.broadcast(number, src=size - 1)
+    assert number.shape == () and number.item() == size - 1
+
+
+def sync_batch_norm_with_uneven_batches(rank, size):
+    for counts, affine, momentum in (([3, 1, 4, 2], True, 0.1), ([2, 0, 3, 1], False, None), ([1] * 4, True, None)):
+        mg.manual_seed(1)
+        x = mg.randn(sum(counts[:size]), 4, 2, 2, dtype=mg.float64) * 3 + 100
+        gradient = mg.randn(*x.shape, dtype=mg.float64)
+        start = sum(counts[:rank])
+        mine = slice(start, start + counts[rank])
+        alone = nn.BatchNorm2d(4, affine=affine, momentum=momentum, dtype=mg.float64)
+        norm = nn.SyncBatchNorm(4, affine=affine, momentum=momentum, dtype=mg.float64)
+        whole, part = x.clone().requires_grad_(), x[mine].clone().requires_grad_()
+        want, got = alone(whole), norm(part)
+        want.backward(gradient)
+        got.backward(gradient[mine])
+        assert mg.allclose(got, want[mine], atol=1e-11) and mg.allclose(part.grad, whole.grad[mine], atol=1e-11)
+        for buffer, its in zip(norm.buffers(), alone.buffers(), strict=True):
+            assert mg.allclose(buffer, its, atol=1e-11)
+    for input, kind, words in (
+        (mg.ones(2, 5, 2, 2), RuntimeError, "expected 4 channels"),
+        (mg.ones(1 if rank == 0 else 0, 4, 1, 1), ValueError, "more than 1 value per channel"),
+    ):
+        try:
+            nn.SyncBatchNorm(4)(input)
+        except kind as error:
+            assert words in str(error), error
+        else:
+            raise AssertionError(words)
+
+
+def others_hang_at_the_end(rank, size):
+    if rank == size - 1:
+        time.sleep(60)
+
+
+def stops(rank, size):
+    if rank == size - 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    dist.all_reduce(mg.ones(3))
+
+
+def waits(rank, size):
+    dist.barrier()
+    if rank == 0:
+        print("waiting", flush=True)
+    time.sleep(60)
 
 
 def kill(rank, size):
@@ -222,7 +339,7 @@ def hangs(rank, size):
 
 if __name__ == "__main__":
     name = sys.argv[1]
-    dist.init_process_group(timeout=3.0 if name == "hangs" else 60.0)
+    dist.init_process_group(timeout=3.0 if name in ("hangs", "stops", "others_hang_at_the_end") else 60.0)
     globals()[name](dist.get_rank(), dist.get_world_size())
     if dist.get_rank() == 0:
         print("done", dist.get_world_size(), flush=True)
