@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
+
+from minigrad.train.progress import pipe_console
 
 
 def console() -> Any:
     """Rich's console for results: colours in a terminal only, and what is printed taken as it is."""
-    from rich.console import Console
+    return pipe_console(highlight=False, markup=False, emoji=False)
 
-    return Console(highlight=False, markup=False, emoji=False)
+
+def silence(stream: Any) -> None:
+    """Let what is still to be written to a closed terminal, or a pipe that nobody reads, go nowhere."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def say(words: str = "", style: str = "") -> None:
     """Print a line that is broken by nobody but the terminal: a path stays one word for who copies it."""
     console().print(words, style=style, soft_wrap=True)
+
+
+def tell(words: str) -> None:
+    """`say`, for what is worth more than its words: where nobody reads them any more (`| head`), it goes on."""
+    try:
+        say(words)
+    except OSError:
+        silence(sys.stdout)
 
 
 def show(renderable: Any) -> None:

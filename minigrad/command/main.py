@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from minigrad.command import check, doctor, evaluate, export, models, predict, run, train
 from minigrad.command.arguments import Parser, UsageError
+from minigrad.command.console import silence
 
 EPILOG = """\
 a first run, on the data that minigrad brings:
@@ -21,7 +23,7 @@ a first run, on the data that minigrad brings:
 
 minigrad COMMAND --help says more about a command."""
 
-WRONG_ARGUMENTS, FAILED, INTERRUPTED = 2, 1, 130  # exit codes, as shells and other programs have them
+WRONG_ARGUMENTS, FAILED, BY_SIGNAL = 2, 1, 128  # exit codes, as shells and other programs have them
 
 
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
@@ -41,9 +43,13 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (by default this process's); returns the exit code.
 
-    0: done; 1: it failed; 2: wrong arguments; 130: stopped by Ctrl-C. Messages of one line go to standard error.
+    0: done; 1: it failed; 2: wrong arguments; 130: stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP). Messages of one
+    line go to standard error.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us: the next file to be opened would take its place
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (as long as the process)
     parser, commands = build_parser()
     command = commands.get(words[0]) if words else None
     if command is not None and words[0] == "run":
@@ -70,11 +76,13 @@ def _run(words: list[str], parser: Parser, command: Parser) -> int:
         return 0
     except UsageError as error:
         return _fail(command, error, WRONG_ARGUMENTS)
-    except BrokenPipeError:  # `minigrad models | head` has seen enough; the interpreter must not flush again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `minigrad models | head` has seen enough
+        silence(sys.stdout)
         return FAILED
     except KeyboardInterrupt as stopped:  # TrainingInterrupted, which says what is saved, is one
-        return _fail(command, str(stopped) or "stopped by Ctrl-C", INTERRUPTED)
+        return _fail(
+            command, str(stopped) or "stopped by Ctrl-C", BY_SIGNAL + getattr(stopped, "signal", signal.SIGINT)
+        )
     # What the library raises for what it was given has a message of one line; anything else is a mistake of ours,
     # whose traceback is wanted.
     except (ModuleNotFoundError, NonFiniteLoss, OSError, RuntimeError, ValueError) as error:
@@ -82,9 +90,16 @@ def _run(words: list[str], parser: Parser, command: Parser) -> int:
 
 
 def _fail(command: Parser, why: Any, code: int) -> int:
-    print(f"{command.prog}: {' '.join(str(why).split())}", file=sys.stderr)
+    _say_error(f"{command.prog}: {' '.join(str(why).split())}")
     return code
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:
-    print(f"minigrad: {message}", file=sys.stderr)
+    _say_error(f"minigrad: {message}")
+
+
+def _say_error(line: str) -> None:
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:  # the terminal is closed
+        silence(sys.stderr)

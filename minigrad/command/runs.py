@@ -104,6 +104,14 @@ def newest_run() -> Path:
     return max(runs, key=lambda folder: (folder / BEST).stat().st_mtime)
 
 
+def refuse_second_run(folder: Path) -> None:
+    """UsageError where a folder holds a run already."""
+    if (folder / CHECKPOINT).exists():
+        raise UsageError(
+            f"{folder} holds a run already; go on with --resume --run-dir {shlex.quote(str(folder))}, or give another"
+        )
+
+
 def new_run(args: Any) -> tuple[Path, Config, Data]:
     """Folder, configuration and data of a run that begins."""
     if args.model is None or args.data is None:
@@ -111,10 +119,7 @@ def new_run(args: Any) -> tuple[Path, Config, Data]:
         raise UsageError(f"{missing} is missing: minigrad train MODEL --data NAME|DIR, or --resume --run-dir DIR")
     name = datasets.known(args.data)
     folder = args.run_dir or RUNS / f"{args.model}-{Path(name).name}"
-    if (folder / CHECKPOINT).exists():
-        raise UsageError(
-            f"{folder} holds a run already; go on with --resume --run-dir {shlex.quote(str(folder))}, or give another"
-        )
+    refuse_second_run(folder)
     data = datasets.load(name, args.root, bool(args.strict))
     recipe_name = args.recipe or recipes.suggest(args.model, data.pictures)
     recipe = recipes.get(recipe_name)

@@ -11,9 +11,9 @@ import minigrad as mg
 from minigrad import nn
 from minigrad.command import arguments
 from minigrad.command.arguments import UsageError
-from minigrad.command.console import say
+from minigrad.command.console import tell
 from minigrad.command.data import Data, through, workers
-from minigrad.command.runs import BEST, TRAINER, Config, new_run, resumed_run
+from minigrad.command.runs import BEST, TRAINER, Config, new_run, refuse_second_run, resumed_run
 from minigrad.data import DataLoader
 from minigrad.train import NonFiniteLoss, Trainer, TrainingInterrupted, recipes
 from minigrad.train.history import best_row
@@ -27,7 +27,8 @@ def add_to(commands: Any) -> None:
         "train",
         help="train a network on a data set, or go on with a run",
         description="Train a network. The run's folder holds config.json, checkpoint.pt, best.safetensors (the weights "
-        "of the best epoch), history.csv, log.jsonl and curves.png. Ctrl-C saves and says how to go on.",
+        "of the best epoch), history.csv, log.jsonl and curves.png. Ctrl-C, SIGTERM and a closed terminal save, and "
+        "--resume goes on.",
         epilog=f"recipes: {', '.join(recipes.RECIPES)}",
     )
     parser.add_argument("model", metavar="MODEL", nargs="?", type=arguments.model, help="see `minigrad models`")
@@ -64,7 +65,7 @@ def train(args: Any) -> None:
     except TrainingInterrupted as stopped:
         where = str(stopped).partition(";")[0]
         raise TrainingInterrupted(
-            f"{where}, all is saved; go on with: {_program()} train --resume --run-dir {_quote(folder)}"
+            f"{where}, all is saved; go on with: {_program()} train --resume --run-dir {_quote(folder)}", stopped.signal
         ) from None
     except NonFiniteLoss as error:
         raise NonFiniteLoss(f"{error}; try a smaller --lr, or --clip-norm 1") from None
@@ -97,27 +98,30 @@ def _fit(folder: Path, config: Config, data: Data, resume: bool) -> None:
     )
     trainer.setup["seed"] = config.seed
     parameters = sum(p.numel() for p in model.parameters())
-    say(
+    tell(
         f"{config.model} ({parameters:,} parameters) on {Path(config.data).name}: {len(data.train):,} pictures of "
         f"{len(data.classes)} classes, {len(data.test):,} for validation"
     )
+    if trainer.folder is not None and not resume:
+        trainer.folder.hold()
+        refuse_second_run(folder)  # it may have begun meanwhile
     if resume:
         trainer.resume()
         over = len(trainer.history) >= config.epochs or trainer.stopped
         here = "the run is over" if over else f"going on in epoch {trainer.epoch} of {config.epochs}"
-        say(f"{here}, after step {trainer.step:,}")
+        tell(f"{here}, after step {trainer.step:,}")
     else:
-        say(
+        tell(
             f"recipe {config.recipe}: {config.epochs} epochs, batches of {config.batch_size}, learning rate "
             f"{config.lr:g}; run folder {folder}"
         )
         if config.weights:
             kept = f"; fresh: {', '.join(fresh)}" if fresh else ""
-            say(f"starting from {config.weights}{kept}")
+            tell(f"starting from {config.weights}{kept}")
         config.save(folder)
     trainer.fit(loader, validation, config.epochs)
     best = best_row(trainer.history)
-    say(
+    tell(
         f"best: {best['validation_top1']:.2%} top-1 in epoch {best['epoch']}; weights {folder / BEST}, curves "
         f"{folder / 'curves.png'}\nsee more with: {_program()} evaluate {_quote(folder)}"
     )

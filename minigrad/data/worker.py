@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.util import Finalize
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,10 @@ from minigrad.generator import manual_seed
 # Worker w has the seed base + w, batch n the seed base + FIRST_BATCH_SEED + n.
 FIRST_BATCH_SEED = 2**32
 
-# How long a worker may go on with its last batch before it is terminated, in seconds.
+# Ctrl-C; the end of a cluster's job; a closed terminal, which Windows does not signal.
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+# How long a worker may go on with its last batch before it is killed, in seconds.
 PATIENCE = 5.0
 
 GUARD = (
@@ -98,6 +102,9 @@ class WorkerPool:
         self.forked = payload is task
         self.connections: list[Connection] = []
         self.processes: list[Any] = []
+        # At the end of the program multiprocessing sends its processes SIGTERM, which these ignore, and waits for them:
+        # they are ended before.
+        self._finalizer = Finalize(self, _end, (self.connections, self.processes), exitpriority=10)
         try:
             for worker in range(num_workers):
                 ours, theirs = context.Pipe()
@@ -106,7 +113,7 @@ class WorkerPool:
                 inherited = tuple(self.connections) if self.forked else ()
                 arguments = (theirs, payload, worker, num_workers, inherited)
                 process = context.Process(target=_run, args=arguments, daemon=True)
-                with _no_interrupt(), warnings.catch_warnings():
+                with _no_signals(), warnings.catch_warnings():
                     # of forking beside threads: see kernels/cpu/fork.py
                     warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
                     process.start()
@@ -165,17 +172,23 @@ class WorkerPool:
 
     def close(self) -> None:
         """End the workers."""
-        for connection in self.connections:
-            with suppress(OSError):  # it may have ended already
-                connection.send(None)
-            connection.close()
-        deadline = time.monotonic() + PATIENCE
-        for process in self.processes:
-            process.join(max(0.0, deadline - time.monotonic()))
-            if process.is_alive():
-                process.terminate()
-                process.join()
-        self.connections, self.processes = [], []
+        self._finalizer()
+
+
+def _end(connections: list[Connection], processes: list[Any]) -> None:
+    """End workers, those that do not come to their end by force."""
+    for connection in connections:
+        with suppress(OSError):  # it may have ended already
+            connection.send(None)
+        connection.close()
+    deadline = time.monotonic() + PATIENCE
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
+    connections.clear()
+    processes.clear()
 
 
 def _pickled(task: Task) -> bytes:
@@ -192,12 +205,12 @@ def _pickled(task: Task) -> bytes:
 
 
 @contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Hold Ctrl-C back while a process starts, which then decides for itself what it does with one."""
+def _no_signals() -> Iterator[None]:
+    """Hold signals back while a process starts, which then decides for itself what it does with one."""
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         yield
     finally:
@@ -240,12 +253,12 @@ def _run(
     inherited: tuple[Connection, ...],
 ) -> None:
     """A worker's life."""
-    # Ctrl-C reaches every process of the terminal; it is the training process that ends its workers, by SIGTERM if
-    # need be, whatever handlers a fork has of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Ctrl-C, a closed terminal and the end of a cluster's job reach every process; the training process, which may
+    # want some batches more, ends its workers.
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     for other in inherited:
         other.close()
     # The workers share the cores with each other and with the training: one thread for each.

@@ -11,6 +11,7 @@ import numpy as np
 
 from minigrad.generator import get_rng_state, set_rng_state
 from minigrad.serialize import load, save
+from minigrad.train.lock import RunLock
 
 FORMAT = 1  # of the checkpoint's dictionary; a later one that is laid out differently counts on
 
@@ -26,10 +27,15 @@ class RunFolder:
         self.path = Path(path)
         self.checkpoint = self.path / "checkpoint.pt"
         self.best = self.path / "best.safetensors"
+        self.lock = RunLock(self.path)
+
+    def hold(self) -> None:
+        """Make the folder, and keep other processes out of it; RuntimeError where one trains there."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.lock.acquire()
 
     def open(self, fresh: bool) -> None:
-        """Make the folder, and clear away what a killed process was writing; a `fresh` run has no best weights."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Clear away what a killed process was writing; a `fresh` run has no best weights."""
         for unfinished in self.path.glob(".*.part"):
             unfinished.unlink(missing_ok=True)
         if fresh:

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -20,7 +20,7 @@ from minigrad.train.checkpoint import RunFolder, generator_states, set_generator
 from minigrad.train.curves import draw_curves
 from minigrad.train.ema import EMA
 from minigrad.train.history import best_row, describe, watched
-from minigrad.train.interrupt import CtrlC, TrainingInterrupted
+from minigrad.train.interrupt import StopRequest, TrainingInterrupted
 from minigrad.train.logs import EVERY, Logs
 from minigrad.train.metrics import Metrics
 from minigrad.train.nonfinite import NonFiniteLoss, nonfinite_weight
@@ -37,9 +37,9 @@ PLAIN = ("setup", "history", "step", "stopped", "lr", "seconds", "_batches", "_t
 class Trainer:
     """Train a model on batches (images, targets), validate it, and keep a run's files.
 
-    Stopped by Ctrl-C, `kill -9` or a power cut, a run resumes with the same results, bit for bit: make model,
-    optimizer, scheduler, loaders and Trainer as before, call `resume()`, then `fit`. That needs loaders that draw
-    nothing random in their prefetching thread (see DataLoader).
+    Stopped by Ctrl-C, SIGTERM, a closed terminal, `kill -9` or a power cut, a run resumes with the same results, bit
+    for bit: make model, optimizer, scheduler, loaders and Trainer as before, call `resume()`, then `fit`. That needs
+    loaders that draw nothing random in their prefetching thread (see DataLoader).
 
     In `run_dir`: `checkpoint.pt`, `best.safetensors` (the weights of the best epoch), `history.csv` (a row per epoch),
     `log.jsonl` (a line every 50 steps and each epoch), `curves.png`. `fit` without `resume` starts over.
@@ -204,27 +204,28 @@ class Trainer:
 
         Raises:
             ValueError: `epochs` is not a positive int.
-            RuntimeError: an earlier `fit` ended with an error; make the Trainer anew, and `resume`.
+            RuntimeError: an earlier `fit` ended with an error: make the Trainer anew, and `resume`; or another process
+                trains in `run_dir`.
             NonFiniteLoss: a loss is NaN or infinite; raised before the step.
-            TrainingInterrupted: Ctrl-C was pressed; all is saved.
+            TrainingInterrupted: Ctrl-C was pressed, or SIGTERM or SIGHUP came; all is saved.
         """
         if not isinstance(epochs, int) or epochs < 1:
             raise ValueError(f"fit: epochs must be a whole number of at least 1, got {epochs!r}")
-        with CtrlC() as ctrl_c, Progress(self.progress) as bar:
+        with StopRequest() as stop, Progress(self.progress) as bar, self._folder_held():
             self._begin(train_loader)
             while len(self.history) < epochs and not self.stopped:
                 words = f"epoch {self.epoch:{len(str(epochs))}}/{epochs}"
                 if not self._trained:
                     bar.begin(words, train_loader, self._batches)
-                    self._train_epoch(train_loader, ctrl_c, bar)
+                    self._train_epoch(train_loader, stop, bar)
                 row = {"epoch": self.epoch, **self.metrics.compute(), "lr": self.lr}
                 if validation_loader is not None:
                     bar.begin(f"{words} validation", validation_loader)
-                    row |= self._validate(train_loader, validation_loader, ctrl_c, bar)
+                    row |= self._validate(train_loader, validation_loader, stop, bar)
                 self._end_epoch({**row, "seconds": self.seconds}, train_loader)
                 bar.line(f"{words}  {describe(self.history[-1])}")
-                if ctrl_c.pressed:
-                    self._interrupted(train_loader)
+                if stop.signal is not None:
+                    self._interrupted(train_loader, stop.signal)
             if self.stopped:
                 bar.line(f"stopped: {self.stopped}")
         self.model.eval()
@@ -257,17 +258,23 @@ class Trainer:
         """Load the checkpoint in `run_dir`, so that the next `fit` continues exactly from there.
 
         Raises:
-            RuntimeError: the checkpoint was made with another setup, or there is no `run_dir`.
+            RuntimeError: the checkpoint was made with another setup, there is no `run_dir`, or another process trains
+                in it.
             FileNotFoundError: there is no checkpoint.
         """
         if self.folder is None or self.logs is None:
             raise RuntimeError("resume: Trainer has no run_dir to resume from")
-        state = self.folder.load()
-        different = difference(state["setup"], self.setup)
-        if different:
-            raise RuntimeError(
-                f"resume: {self.folder.checkpoint} was made with {different}; give the same, or start another run_dir"
-            )
+        self.folder.lock.acquire()  # until the end of `fit`
+        try:
+            state = self.folder.load()
+            if different := difference(state["setup"], self.setup):
+                raise RuntimeError(
+                    f"resume: {self.folder.checkpoint} was made with {different}; "
+                    "give the same, or start another run_dir"
+                )
+        except BaseException:
+            self.folder.lock.release()
+            raise
         self.model.load_state_dict(state["model"])
         for name in ("optimizer", "scheduler", "ema"):
             part = getattr(self, name)
@@ -279,6 +286,18 @@ class Trainer:
         self._resumed = state
 
     # The loop
+
+    @contextmanager
+    def _folder_held(self) -> Iterator[None]:
+        """Within it no other process may train in the folder."""
+        if self.folder is None:
+            yield
+            return
+        try:
+            self.folder.hold()
+            yield
+        finally:
+            self.folder.lock.release()
 
     def _begin(self, loader: Any) -> None:
         """Make the folder and the loader ready for a new run, or for the rest of one."""
@@ -301,7 +320,7 @@ class Trainer:
         elif fresh:
             self._save(loader)
 
-    def _train_epoch(self, loader: Iterable[Any], ctrl_c: CtrlC, bar: Progress) -> None:
+    def _train_epoch(self, loader: Iterable[Any], stop: StopRequest, bar: Progress) -> None:
         if self._batches == 0:
             self.metrics, self.seconds = Metrics(), 0.0
         before, samples_before, started = self.seconds, self.metrics.samples, time.perf_counter()
@@ -316,8 +335,8 @@ class Trainer:
                 if bar.due():
                     speed = (self.metrics.samples - samples_before) / (self.seconds - before)
                     bar.update(self._batches, f"{describe(self.metrics.compute())}  {speed:,.0f} images/s")
-                if ctrl_c.pressed:
-                    self._interrupted(loader)
+                if stop.signal is not None:
+                    self._interrupted(loader, stop.signal)
                 if self.checkpoint_every is not None and self.step % self.checkpoint_every == 0:
                     self._save(loader)
         if self._batches == 0:
@@ -356,23 +375,23 @@ class Trainer:
             self.logs.step(step=self.step, epoch=self.epoch, **self.metrics.compute(), lr=self.lr)
 
     def _validate(
-        self, train_loader: Iterable[Any], loader: Iterable[Any], ctrl_c: CtrlC, bar: Progress
+        self, train_loader: Iterable[Any], loader: Iterable[Any], stop: StopRequest, bar: Progress
     ) -> dict[str, Any]:
         """The validation's part of the epoch's row."""
         generators, started = generator_states(), time.perf_counter()
 
         def watch() -> Iterator[Any]:
             for batches, batch in enumerate(loader):
-                if ctrl_c.pressed:
+                if stop.signal is not None:
                     return
                 if bar.due():
                     bar.update(batches, "")
                 yield batch
 
         figures = self.evaluate(watch())
-        if ctrl_c.pressed:
+        if stop.signal is not None:
             set_generator_states(generators)  # a resumed run validates from the start
-            self._interrupted(train_loader)
+            self._interrupted(train_loader, stop.signal)
         self.seconds += time.perf_counter() - started
         return {f"validation_{key}": figures[key] for key in ("loss", "top1", "top5") if key in figures}
 
@@ -435,11 +454,13 @@ class Trainer:
         """What is left of a run that went wrong, as words."""
         return "" if self.folder is None else f"; the last good checkpoint is {self.folder.checkpoint}"
 
-    def _interrupted(self, loader: Any) -> None:
-        """Save, and raise what Ctrl-C means."""
+    def _interrupted(self, loader: Any, signal: int) -> None:
+        """Save, and raise what the signal means."""
         self._save(loader)
         self._resumed = self._state(loader)  # so that `fit` goes on also in this process
         where = f"stopped in epoch {self.epoch} after step {self.step:,}"
         if self.folder is None:
-            raise TrainingInterrupted(f"{where}; without a run_dir nothing is saved")
-        raise TrainingInterrupted(f"{where}; all is saved in {self.folder.checkpoint}: resume() and fit() go on there")
+            raise TrainingInterrupted(f"{where}; without a run_dir nothing is saved", signal)
+        raise TrainingInterrupted(
+            f"{where}; all is saved in {self.folder.checkpoint}: resume() and fit() go on there", signal
+        )

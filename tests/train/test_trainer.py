@@ -91,21 +91,24 @@ def whole():
 
 
 @posix_signals
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("moment", ["middle of an epoch", "last batch", "validation"])
-def test_ctrl_c_saves_and_resuming_is_exact(tmp_path, whole, moment):
+def test_a_signal_saves_and_resuming_is_exact(tmp_path, whole, moment, name):
+    number = getattr(signal, name)
+
     def press(trainer, event):
         if event == "step" and trainer.step == 8 and moment == "middle of an epoch":
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         if event == "step" and trainer.step == 12 and moment == "last batch":
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     trainer, loader, validation = kill_me.make(tmp_path / "parts", [press], checkpoint_every=None)
     if moment == "validation":
-        validation = PressingLoader(validation, trainer)
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(TrainingInterrupted, match=r"stopped in epoch 2 after step .*checkpoint.pt: resume\(\)"):
+        validation = PressingLoader(validation, trainer, number)
+    before = signal.getsignal(number)
+    with pytest.raises(TrainingInterrupted, match=r"stopped in epoch 2 after step .*checkpoint.pt: resume\(\)") as stop:
         trainer.fit(loader, validation, epochs=4)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before and stop.value.signal == number
     assert len(trainer.history) == 1
 
     trainer, loader, validation = kill_me.make(tmp_path / "parts", checkpoint_every=None)
@@ -117,16 +120,16 @@ def test_ctrl_c_saves_and_resuming_is_exact(tmp_path, whole, moment):
 
 
 class PressingLoader:
-    """A loader during which Ctrl-C is pressed once, in epoch 2."""
+    """A loader during which a signal comes once, in epoch 2."""
 
-    def __init__(self, loader, trainer):
-        self.loader, self.trainer, self.pressed = loader, trainer, False
+    def __init__(self, loader, trainer, number):
+        self.loader, self.trainer, self.number, self.pressed = loader, trainer, number, False
 
     def __iter__(self):
         for batch in self.loader:
             if self.trainer.epoch == 2 and not self.pressed:
                 self.pressed = True
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), self.number)
             yield batch
 
 

@@ -20,7 +20,7 @@ from minigrad.optim import SGD
 from minigrad.train import Metrics, Trainer, mixup
 from minigrad.train.checkpoint import RunFolder, generator_states, set_generator_states
 from minigrad.train.history import best_row, watched
-from minigrad.train.interrupt import CtrlC
+from minigrad.train.interrupt import StopRequest
 from minigrad.train.logs import Logs
 from minigrad.train.nonfinite import first_nonfinite
 from minigrad.train.progress import Progress
@@ -93,6 +93,7 @@ def test_logs_drop_what_the_checkpoint_does_not_know(tmp_path):
 
 def test_a_new_run_clears_the_folder_and_a_resumed_one_only_what_is_unfinished(tmp_path):
     folder = RunFolder(tmp_path / "a" / "run")
+    folder.hold()
     folder.open(fresh=True)
     folder.save_best({"w": mg.ones(2)})
     unfinished = folder.path / ".checkpoint.pt.1234abcd.part"
@@ -118,12 +119,31 @@ def test_all_generators_are_taken_up(tmp_path):
 
 
 @posix_signals
-def test_a_second_ctrl_c_does_not_wait():
-    with CtrlC() as ctrl_c:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert ctrl_c.pressed
+@pytest.mark.parametrize("first", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_only_a_second_ctrl_c_does_not_wait(first):
+    first = getattr(signal, first)
+    with StopRequest() as stop:
+        os.kill(os.getpid(), first)
+        assert stop.signal == first
+        for again in (signal.SIGTERM, signal.SIGHUP):  # the shell sends one, and the system another
+            os.kill(os.getpid(), again)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+        assert stop.signal == first
+
+
+@posix_signals
+def test_signals_that_a_program_ignores_or_handles_are_left_to_it():
+    came = []
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.signal(signal.SIGTERM, lambda *_: came.append(1))
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.signal is None and came == [1]
+    finally:
+        signal.signal(signal.SIGHUP, before[0])
+        signal.signal(signal.SIGTERM, before[1])
 
 
 def test_which_epoch_is_best_and_what_a_schedule_watches():
