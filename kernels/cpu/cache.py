@@ -9,22 +9,83 @@ them too, as they are in this process: the instructions of each function reached
 from __future__ import annotations
 
 import hashlib
+import os
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 
 _PACKAGE = __name__.rpartition(".cpu.")[0]
 
 
+class _Files(IndexDataCacheFile):
+    """A kernel's files: an index of its compiled forms, and a file for each.
+
+    Numba numbers the files. Two processes that compile at once may then give one number to two forms, and one of them
+    would run for the other: here a file is named after its form. It is written before the index that names it, and is
+    on the disk before it gets its name, so that no power cut leaves half of one. What cannot be read is not there.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        form = hashlib.sha256(repr(key).encode()).hexdigest()[:20]
+        name = f"{self._index_name.removesuffix('.nbi')}.{form}.nbc"
+        self._save_data(name, data)
+        self._save_index(self._load_index() | {key: name})
+
+    def load(self, key: Any) -> Any:
+        try:
+            return super().load(key)
+        except Exception:  # of damaged bytes pickle raises anything
+            return None
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            return super()._load_index()
+        except Exception:
+            return {}
+
+    @contextmanager
+    def _open_for_write(self, path: str) -> Iterator[Any]:
+        with super()._open_for_write(path) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+
+
 class KernelCache(FunctionCache):
-    """Numba's cache of one kernel; RuntimeError where no folder can be written."""
+    """Numba's cache of one kernel; RuntimeError where no folder can be written.
+
+    A kernel that cannot be kept is compiled again at each start: a warning, once a process.
+    """
 
     _key = FunctionCache._index_key  # AttributeError, on import, with a Numba that files its forms in another way
+    _warned = False
+
+    def __init__(self, function: FunctionType):
+        super().__init__(function)
+        self._cache_file = _Files(self.cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
+
+    def load_overload(self, *form: Any) -> Any:
+        try:
+            return super().load_overload(*form)
+        except Exception:
+            return None
+
+    def save_overload(self, *form: Any) -> None:
+        try:
+            super().save_overload(*form)
+        except OSError as error:
+            if not KernelCache._warned:
+                KernelCache._warned = True
+                why = f"{self.cache_path}: {error.strerror or error}"
+                words = f"compiled kernels cannot be kept in {why}; the next start compiles them again"
+                warnings.warn(words, stacklevel=2)
 
     def _index_key(self, *form: Any) -> tuple[Any, ...]:
         return self._key(*form), digest(self._py_func)

@@ -85,7 +85,10 @@ def _run(words: list[str], parser: Parser, command: Parser) -> int:
         )
     # What the library raises for what it was given has a message of one line; anything else is a mistake of ours,
     # whose traceback is wanted.
-    except (ModuleNotFoundError, NonFiniteLoss, OSError, RuntimeError, ValueError) as error:
+    except OSError as error:
+        named = error.strerror is not None and error.filename is None
+        return _fail(command, error.strerror if named else error, FAILED)
+    except (ModuleNotFoundError, NonFiniteLoss, RuntimeError, ValueError) as error:
         return _fail(command, error, FAILED)
 
 

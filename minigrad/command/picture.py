@@ -34,7 +34,7 @@ def draw_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], title
     axis.set_xlabel("named by the network")
     axis.set_ylabel("true class")
     axis.spines[:].set_visible(False)
-    figure.savefig(path)
+    figure.write(path)
 
 
 def draw_predictions(
@@ -64,4 +64,4 @@ def draw_predictions(
         bars.set_xticks([])
         bars.tick_params(length=0)
         bars.spines[["top", "right", "bottom"]].set_visible(False)
-    figure.savefig(path)
+    figure.write(path)

@@ -14,7 +14,7 @@ from minigrad.command import arguments
 from minigrad.command import data as datasets
 from minigrad.command.arguments import UsageError, nearest
 from minigrad.command.data import Data
-from minigrad.serialize.files import atomic_write
+from minigrad.serialize.files import atomic_write, make_folder, read_bytes
 from minigrad.train import recipes
 from minigrad.train.recipes import Recipe
 from minigrad.vision import models
@@ -57,7 +57,7 @@ class Config:
 
     def save(self, folder: Path) -> None:
         """Write it into the run's folder."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with atomic_write(folder / CONFIG) as file:
             file.write((json.dumps(asdict(self), indent=2) + "\n").encode())
 
@@ -65,7 +65,7 @@ class Config:
     def load(cls, folder: Path) -> Config:
         """Read it from a run's folder."""
         try:
-            return cls(**json.loads((folder / CONFIG).read_text()))
+            return cls(**json.loads(read_bytes(folder / CONFIG)))
         except (TypeError, ValueError) as error:
             raise RuntimeError(f"{folder / CONFIG} is not the configuration of a run: {error}") from None
 

@@ -13,7 +13,7 @@ from minigrad.command import arguments
 from minigrad.command.arguments import UsageError
 from minigrad.command.console import tell
 from minigrad.command.data import Data, through, workers
-from minigrad.command.runs import BEST, TRAINER, Config, new_run, refuse_second_run, resumed_run
+from minigrad.command.runs import BEST, CHECKPOINT, TRAINER, Config, new_run, refuse_second_run, resumed_run
 from minigrad.data import DataLoader
 from minigrad.train import NonFiniteLoss, Trainer, TrainingInterrupted, recipes
 from minigrad.train.history import best_row
@@ -64,9 +64,11 @@ def train(args: Any) -> None:
         _fit(folder, config, data, args.resume)
     except TrainingInterrupted as stopped:
         where = str(stopped).partition(";")[0]
-        raise TrainingInterrupted(
-            f"{where}, all is saved; go on with: {_program()} train --resume --run-dir {_quote(folder)}", stopped.signal
-        ) from None
+        raise TrainingInterrupted(f"{where}, all is saved; go on with: {_go_on(folder)}", stopped.signal) from None
+    except OSError as error:
+        if not (folder / CHECKPOINT).is_file():
+            raise
+        raise OSError(error.errno, f"{error.strerror or error}; then go on with: {_go_on(folder)}") from None
     except NonFiniteLoss as error:
         raise NonFiniteLoss(f"{error}; try a smaller --lr, or --clip-norm 1") from None
 
@@ -151,6 +153,10 @@ def _start_from(model: nn.Module, weights: str) -> list[str]:
         raise UsageError(f"--weights: nothing in {weights} fits the model")
     model.load_state_dict(fitting, strict=False)
     return [name for name in own if name not in fitting]
+
+
+def _go_on(folder: Path) -> str:
+    return f"{_program()} train --resume --run-dir {_quote(folder)}"
 
 
 def _program() -> str:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from minigrad.device import device, to_device
 from minigrad.serialize import pytorch, safetensors
-from minigrad.serialize.files import atomic_write
+from minigrad.serialize.files import atomic_write, read_bytes
 from minigrad.serialize.plain_pickle import Skipped
 from minigrad.tensor import from_array
 
@@ -45,6 +45,7 @@ def save(
     Raises:
         TypeError: `obj` holds what the format cannot (a lambda, an open file); the message names its place in `obj`.
         RuntimeError: the folder does not exist.
+        OSError: the file cannot be written (a full disk, no permission); the one that was there stays.
 
     Examples:
         >>> mg.save({"weight": mg.ones(2), "epoch": 3}, "checkpoint.pt")
@@ -101,6 +102,7 @@ def load(
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: the file cannot be read (no permission, a failing disk).
         RuntimeError: the file is truncated, corrupt, of another format, or holds what cannot be read.
         TypeError: `f` is neither a path nor a binary file.
 
@@ -118,7 +120,7 @@ def load(
         source = repr(os.fspath(f))
         if not Path(f).is_file():
             raise FileNotFoundError(f"load: no file {source}")
-        content = Path(f).read_bytes()
+        content = read_bytes(f, "load")
     if not isinstance(content, bytes):
         raise TypeError(f"load: {source} is open in text mode; open it with 'rb'")
     if not content:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minigrad.serialize.files import atomic_write
-
 PANELS = (  # what each panel shows: its title, the keys of training and validation, the factor
     ("loss", ("loss", "validation_loss"), 1),
     ("top-1 error in %", ("top1", "validation_top1"), 100),
@@ -35,5 +33,4 @@ def draw_curves(path: Path, history: Sequence[dict[str, Any]], title: str = "") 
         axis.spines[["top", "right"]].set_visible(False)
         if len(axis.lines) > 1:
             axis.legend(frameon=False)
-    with atomic_write(path) as file:
-        figure.savefig(file, format="png")
+    figure.write(path)

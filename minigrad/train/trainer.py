@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -16,7 +16,7 @@ from minigrad.device import device as as_device
 from minigrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from minigrad.optim.optimizer import Optimizer
 from minigrad.tensor import Tensor
-from minigrad.train.checkpoint import RunFolder, generator_states, set_generator_states
+from minigrad.train.checkpoint import RunFolder, generator_states, kept, set_generator_states
 from minigrad.train.curves import draw_curves
 from minigrad.train.ema import EMA
 from minigrad.train.history import best_row, describe, watched
@@ -207,11 +207,14 @@ class Trainer:
             RuntimeError: an earlier `fit` ended with an error: make the Trainer anew, and `resume`; or another process
                 trains in `run_dir`.
             NonFiniteLoss: a loss is NaN or infinite; raised before the step.
+            OSError: a checkpoint or the best weights cannot be written; the message says which checkpoint is whole.
+                Logs and curves that cannot be written are a warning.
             TrainingInterrupted: Ctrl-C was pressed, or SIGTERM or SIGHUP came; all is saved.
         """
         if not isinstance(epochs, int) or epochs < 1:
             raise ValueError(f"fit: epochs must be a whole number of at least 1, got {epochs!r}")
-        with StopRequest() as stop, Progress(self.progress) as bar, self._folder_held():
+        held = nullcontext() if self.folder is None else self.folder.held()
+        with StopRequest() as stop, Progress(self.progress) as bar, held:
             self._begin(train_loader)
             while len(self.history) < epochs and not self.stopped:
                 words = f"epoch {self.epoch:{len(str(epochs))}}/{epochs}"
@@ -264,17 +267,7 @@ class Trainer:
         """
         if self.folder is None or self.logs is None:
             raise RuntimeError("resume: Trainer has no run_dir to resume from")
-        self.folder.lock.acquire()  # until the end of `fit`
-        try:
-            state = self.folder.load()
-            if different := difference(state["setup"], self.setup):
-                raise RuntimeError(
-                    f"resume: {self.folder.checkpoint} was made with {different}; "
-                    "give the same, or start another run_dir"
-                )
-        except BaseException:
-            self.folder.lock.release()
-            raise
+        state = self.folder.load(self.setup)
         self.model.load_state_dict(state["model"])
         for name in ("optimizer", "scheduler", "ema"):
             part = getattr(self, name)
@@ -286,18 +279,6 @@ class Trainer:
         self._resumed = state
 
     # The loop
-
-    @contextmanager
-    def _folder_held(self) -> Iterator[None]:
-        """Within it no other process may train in the folder."""
-        if self.folder is None:
-            yield
-            return
-        try:
-            self.folder.hold()
-            yield
-        finally:
-            self.folder.lock.release()
 
     def _begin(self, loader: Any) -> None:
         """Make the folder and the loader ready for a new run, or for the rest of one."""
@@ -312,7 +293,8 @@ class Trainer:
         self.setup |= batches
         if self.folder is not None and self.logs is not None and (fresh or self._resumed is not None):
             self.folder.open(fresh)
-            self.logs.rewind(self.history, self.step)
+            with self.folder.spared("log.jsonl and history.csv"):
+                self.logs.rewind(self.history, self.step)
         if self._resumed is not None:
             if hasattr(loader, "load_state_dict"):
                 loader.load_state_dict(self._resumed["loader"])
@@ -358,7 +340,9 @@ class Trainer:
         try:
             self.metrics.add(*self.training_step.backward(images, targets))
         except NonFiniteLoss as error:
-            raise NonFiniteLoss(f"fit: in step {self.step + 1:,} (epoch {self.epoch}) {error}{self._kept()}") from None
+            raise NonFiniteLoss(
+                f"fit: in step {self.step + 1:,} (epoch {self.epoch}) {error}{kept(self.folder)}"
+            ) from None
 
     def _update(self) -> None:
         """Move the weights, and do all that follows it."""
@@ -371,8 +355,10 @@ class Trainer:
             self.ema.update()
         for callback in self.callbacks:
             callback(self, "step")
-        if self.logs is not None and self.step % EVERY == 0:
-            self.logs.step(step=self.step, epoch=self.epoch, **self.metrics.compute(), lr=self.lr)
+        if self.folder is not None and self.logs is not None and self.step % EVERY == 0:
+            figures = self.metrics.compute()
+            with self.folder.spared("log.jsonl"):
+                self.logs.step(step=self.step, epoch=self.epoch, **figures, lr=self.lr)
 
     def _validate(
         self, train_loader: Iterable[Any], loader: Iterable[Any], stop: StopRequest, bar: Progress
@@ -409,10 +395,11 @@ class Trainer:
             self.stop(f"no epoch of the last {self.early_stopping} was better than epoch {best['epoch']}")
         self._batches, self._trained = 0, False
         if self.folder is not None and self.logs is not None:
-            self.logs.epoch(self.history, self.step)
+            with self.folder.spared("log.jsonl and history.csv"):
+                self.logs.epoch(self.history, self.step)
             if best is row:
                 with self._averaged():
-                    self.folder.save_best(self.model.state_dict())
+                    self.folder.save_best(self.model.state_dict(), self.step)
             self._save(loader)
             self._draw()
 
@@ -439,7 +426,7 @@ class Trainer:
         """Stop where a weight is NaN or infinite, though no loss has been: the gradient was."""
         broken = nonfinite_weight(self.model)
         if broken is not None:
-            raise NonFiniteLoss(f"fit: after step {self.step:,} (epoch {self.epoch}) {broken}{self._kept()}")
+            raise NonFiniteLoss(f"fit: after step {self.step:,} (epoch {self.epoch}) {broken}{kept(self.folder)}")
 
     def _draw(self, now: bool = False) -> None:
         """Draw the curves, if that was not done lately."""
@@ -447,12 +434,9 @@ class Trainer:
             return
         started, (when, took) = time.perf_counter(), self._drawn
         if now or started - when > DRAW_EVERY * took:
-            draw_curves(self.folder.path / "curves.png", self.history, self.name)
+            with self.folder.spared("curves.png"):
+                draw_curves(self.folder.path / "curves.png", self.history, self.name)
             self._drawn = (started, time.perf_counter() - started)
-
-    def _kept(self) -> str:
-        """What is left of a run that went wrong, as words."""
-        return "" if self.folder is None else f"; the last good checkpoint is {self.folder.checkpoint}"
 
     def _interrupted(self, loader: Any, signal: int) -> None:
         """Save, and raise what the signal means."""

@@ -95,7 +95,7 @@ def test_a_new_run_clears_the_folder_and_a_resumed_one_only_what_is_unfinished(t
     folder = RunFolder(tmp_path / "a" / "run")
     folder.hold()
     folder.open(fresh=True)
-    folder.save_best({"w": mg.ones(2)})
+    folder.save_best({"w": mg.ones(2)}, 1)
     unfinished = folder.path / ".checkpoint.pt.1234abcd.part"
     unfinished.write_bytes(b"PK")
     folder.open(fresh=False)
@@ -104,7 +104,7 @@ def test_a_new_run_clears_the_folder_and_a_resumed_one_only_what_is_unfinished(t
     assert not folder.best.exists()
     mg.save({"model": {}}, folder.checkpoint)
     with pytest.raises(RuntimeError, match="is not a checkpoint of Trainer"):
-        folder.load()
+        folder.load({})
 
 
 def test_all_generators_are_taken_up(tmp_path):

@@ -9,6 +9,7 @@ from typing import Any
 
 from minigrad.nn import Module
 from minigrad.record.trace import Trace
+from minigrad.serialize.files import write_text
 from minigrad.study.draw.autograd_graph import AutogradGraph, read_graph
 from minigrad.study.draw.cards import draw
 from minigrad.study.draw.folding import Box, fold, is_chip
@@ -95,9 +96,9 @@ class Graph:
         """
         path = Path(path)
         if path.suffix == ".svg":
-            path.write_text(self._repr_svg_(), encoding="utf-8")
+            write_text(path, self._repr_svg_())
         elif path.suffix == ".html":
-            path.write_text(self._page(), encoding="utf-8")
+            write_text(path, self._page())
         elif path.suffix in (".png", ".pdf"):
             draw(self._graph, self._root).paint(path)
         else:

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import PurePath
 from typing import Any
+
+from minigrad.serialize.files import atomic_write
 
 Point = tuple[float, float]
 
@@ -133,7 +136,8 @@ class Drawing:
                     x, y, shape.text, size=shape.size * 0.72, weight=weight, ha=align, color=fill, zorder=order,
                     parse_math=False, path_effects=[withStroke(linewidth=3, foreground=edge)] if shape.stroke else [],
                 )  # fmt: skip
-        figure.savefig(path, dpi=dpi)
+        with atomic_write(path) as file:
+            figure.savefig(file, dpi=dpi, format=PurePath(path).suffix[1:])
 
 
 def css(toggle: bool = False) -> str:

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from minigrad.record.typeset import mathml, plain
+from minigrad.serialize.files import write_text
 from minigrad.study.draw.highlight import highlight
 from minigrad.study.draw.im2col import picture
 from minigrad.study.draw.window import Geometry
@@ -194,7 +195,7 @@ class Explanation:
             f"content='width=device-width, initial-scale=1'><title>{escape(self.title)}</title>"
             f"<style>{_PAGE_STYLE}</style></head><body>{self._repr_html_()}</body></html>"
         )
-        Path(path).write_text(page, encoding="utf-8")
+        write_text(path, page)
 
 
 def _paragraphs(text: str) -> str:

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from minigrad.record.trace import Trace
+from minigrad.serialize.files import write_text
 from minigrad.study.draw.autograd_graph import AutogradGraph
 from minigrad.study.draw.cards import draw
 from minigrad.study.draw.folding import fold, is_chip
@@ -67,7 +68,7 @@ def step_in(frame: FrameType, computation: Any, path: str | os.PathLike[str]) ->
         title = f"Forward and backward of {narrator.names[whole.runs[0].entry]}"
         steps = [_start(narrator), *narrator.tell()]
     path = Path(path)
-    path.write_text(_page(title, narrator, steps), encoding="utf-8")
+    write_text(path, _page(title, narrator, steps))
     return path
 
 

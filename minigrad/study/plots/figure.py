@@ -6,11 +6,15 @@ It is not one of pyplot's: it needs no display, and nobody has to close it.
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from minigrad.serialize.files import atomic_write
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5a5a5a"  # Okabe and Ito's colours, told apart by everyone
 
@@ -22,6 +26,11 @@ class NotebookFigure(Figure):
         super().__init__(figsize=(width, height), dpi=110, layout="constrained", facecolor="white")
         FigureCanvasAgg(self)
         self.suptitle(title, fontsize=13, x=0.01, ha="left", weight="bold")
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the figure to a file, whole or not at all; its suffix says the format."""
+        with atomic_write(path) as file:
+            self.savefig(file, format=Path(path).suffix[1:] or "png")
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()

@@ -45,7 +45,7 @@ def plot_training(
     _curves(curves.subplots(2, 1, sharex=True), history)
     _confusion(matrix.subplots(), probabilities.array.argmax(1), targets.array, classes)
     _mistakes(below, probabilities.array, targets.array, images.array, classes)
-    figure.savefig(path)
+    figure.write(path)
 
 
 def _curves(axes: Sequence[Any], history: Sequence[dict[str, float]]) -> None:

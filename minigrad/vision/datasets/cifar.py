@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.serialize.files import atomic_write
+from minigrad.serialize.files import atomic_write, make_folder, read_bytes
 from minigrad.vision.datasets.cifar_python import read_batch, read_names
 from minigrad.vision.datasets.files import cache_folder, download
 from minigrad.vision.datasets.vision import VisionDataset
@@ -91,7 +91,7 @@ class CIFAR10(VisionDataset):
 
     def _records(self, path: Path) -> np.ndarray:
         """The file's rows: label bytes, then red, green and blue planes."""
-        content = np.fromfile(path, np.uint8)
+        content = np.frombuffer(read_bytes(path), np.uint8)
         length = self.label_bytes + 3 * 32 * 32
         if content.size == 0 or content.size % length:
             raise RuntimeError(
@@ -133,7 +133,7 @@ class CIFAR10(VisionDataset):
             else [*self.train_files, *self.test_files, self.names_file]
         )
         target = archive.parent / folder
-        target.mkdir(exist_ok=True)
+        make_folder(target)
         try:
             with tarfile.open(archive) as tar:
                 for name in names:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.serialize.files import atomic_write
+from minigrad.serialize.files import atomic_write, make_folder, read_bytes
 
 TIMEOUT = 30  # seconds without a byte before the next mirror is tried
 CHUNK = 1 << 16
@@ -44,7 +44,7 @@ def read_idx(path: Path, kind: int = 8) -> np.ndarray:
     """The numbers in an IDX file, of the type `kind`: 0, 0, the type (8: unsigned byte, 12: int32), the number of
     dimensions; the dimensions as big-endian int32; the numbers (http://yann.lecun.com/exdb/mnist)."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
         if content.startswith(b"\x1f\x8b"):
             content = gzip.decompress(content)
         elif content.startswith(b"\xfd7zXZ"):
@@ -78,7 +78,7 @@ def download(name: str, checksum: str, mirrors: Sequence[str], folder: Path, pro
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     columns = (
         "{task.description}",
         BarColumn(),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.serialize.files import explained
 from minigrad.vision.datasets.vision import VisionDataset
 
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -21,11 +22,16 @@ def pil_loader(path: str) -> Any:
     """The picture in a file, as an RGB Pillow image; of 16 bits the upper 8, where Pillow would make them white."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        # Pillow before 11 calls a PNG of 16 bits an "I".
-        if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-            return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-        return image.convert("RGB")
+    try:
+        with Image.open(path) as image:
+            # Pillow before 11 calls a PNG of 16 bits an "I".
+            if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+                return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+            return image.convert("RGB")
+    except OSError as error:
+        if os.fspath(path) in str(error):
+            raise
+        raise explained(error, f"cannot read the picture {os.fspath(path)!r}", False) from None
 
 
 default_loader = pil_loader
@@ -242,7 +248,8 @@ class ImageFolder(DatasetFolder):
         try:
             self.loader(path)
         except Exception as error:  # a decoder raises anything on damaged bytes: OSError, SyntaxError, struct.error
-            return str(error).partition(path)[0].removesuffix(" '") or type(error).__name__
+            words = str(error).removeprefix(f"cannot read the picture {path!r}: ")
+            return words.partition(path)[0].removesuffix(" '") or type(error).__name__
         return None
 
 
