@@ -53,3 +53,8 @@ def test_some_calls_fail(library, stride, names):
 @pytest.mark.parametrize("name", FILES + RUNS)
 def test_every_call_fails_in_every_way(library, name):
     check(run(library, "inject.py", "0", name))
+
+
+@pytest.mark.parametrize("stride", [pytest.param(12, id="some"), pytest.param(1, id="all", marks=pytest.mark.nightly)])
+def test_a_power_cut_loses_nothing_that_was_said_to_be_saved(library, stride):
+    check(run(library, "powercut.py", str(stride)))
