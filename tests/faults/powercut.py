@@ -1,9 +1,10 @@
 """A power cut at every moment of a run: `python tests/faults/powercut.py STRIDE`, with inject.c loaded.
 
 inject.c keeps a journal of what a run writes, flushes, renames and removes. After each entry the power may fail. What
-is then on the disk is not one folder but several: a journalling file system keeps the order of names (new files, renames,
-removals) but may lose the last of them, up to the last flush of a folder; and of the bytes that no flush of their file
-followed, all may be there, half, none, or zeros in their place. Every such folder is made, and the run resumed in it.
+is then on the disk is not one folder but several: a journalling file system keeps the order of names (new files,
+renames, removals) but may lose the last of them, up to the last flush of a folder; and of the bytes that no flush of
+their file followed, all may be there, half, none, or zeros in their place. Every such folder is made, and the run
+resumed in it.
 """
 
 from __future__ import annotations
