@@ -88,6 +88,8 @@ def _run(words: list[str], parser: Parser, command: Parser) -> int:
     except OSError as error:
         named = error.strerror is not None and error.filename is None
         return _fail(command, error.strerror if named else error, FAILED)
+    except MemoryError as error:
+        return _fail(command, str(error) or "out of memory", FAILED)
     except (ModuleNotFoundError, NonFiniteLoss, RuntimeError, ValueError) as error:
         return _fail(command, error, FAILED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from minigrad.command.runs import BEST, CHECKPOINT, TRAINER, Config, new_run, re
 from minigrad.data import DataLoader
 from minigrad.train import NonFiniteLoss, Trainer, TrainingInterrupted, recipes
 from minigrad.train.history import best_row
+from minigrad.train.memory import allowed_bytes, gigabytes, step_bytes
 
 TEST_BATCH = 250  # pictures at a time where no gradients are kept
 
@@ -69,6 +71,9 @@ def train(args: Any) -> None:
         if not (folder / CHECKPOINT).is_file():
             raise
         raise OSError(error.errno, f"{error.strerror or error}; then go on with: {_go_on(folder)}") from None
+    except MemoryError as error:
+        again = f"{config.model} --batch-size {max(1, config.batch_size // 4)} --run-dir DIR"
+        raise MemoryError(f"{error}; such as: {_program()} train {again}") from None
     except NonFiniteLoss as error:
         raise NonFiniteLoss(f"{error}; try a smaller --lr, or --clip-norm 1") from None
 
@@ -113,6 +118,10 @@ def _fit(folder: Path, config: Config, data: Data, resume: bool) -> None:
         here = "the run is over" if over else f"going on in epoch {trainer.epoch} of {config.epochs}"
         tell(f"{here}, after step {trainer.step:,}")
     else:
+        need = step_bytes(model, training.optimizer, config.input_shape, config.batch_size)
+        if config.device is None and need > (have := allowed_bytes()):
+            words = f"needs at least {gigabytes(need)}, and this process may have {gigabytes(have)}"
+            warnings.warn(f"a step on {config.batch_size} pictures {words}: take a smaller --batch-size", stacklevel=2)
         tell(
             f"recipe {config.recipe}: {config.epochs} epochs, batches of {config.batch_size}, learning rate "
             f"{config.lr:g}; run folder {folder}"

@@ -22,6 +22,7 @@ from minigrad.train.ema import EMA
 from minigrad.train.history import best_row, describe, watched
 from minigrad.train.interrupt import StopRequest, TrainingInterrupted
 from minigrad.train.logs import EVERY, Logs
+from minigrad.train.memory import out_of_memory
 from minigrad.train.metrics import Metrics
 from minigrad.train.nonfinite import NonFiniteLoss, nonfinite_weight
 from minigrad.train.progress import Progress
@@ -207,6 +208,7 @@ class Trainer:
             RuntimeError: an earlier `fit` ended with an error: make the Trainer anew, and `resume`; or another process
                 trains in `run_dir`.
             NonFiniteLoss: a loss is NaN or infinite; raised before the step.
+            MemoryError: a step finds no memory; the message says what it needs. What it had made is freed.
             OSError: a checkpoint or the best weights cannot be written; the message says which checkpoint is whole.
                 Logs and curves that cannot be written are a warning.
             TrainingInterrupted: Ctrl-C was pressed, or SIGTERM or SIGHUP came; all is saved.
@@ -337,12 +339,18 @@ class Trainer:
         return iter(loader)
 
     def _backward(self, images: Tensor, targets: Tensor) -> None:
+        where = f"fit: in step {self.step + 1:,} (epoch {self.epoch})"
         try:
             self.metrics.add(*self.training_step.backward(images, targets))
+            return
         except NonFiniteLoss as error:
-            raise NonFiniteLoss(
-                f"fit: in step {self.step + 1:,} (epoch {self.epoch}) {error}{kept(self.folder)}"
-            ) from None
+            raise NonFiniteLoss(f"{where} {error}{kept(self.folder)}") from None
+        except MemoryError as error:
+            why = str(error)
+        # Here, where the error is gone and with it all that the step had made: the program may go on.
+        self.optimizer.zero_grad()
+        words = out_of_memory(why, self.model, self.optimizer, images.shape)
+        raise MemoryError(f"{where} {words}{kept(self.folder)}")
 
     def _update(self) -> None:
         """Move the weights, and do all that follows it."""
