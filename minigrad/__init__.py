@@ -22,6 +22,7 @@ from minigrad.ops.arithmetic import *
 from minigrad.ops.axes import *
 from minigrad.ops.choice import *
 from minigrad.ops.comparison import *
+from minigrad.ops.contraction import *
 from minigrad.ops.convert import *
 from minigrad.ops.counting import *
 from minigrad.ops.creation import *
@@ -35,13 +36,16 @@ from minigrad.ops.indexing import *
 from minigrad.ops.joining import *
 from minigrad.ops.linalg import *
 from minigrad.ops.masking import *
+from minigrad.ops.orientation import *
 from minigrad.ops.pointwise import *
 from minigrad.ops.questions import *
 from minigrad.ops.random import *
 from minigrad.ops.reduction import *
+from minigrad.ops.replacing import *
 from minigrad.ops.scan import *
 from minigrad.ops.shape import *
 from minigrad.ops.sorting import *
+from minigrad.ops.statistics import *
 from minigrad.ops.truth import *
 from minigrad.ops.variance import *
 from minigrad.printing import *

@@ -111,7 +111,9 @@ def _read(input: Tensor, dim: int, index: Tensor, distinct: bool) -> Tensor:
     return observed("gather", (input, dim, index), result) if observers else result
 
 
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
     """Copy `input` and write into the copy: ``result[index[i, j], j] = src[i, j]`` for dim = 0.
 
     Which value stays at a position that is named twice is not defined.
@@ -121,17 +123,22 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | N
         dim: the dimension that `index` counts in.
         index: integer positions, of `input`'s number of dimensions.
         src: a number, or a tensor of `input`'s dtype that is at least as large as `index`.
+        value: a number, in place of `src`.
         reduce: None, or "add" to add instead of writing, as `scatter_add`.
 
     Raises:
         IndexError: a position or `dim` is out of range.
         RuntimeError: dtypes, shapes or devices do not fit, or `reduce` is another one.
+        TypeError: neither or both of `src` and `value` are given.
 
     Examples:
         >>> mg.scatter(mg.zeros(2, 3), 1, mg.tensor([[2], [0]]), 1.0)
         tensor([[0., 0., 1.],
                 [1., 0., 0.]])
     """
+    if (src is None) == (value is None):
+        raise TypeError("scatter: expected either src or value")
+    src = value if src is None else src
     if not isinstance(src, Tensor):
         src = number("scatter", src, check_tensor("scatter", "input", input).dtype).to(input.device).expand(index.shape)
     if reduce not in (None, "add"):

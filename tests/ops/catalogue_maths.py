@@ -213,7 +213,55 @@ REDUCTIONS = [
     Case("argsort", (normal(2, 5),), np.argsort, differentiable=False),
 ]
 
+WITH_NAN = np.array([[1.0, np.nan, 2.0], [4.0, 5.0, 7.0]])
+STATISTICS = [
+    Case("nan_to_num", (SPECIAL_VALUES,), lambda x: np.nan_to_num(x, nan=1.0, posinf=9.0, neginf=-8.0),
+         {"nan": 1.0, "posinf": 9.0, "neginf": -8.0}, differentiable=False),
+    unary("nan_to_num of numbers", np.copy),
+    Case("nansum with NaN", (WITH_NAN,), lambda x: np.nansum(x, 1), {"dim": 1}, differentiable=False),
+    reduction("nansum", np.nansum),
+    Case("nanmean with NaN", (WITH_NAN,), lambda x: np.nanmean(x, 0), {"dim": 0}, differentiable=False),
+    reduction("nanmean", np.nanmean, dim=[0, 2], keepdim=True),
+    Case("quantile", (normal(2, 5),), lambda x: np.quantile(x, 0.3, 1), {"q": 0.3, "dim": 1}),
+    Case("quantile of all", (normal(2, 5),), lambda x: np.quantile(x, 0.77, keepdims=True),
+         {"q": 0.77, "keepdim": True}),
+    Case("quantile midpoint", (normal(2, 5),), lambda x: np.quantile(x, 0.3, 1, method="midpoint"),
+         {"q": 0.3, "dim": 1, "interpolation": "midpoint"}),
+    Case("quantile nearest", (normal(5, 2),), lambda x: np.quantile(x, 0.3, 0, method="nearest"),
+         {"q": 0.3, "dim": 0, "interpolation": "nearest"}),
+    Case("diff", (normal(2, 5),), np.diff),
+    Case("diff twice", (normal(5, 2),), lambda x: np.diff(x, 2, 0), {"n": 2, "dim": 0}),
+    Case("diff with more", (normal(2, 3), normal(2, 1), normal(2, 2)), lambda x, a, b: np.diff(x, 1, -1, a, b),
+         function=lambda x, a, b: mg.diff(x, prepend=a, append=b)),
+    Case("diff of booleans", (booleans(2, 5),), np.diff, differentiable=False),
+]  # fmt: skip
+
 LINEAR_ALGEBRA = [
+    Case("tensordot", (normal(2, 3, 2), normal(3, 2, 4)), np.tensordot),
+    Case(
+        "tensordot by dimensions",
+        (normal(2, 3, 4), normal(4, 2)),
+        lambda a, b: np.tensordot(a, b, ((0, 2), (1, 0))),
+        {"dims": ((0, 2), (1, 0))},
+    ),
+    Case(
+        "addmm", (normal(4), normal(2, 3), normal(3, 4)), lambda x, a, b: 2 * x + 0.5 * a @ b, {"beta": 2, "alpha": 0.5}
+    ),
+    Case("addmm in shape", (normal(2, 4), normal(2, 3), normal(3, 4)), lambda x, a, b: x + a @ b),
+    Case("addmv", (normal(2), normal(2, 3), normal(3)), lambda x, a, b: x + a @ b),
+    Case("baddbmm", (normal(2, 2, 4), normal(2, 2, 3), normal(2, 3, 4)), lambda x, a, b: x + a @ b),
+    Case("inner", (normal(2, 3), normal(4, 3)), np.inner),
+    Case("vdot", (normal(4), normal(4)), np.vdot),
+    Case("trace", (normal(3, 4),), np.trace),
+    Case("kron", (normal(2, 3), normal(3, 2)), np.kron),
+    Case("kron with more dimensions", (normal(3), normal(2, 2)), np.kron),
+    Case("cross", (normal(2, 3), normal(2, 3)), np.cross),
+    Case(
+        "cross over 0",
+        (normal(3, 2), normal(3, 1)),
+        lambda a, b: np.cross(a, np.broadcast_to(b, a.shape), axis=0),
+        {"dim": 0},
+    ),
     Case("matmul", (normal(2, 3), normal(3, 4)), np.matmul),
     Case("matmul of vectors", (normal(3), normal(3)), np.matmul),
     Case("matmul matrix and vector", (normal(2, 3), normal(3)), np.matmul),
@@ -301,6 +349,16 @@ SHAPES = [
         lambda x: np.lib.stride_tricks.sliding_window_view(x, 3, 1)[:, ::2],
         function=lambda x: x.unfold(1, 3, 2),
     ),
+    shape("fliplr", normal(2, 3, 2), np.fliplr),
+    shape("flipud", normal(2, 3), np.flipud),
+    *[shape(f"rot90 {k} times", normal(2, 3, 2), lambda x, k=k: np.rot90(x, k, (2, 1)), k, (2, 1)) for k in range(4)],
+    shape("rot90", normal(2, 3), np.rot90),
+    Case("atleast_1d", (normal(1),), np.atleast_1d, function=lambda x: mg.atleast_1d(x.squeeze())),
+    shape("atleast_2d", normal(3), np.atleast_2d),
+    shape("atleast_3d", normal(3), np.atleast_3d),
+    shape("atleast_3d of a matrix", normal(3, 2), np.atleast_3d),
+    Case("column_stack", ([normal(3), normal(3, 2)],), np.column_stack),
+    Case("broadcast_tensors", (normal(2, 1), normal(3)), np.broadcast_arrays),
     shape("roll", normal(2, 3), lambda x: np.roll(x, 1, 1), 1, 1),
     shape("tile", normal(2, 3), lambda x: np.tile(x, (2, 2)), (2, 2)),
     shape("diag of a matrix", normal(3, 4), np.diag),
@@ -360,7 +418,52 @@ def replaced(x, place, values):
     return result
 
 
+def reduced(x, index, source, combine, include_self):
+    """`scatter_reduce` along dimension 1, element by element."""
+    result = x.copy()
+    for i, j in np.ndindex(*x.shape):
+        met = [source[i, k] for k in range(index.shape[1]) if index[i, k] == j]
+        if met:
+            result[i, j] = combine(([x[i, j]] if include_self else []) + met)
+    return result
+
+
+COMBINE = {"sum": np.sum, "prod": np.prod, "mean": np.mean, "amax": np.max, "amin": np.min}
 INDEXING = [
+    *[
+        Case(
+            f"scatter_reduce {name}{'' if own else ' of src'}",
+            (normal(2, 4), 1, np.array([[3, 0, 3, 3], [1, 1, 2, 1]]), normal(2, 4)),
+            lambda x, d, i, s, name=name, own=own: reduced(x, i, s, COMBINE[name], own),
+            {"reduce": name, "include_self": own},
+        )
+        for name in COMBINE
+        for own in (True, False)
+    ],
+    Case(
+        "scatter_reduce integers",
+        (integers(9, 2, 4), 1, np.array([[3, 0, 3], [1, 1, 2]]), integers(9, 2, 3)),
+        lambda x, d, i, s: reduced(x, i, s, np.max, True),
+        {"reduce": "amax"},
+        differentiable=False,
+    ),
+    Case(
+        "scatter a number",
+        (normal(2, 4), 1, np.array([[3], [1]])),
+        lambda x, d, i: replaced(x, (np.arange(2)[:, None], i), 5.0),
+        {"value": 5.0},
+    ),
+    Case(
+        "index_copy",
+        (normal(2, 3), 1, np.array([2, 0]), normal(2, 2)),
+        lambda x, d, i, s: replaced(x, (slice(None), i), s),
+    ),
+    Case("index_fill", (normal(2, 3), 1, np.array([2, 0]), 0.5), lambda x, d, i, v: replaced(x, (slice(None), i), v)),
+    Case(
+        "masked_scatter",
+        (normal(2, 3), np.array([[True, False, True], [False, True, False]]), normal(4)),
+        lambda x, m, s: replaced(x, m, s[:3]),
+    ),
     indexed("int", normal(3, 4), (1,)),
     indexed("slices", normal(5, 4), (slice(1, None, 2), slice(None, -1))),
     indexed("None and Ellipsis", normal(3, 4), (None, Ellipsis, 2)),
@@ -402,4 +505,4 @@ INDEXING = [
     Case("masked_select", (normal(2, 3), booleans(2, 3)), lambda x, m: x[m]),
 ]
 
-MATHS = [*ELEMENTWISE, *COMPARISONS, *REDUCTIONS, *LINEAR_ALGEBRA, *SHAPES, *CASTS, *INDEXING]
+MATHS = [*ELEMENTWISE, *COMPARISONS, *REDUCTIONS, *STATISTICS, *LINEAR_ALGEBRA, *SHAPES, *CASTS, *INDEXING]
