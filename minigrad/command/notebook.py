@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from minigrad.serialize.files import read_bytes
+
 # How a line of IPython's own begins; the `%(epoch, loss)` or `!= 0` of a statement of several lines is Python's.
 IPYTHONS_OWN = re.compile(r"%[A-Za-z%]|!(?!=)|\?|\w+\?$")
 
@@ -37,8 +39,16 @@ def run_notebook(path: Path, names: dict[str, Any]) -> None:
 
 def code_cells(path: Path) -> list[str]:
     """The Python of each code cell; a line of IPython's own becomes `pass`, so that the numbers of lines stay."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return [_python("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+    return [_python(source) for source in sources(path)]
+
+
+def sources(path: Path) -> list[str]:
+    """The code cells as they stand in the file; RuntimeError for one that is no notebook."""
+    try:
+        cells = json.loads(read_bytes(path))["cells"]
+        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RuntimeError(f"{path} is not a notebook: {type(error).__name__}: {error}") from None
 
 
 def _python(source: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import minigrad as mg
 from minigrad.command.arguments import Parser, UsageError, count
-from minigrad.command.notebook import run_notebook
+from minigrad.command.notebook import run_notebook, sources
 from minigrad.distributed.launch import launch
 from minigrad.tensor import Tensor
 from minigrad.torch.facade import MissingName, missing
@@ -57,6 +57,8 @@ def main(parser: Parser, words: Sequence[str]) -> int:
             raise UsageError(f"there is no file {args.program!r}")
         if args.processes is not None:
             return launch(args.processes, ["-m", "minigrad", "run", *_without_processes(words)])
+        if program.suffix == ".ipynb":
+            sources(program)
         _set_up(args)
     except UsageError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

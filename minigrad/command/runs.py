@@ -7,7 +7,8 @@ import shlex
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from minigrad import nn
 from minigrad.command import arguments
@@ -65,9 +66,12 @@ class Config:
     def load(cls, folder: Path) -> Config:
         """Read it from a run's folder."""
         try:
-            return cls(**json.loads(read_bytes(folder / CONFIG)))
-        except (TypeError, ValueError) as error:
+            config = cls(**json.loads(read_bytes(folder / CONFIG)))
+            for name, kind in get_type_hints(cls).items():
+                _check_kind(name, getattr(config, name), kind)
+        except (TypeError, ValueError, RecursionError) as error:
             raise RuntimeError(f"{folder / CONFIG} is not the configuration of a run: {error}") from None
+        return config
 
     def recipe_used(self) -> recipes.Recipe:
         """The recipe with this run's own numbers."""
@@ -81,6 +85,19 @@ class Config:
         """What is known of the pictures' pixels."""
         pictures = self.pictures
         return recipes.Pictures(tuple(pictures["mean"]), tuple(pictures["std"]), pictures["side"])
+
+
+def _check_kind(name: str, value: Any, kind: Any) -> None:
+    """TypeError for a value of JSON that a field of that type cannot have."""
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    wanted = tuple(get_origin(one) or one for one in kinds)
+    if float in wanted:
+        wanted += (int,)
+    if not isinstance(value, wanted) or isinstance(value, bool) != (kind is bool):
+        raise TypeError(f"{name} is {str(value)[:40]!r}")
+    items = [item for one in kinds if get_origin(one) is list for item in get_args(one)]
+    for item in value if items and isinstance(value, list) else []:
+        _check_kind(name, item, items[0])
 
 
 def find_run(source: str) -> Path:

@@ -100,6 +100,13 @@ def _with_attributes(kind: Callable[[], Any]) -> Callable[[], Unfinished]:
     return lambda: Unfinished(finish)
 
 
+def _fraction(numerator: Any, denominator: Any = 1) -> Fraction:
+    """Of whole numbers, or of "3/4": Fraction itself would write "1e999999999" out."""
+    if isinstance(numerator, str) and not re.fullmatch(r"-?\d{1,1000}(/\d{1,1000})?", numerator):
+        raise ValueError(f"{numerator[:20]!r} is not a fraction")
+    return Fraction(numerator) if denominator == 1 else Fraction(numerator, denominator)
+
+
 def _path(*parts: str) -> Path:
     return Path(*map(str, parts))
 
@@ -161,7 +168,7 @@ BUILD: dict[tuple[str, str], Callable[..., Any]] = {
     ("datetime", "time"): datetime.time,
     ("datetime", "timedelta"): datetime.timedelta,
     ("decimal", "Decimal"): Decimal,
-    ("fractions", "Fraction"): Fraction,
+    ("fractions", "Fraction"): _fraction,
     ("numpy", "dtype"): _dtype,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "scalar"): _scalar,

@@ -7,10 +7,13 @@ plain values; a function runs only when the caller's `find_global` returned it.
 
 from __future__ import annotations
 
+import io
 import pickletools
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
+
+import numpy as np
 
 MARK = object()  # where on the stack a tuple, or a row of items, begins
 
@@ -30,6 +33,12 @@ CONSTRUCTORS: dict[str, Callable[[], Any]] = {
     "EMPTY_SET": set,
     "MARK": lambda: MARK,
 }
+
+
+# How much a pickle's calls may copy: so many times its own bytes, and some more. An honest one copies each part once or
+# twice; one that copies a remembered part again and again would fill the memory from a few kilobytes.
+COPIES, FREE_COPIES = 8, 1 << 20
+MOST_IN_KEY = 10_000  # parts of a dict's key or a set's item: a tuple of tuples of tuples... takes for ever to hash
 
 
 class Global:
@@ -72,7 +81,7 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Any], persistent_load
     `find_global(module, name)` answers for every class or function the pickle names: a `Global`, a plain value, or
     a `Skipped`, which then also stands for what the pickle builds with it; or it raises. `persistent_load(key)`
     gives the objects that lie outside the pickle. Errors: ValueError for an instruction that no plain value needs,
-    or for broken bytes.
+    for broken bytes, or for one that copies its parts again and again (a bomb).
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -90,6 +99,9 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Any], persistent_load
     def fill(method: str, *arguments: Any, kinds: tuple[type, ...]) -> None:
         """Call a container's method; a Skipped takes no items."""
         if isinstance(stack[-1], kinds):
+            if kinds[0] is not list:
+                for key in arguments[0] if kinds[0] is set else arguments[:1]:
+                    _check_key(key)
             getattr(stack[-1], method)(*arguments)
         elif not isinstance(stack[-1], Skipped):
             raise ValueError(f"a {kinds[0].__name__}'s items are given to a {type(stack[-1]).__name__}")
@@ -99,7 +111,18 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Any], persistent_load
         if isinstance(stack[-1], Unfinished):
             stack[-1].memo_keys.append(key)
 
+    start = file.tell()
+    allowance = FREE_COPIES + COPIES * (file.seek(0, io.SEEK_END) - start)
+    file.seek(start)
     operations: Iterable[tuple[Any, Any, Any]] = pickletools.genops(file)
+    copied = 0  # numbers, characters and items that calls were given: they copy them
+
+    def charge(arguments: Any) -> None:
+        nonlocal copied
+        copied += sum(map(_size, arguments)) if isinstance(arguments, (tuple, list)) else _size(arguments)
+        if copied > allowance:
+            raise ValueError("it builds more than its bytes can hold")
+
     for opcode, argument, _ in operations:
         match opcode.name:
             case name if name in LITERALS:
@@ -109,7 +132,10 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Any], persistent_load
             case "BYTEARRAY8":
                 stack.append(bytearray(argument))
             case "FROZENSET":
-                stack.append(frozenset(pop_to_mark()))
+                items = pop_to_mark()
+                for item in items:
+                    _check_key(item)
+                stack.append(frozenset(items))
             case "TUPLE":
                 stack.append(tuple(pop_to_mark()))
             case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
@@ -146,14 +172,17 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Any], persistent_load
                 stack.append(persistent_load(stack.pop()))
             case "REDUCE" | "NEWOBJ":
                 arguments, function = stack.pop(), stack.pop()
+                charge(arguments)
                 stack.append(call(function, arguments))
             case "NEWOBJ_EX":
                 keywords, arguments, function = stack.pop(), stack.pop(), stack.pop()
+                charge(arguments)
                 stack.append(call(function, arguments, keywords))
             case "BUILD":
                 state = stack.pop()
                 built = stack[-1]
                 if isinstance(built, Unfinished):
+                    charge(state)
                     stack[-1] = built.finish(state)
                     memo.update(dict.fromkeys(built.memo_keys, stack[-1]))
                 elif not isinstance(built, (OrderedDict, Skipped)):
@@ -166,6 +195,25 @@ def read(file: BinaryIO, find_global: Callable[[str, str], Any], persistent_load
             case name:
                 raise ValueError(f"instruction {name} builds no plain value")
     raise ValueError("it ends before its STOP instruction")
+
+
+def _size(value: Any) -> int:
+    """How many bytes, characters or items a value has that a call may copy."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    return len(value) if isinstance(value, (bytes, bytearray, str, list, tuple, dict, set, frozenset, deque)) else 0
+
+
+def _check_key(key: Any) -> None:
+    """ValueError for a key of too many parts."""
+    parts, waiting = 0, [key]
+    while waiting:
+        part = waiting.pop()
+        parts += 1
+        if parts > MOST_IN_KEY:
+            raise ValueError(f"a dict's key or a set's item has more than {MOST_IN_KEY:,} parts")
+        if isinstance(part, (tuple, frozenset)):
+            waiting.extend(part)
 
 
 def call(function: Any, arguments: tuple[Any, ...], keywords: Any = None) -> Any:

@@ -49,6 +49,7 @@ UNREADABLE_STORAGES = {
 STORAGE_NAMES = {dtype: name for name, dtype in STORAGES.items()}
 LEGACY_MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
+MOST_UNPACKED = 32  # times the size of an archive: weights that were zipped again are not smaller than a tenth
 
 # `map_location` as a function of a storage's location in the file, such as "cuda:0", and its numbers; None: the CPU.
 Place = Callable[[np.ndarray, str], "device | str | None"]
@@ -114,6 +115,7 @@ def read_zip(content: bytes, reading: Reading) -> Any:
         names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(names) != 1:
             raise ValueError("it is a zip archive, but not one that torch.save wrote")
+        _check_size(archive, len(content))
         folder = names[0].removesuffix("data.pkl")
         little = f"{folder}byteorder" not in archive.namelist() or archive.read(f"{folder}byteorder") == b"little"
         storages: dict[str, _Storage] = {}
@@ -128,6 +130,13 @@ def read_zip(content: bytes, reading: Reading) -> Any:
             return storages[name]
 
         return reading.unpickle(io.BytesIO(archive.read(names[0])), persistent_load)
+
+
+def _check_size(archive: zipfile.ZipFile, size: int) -> None:
+    """ValueError for an archive that would unpack to far more than its own `size`; PyTorch's are not compressed."""
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > MOST_UNPACKED * size + (1 << 20):
+        raise ValueError(f"its {size:,} bytes would unpack to {unpacked:,}")
 
 
 def read_legacy(content: bytes, reading: Reading) -> Any:

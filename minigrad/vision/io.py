@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.device import on_host
 from minigrad.serialize.files import atomic_write
 from minigrad.tensor import Tensor, from_array
+from minigrad.vision.pixels import check_pixels
 
 
 class ImageReadMode(Enum):
@@ -72,6 +73,7 @@ def _decoded(file: BinaryIO, this_is: str, mode: ImageReadMode | str, apply_exif
     mode = ImageReadMode[mode.upper()] if isinstance(mode, str) else mode
     try:
         with Image.open(file) as opened:
+            check_pixels(opened)
             image: Any = ImageOps.exif_transpose(opened) if apply_exif_orientation else opened
             if mode in _MODES:
                 image = image.convert(_MODES[mode])
@@ -82,6 +84,10 @@ def _decoded(file: BinaryIO, this_is: str, mode: ImageReadMode | str, apply_exif
             pixels = np.array(image)
     except UnidentifiedImageError:
         raise RuntimeError(f"{this_is} not a picture that Pillow can read") from None
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # a decoder raises anything on damaged bytes
+        raise RuntimeError(f"{this_is} a damaged picture: {error}") from None
     if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.int32)
     return from_array(np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
 import zlib
@@ -13,7 +14,7 @@ import numpy as np
 
 from minigrad.serialize.files import atomic_write, make_folder, read_bytes
 from minigrad.vision.datasets.cifar_python import read_batch, read_names
-from minigrad.vision.datasets.files import cache_folder, download
+from minigrad.vision.datasets.files import MOST_BYTES, cache_folder, download
 from minigrad.vision.datasets.vision import VisionDataset
 
 
@@ -138,12 +139,17 @@ class CIFAR10(VisionDataset):
             with tarfile.open(archive) as tar:
                 for name in names:
                     content = tar.extractfile(f"{folder}/{name}")
-                    if content is None:
+                    if content is None or not tar.getmember(f"{folder}/{name}").isreg():
                         raise KeyError(f"{name} is not a file")
+                    if tar.getmember(f"{folder}/{name}").size > MOST_BYTES:
+                        raise KeyError(f"{name} has more than {MOST_BYTES:,} bytes")
                     with atomic_write(target / name) as file:
                         file.write(content.read())
-        except (tarfile.TarError, EOFError, KeyError, zlib.error) as error:
-            raise RuntimeError(f"{archive} is damaged ({error}); delete it and get it again") from None
+        except (tarfile.TarError, EOFError, KeyError, zlib.error, lzma.LZMAError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # the disk's, and not gzip's or bzip2's
+                raise
+            words = str(error).partition("\n")[0].removesuffix(":")  # tarfile tells of every compression that it tried
+            raise RuntimeError(f"{archive} is damaged ({words}); delete it and get it again") from None
         return target
 
     def __len__(self) -> int:

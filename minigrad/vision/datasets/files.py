@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import lzma
+import math
 import os
 import zlib
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from minigrad.serialize.files import atomic_write, make_folder, read_bytes
 
 TIMEOUT = 30  # seconds without a byte before the next mirror is tried
 CHUNK = 1 << 16
+MOST_BYTES = 1 << 30  # in an unpacked file; EMNIST's largest has 547 million
 
 
 def cache_folder() -> Path:
@@ -43,27 +46,36 @@ IDX_TYPES: dict[int, tuple[str, np.dtype]] = {
 def read_idx(path: Path, kind: int = 8) -> np.ndarray:
     """The numbers in an IDX file, of the type `kind`: 0, 0, the type (8: unsigned byte, 12: int32), the number of
     dimensions; the dimensions as big-endian int32; the numbers (http://yann.lecun.com/exdb/mnist)."""
+    name, dtype = IDX_TYPES[kind]
+    content = read_bytes(path)
     try:
-        content = read_bytes(path)
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-        elif content.startswith(b"\xfd7zXZ"):
-            content = lzma.decompress(content)
+        file = _unpacked(content)
+        header = file.read(4)
+        sizes = file.read(4 * header[3]) if header[:3] == bytes([0, 0, kind]) and len(header) == 4 else b""
+        if len(header) < 4 or not header[:3] == bytes([0, 0, kind]) or len(sizes) < 4 * header[3]:
+            raise RuntimeError(f"{path} is not an IDX file of {name}; delete it and get it again")
+        shape = tuple(np.frombuffer(sizes, ">i4").tolist())
+        wanted = math.prod(shape) * dtype.itemsize
+        if min(shape, default=1) < 0 or wanted > MOST_BYTES:
+            raise RuntimeError(f"{path} is damaged: no data set has the shape {shape}; delete it and get it again")
+        numbers = file.read(wanted)
+        more = file.read(CHUNK)
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise RuntimeError(f"{path} is damaged ({error}); delete it and get it again") from None
-    name, dtype = IDX_TYPES[kind]
-    header = content[:4]
-    if len(header) < 4 or header[:3] != bytes([0, 0, kind]) or len(content) < 4 + 4 * header[3]:
-        raise RuntimeError(f"{path} is not an IDX file of {name}; delete it and get it again")
-    shape = tuple(int(n) for n in np.frombuffer(content, ">i4", header[3], offset=4))
-    start = 4 + 4 * header[3]
-    if min(shape, default=1) < 0 or len(content) - start != np.prod(shape, dtype=np.int64) * dtype.itemsize:
+    if len(numbers) != wanted or more:
+        found = f"more than {wanted}" if more else len(numbers)
         raise RuntimeError(
-            f"{path} is damaged: shape {shape} does not fit its {len(content) - start} bytes; "
-            "delete it and get it again"
+            f"{path} is damaged: shape {shape} does not fit its {found} bytes; delete it and get it again"
         )
-    numbers = np.frombuffer(bytearray(content), dtype, offset=start).reshape(shape)
-    return numbers.astype(dtype.newbyteorder("="), copy=False)
+    array = np.frombuffer(bytearray(numbers), dtype).reshape(shape)
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _unpacked(content: bytes) -> Any:
+    """The file, unpacked as far as it is read: a few bytes may hold a terabyte."""
+    if content.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=io.BytesIO(content))
+    return lzma.LZMAFile(io.BytesIO(content)) if content.startswith(b"\xfd7zXZ") else io.BytesIO(content)
 
 
 def download(name: str, checksum: str, mirrors: Sequence[str], folder: Path, progress: bool = True) -> Path:

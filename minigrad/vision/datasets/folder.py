@@ -13,6 +13,7 @@ import numpy as np
 
 from minigrad.serialize.files import explained
 from minigrad.vision.datasets.vision import VisionDataset
+from minigrad.vision.pixels import check_pixels
 
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 SHOWN = 5  # damaged files that a warning names
@@ -24,6 +25,7 @@ def pil_loader(path: str) -> Any:
 
     try:
         with Image.open(path) as image:
+            check_pixels(image)
             # Pillow before 11 calls a PNG of 16 bits an "I".
             if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
                 return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
@@ -254,6 +256,15 @@ class ImageFolder(DatasetFolder):
 
 
 def _files(folder: Path) -> list[str]:
-    """All files below a folder, in an order that is the same everywhere."""
-    walk = sorted(os.walk(folder, followlinks=True))
-    return [os.path.join(place, name) for place, _, names in walk for name in sorted(names)]
+    """All files below a folder, in an order that is the same everywhere; a link to a folder above is not followed."""
+    walk = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = os.path.realpath(place)
+        folders[:] = [name for name in folders if not _is_above(os.path.join(place, name), here)]
+        walk.append((place, sorted(names)))
+    return [os.path.join(place, name) for place, names in sorted(walk) for name in names]
+
+
+def _is_above(path: str, here: str) -> bool:
+    """Whether a path is a link to the folder `here`, or to one that holds it: a walk would never end."""
+    return os.path.islink(path) and os.path.commonpath([target := os.path.realpath(path), here]) == target

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import string
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigrad.serialize.files import atomic_write
-from minigrad.vision.datasets.files import download, read_idx
+from minigrad.vision.datasets.files import MOST_BYTES, download, read_idx
 from minigrad.vision.datasets.mnist import MNIST
 
 
@@ -100,8 +101,10 @@ class EMNIST(MNIST):
             download(self.archive, checksum, self.mirrors, folder)
         try:
             with zipfile.ZipFile(whole) as files, atomic_write(folder / archive) as file:
+                if files.getinfo(f"gzip/{archive}").file_size > MOST_BYTES:
+                    raise KeyError(f"{archive} has more than {MOST_BYTES:,} bytes")
                 file.write(files.read(f"gzip/{archive}"))
-        except (zipfile.BadZipFile, KeyError) as error:
+        except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, NotImplementedError) as error:
             raise RuntimeError(f"{whole} is damaged ({error}); delete it and get it again") from None
         return folder / archive
 
