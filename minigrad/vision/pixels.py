@@ -6,7 +6,7 @@ from typing import Any
 
 
 def check_pixels(image: Any) -> None:
-    """ValueError for a picture of more pixels than Pillow thinks safe: there it warns, and refuses twice as many.
+    """RuntimeError for a picture of more pixels than Pillow thinks safe: there it warns, and refuses twice as many.
 
     `PIL.Image.MAX_IMAGE_PIXELS = None` lifts the limit.
     """
@@ -14,4 +14,4 @@ def check_pixels(image: Any) -> None:
 
     most = Image.MAX_IMAGE_PIXELS
     if most is not None and image.width * image.height > most:
-        raise ValueError(f"{image.width} x {image.height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS allows")
+        raise RuntimeError(f"{image.width} x {image.height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS allows")
