@@ -1,5 +1,6 @@
 """Automatic differentiation: what the forward pass records, and the backward pass over it."""
 
+from minigrad.autograd import graph
 from minigrad.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from minigrad.autograd.backward import backward, grad
 from minigrad.autograd.checkpoint import checkpoint
@@ -25,6 +26,7 @@ __all__ = [
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
     "inference_mode",
     "is_grad_enabled",
     "no_grad",

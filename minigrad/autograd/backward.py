@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from minigrad.autograd.anomaly import anomaly
-from minigrad.autograd.function import AccumulateGrad, Edge, Node, gradient_edge
 from minigrad.autograd.grad_mode import set_grad_enabled
+from minigrad.autograd.node import AccumulateGrad, Edge, Node, gradient_edge
 from minigrad.autograd.numpy_warnings import ignored_warnings
 from minigrad.autograd.observer import observers, observing
 from minigrad.device import array_module
@@ -291,7 +291,7 @@ def grad(
     create_graph: bool = False,
     only_inputs: bool = True,
     allow_unused: bool | None = None,
-    *,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients of `outputs` with respect to `inputs`; nothing is accumulated.
@@ -303,7 +303,9 @@ def grad(
         create_graph: record the pass, so that it can be differentiated in turn.
         only_inputs: has no effect, as in PyTorch: nothing is ever accumulated.
         allow_unused: return None for an input that the outputs do not depend on.
-        materialize_grads: return zeros for it.
+        is_grads_batched: each weight has a dimension more, the first, over which it is a batch of weights; so has then
+            each gradient. There is a pass for each of them.
+        materialize_grads: return zeros for an input that the outputs do not depend on.
 
     Raises:
         RuntimeError: an input is not used, a saved value was changed or freed, or a weight does not fit.
@@ -322,6 +324,9 @@ def grad(
     inputs = _as_sequence(inputs)
     if not inputs:
         raise ValueError("grad requires non-empty inputs.")
+    if is_grads_batched:
+        options = create_graph, only_inputs, allow_unused, False, materialize_grads
+        return _batched(_as_sequence(outputs), inputs, grad_outputs, retain_graph, options)
     roots, gradients = _prepare("grad", outputs, grad_outputs)
     edges = _target_edges("grad", inputs)
     retain_graph = create_graph if retain_graph is None else retain_graph
@@ -337,6 +342,34 @@ def grad(
                 "Set allow_unused=True if this is the desired behavior."
             )
     return tuple(results)
+
+
+def _batched(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], weights: Any, retain_graph: bool | None, options: Any
+) -> tuple[Tensor | None, ...]:
+    """The gradients for each weight of a batch, stacked."""
+    weights = () if weights is None else _as_sequence(weights)
+    sizes = {weight.shape[0] if isinstance(weight, Tensor) and weight.ndim else 0 for weight in weights}
+    if len(sizes) != 1 or 0 in sizes:
+        raise RuntimeError("grad: with is_grads_batched=True grad_outputs must be batches of one size, not empty")
+    create_graph = options[0]
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    count = sizes.pop()
+    passes = [
+        grad(outputs, inputs, [weight[i] for weight in weights], retain_graph or i < count - 1, *options)
+        for i in range(count)
+    ]
+    return tuple([_stacked(results) for results in zip(*passes, strict=True)])
+
+
+def _stacked(results: Sequence[Any]) -> Tensor | None:
+    """Gradients of one shape behind one another, or None if there are none."""
+    if results[0] is None:
+        return None
+    whole: Any = from_array(array_module(results[0].array).empty((len(results), *results[0].shape), results[0].dtype))
+    for index, result in enumerate(results):
+        whole[index] = result
+    return whole
 
 
 def _prepare(operation: str, tensors: Any, grad_tensors: Any) -> tuple[list[Edge], list[Tensor]]:

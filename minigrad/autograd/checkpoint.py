@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad.autograd.backward import children_counts, grad
-from minigrad.autograd.function import AccumulateGrad, Context, Function, Gradients
+from minigrad.autograd.function import Context, Function, Gradients
 from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled
+from minigrad.autograd.node import AccumulateGrad
 from minigrad.generator import default_generator
 from minigrad.tensor import Tensor
 

@@ -8,153 +8,26 @@ engine's own operations are written exactly as a user writes them.
 from __future__ import annotations
 
 import traceback
-import weakref
 from collections.abc import Callable
 from numbers import Number
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 from minigrad.autograd.anomaly import anomaly
-from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled, state
+from minigrad.autograd.grad_mode import enable_grad, state
+from minigrad.autograd.node import NO_EDGE, NOT_A_TENSOR, Node, gradient_edge
 from minigrad.autograd.numpy_warnings import ignored_warnings, warnings
 from minigrad.autograd.observer import observers, observing
+from minigrad.autograd.saved import Saved, keep
 from minigrad.device import arrays_on
 from minigrad.storage import same_memory
-from minigrad.tensor import Tensor, Version, from_array
+from minigrad.tensor import Tensor, from_array
 
 # The node as forward and backward see it: they leave each other whatever attributes they like on it.
 Context: TypeAlias = Any
 # What backward returns: a gradient, or None, for the argument of forward, or for each of several.
 Gradients: TypeAlias = "Tensor | None | tuple[Tensor | None, ...]"
-Edge = tuple["Node | None", int]  # the node that made a tensor, and which of its outputs the tensor was
-NO_EDGE: Edge = (None, 0)  # of a tensor that needs no gradient
-NOT_A_TENSOR: Edge = (None, -1)  # of an argument that is a plain value
-
 _PACKAGE = str(Path(__file__).parent.parent)
-
-
-class Node:
-    """One recorded operation: what it saved, and an edge for each input that needs a gradient."""
-
-    fresh_gradients: ClassVar[bool] = False  # its gradients are new arrays: a leaf may keep one without a copy
-
-    # Defaults stand on the class: a node is made at every operation, recorded or not.
-    edges: tuple[Edge, ...] = ()
-    outputs: tuple[tuple[tuple[int, ...], Any, Any], ...] = ()  # shape, dtype and (of several) device
-    hooks: dict[int, dict[int, Any]] | None = None  # output slot -> hooks on that gradient
-    retained: dict[int, weakref.ref[Any]] | None = None  # output slot -> tensor that wants its gradient kept
-    trace: traceback.StackSummary | None = None  # where forward was called, in anomaly mode
-
-    def name(self) -> str:
-        """PyTorch's name of the node, ``MulBackward0`` for `Mul`."""
-        return f"{type(self).__name__}Backward0"
-
-    @property
-    def next_functions(self) -> tuple[Edge, ...]:
-        """The edges towards the leaves, one for each tensor that forward was given."""
-        return tuple([edge for edge in self.edges if edge != NOT_A_TENSOR])
-
-    def check_usable(self) -> None:
-        """Raise RuntimeError if a saved value was freed or overwritten since forward."""
-
-    def run(self, gradients: list[Tensor | None]) -> tuple[Tensor | None, ...]:
-        """The gradients of the inputs from those of the outputs."""
-        raise NotImplementedError
-
-    def release(self) -> None:
-        """Free what was saved for backward."""
-
-    def __repr__(self) -> str:
-        return f"<{self.name()}>"
-
-
-class AccumulateGrad(Node):
-    """Where the tape ends: adds what arrives to a leaf's `.grad`."""
-
-    def __init__(self, variable: Tensor):
-        self.variable = variable
-        self.outputs = ((variable.shape, variable.dtype, None),)
-
-    @property
-    def hooks(self) -> dict[int, dict[int, Any]] | None:  # type: ignore[override]
-        """The leaf's own, for this node comes and goes with the graph."""
-        return {0: self.variable.grad_hooks} if self.variable.grad_hooks else None
-
-    def name(self) -> str:
-        return "AccumulateGrad"
-
-    def accumulate(self, gradient: Tensor, fresh: bool) -> None:
-        """Add `gradient` to the leaf's; `fresh` says that nobody else holds its array."""
-        if observers and (observer := observing()) is not None:
-            observer.accumulate(self, gradient, fresh)
-        else:
-            self.add(gradient, fresh)
-
-    def add(self, gradient: Tensor, fresh: bool) -> None:
-        """As `accumulate`, which tells the thread's observer first."""
-        leaf = self.variable
-        if is_grad_enabled():  # create_graph: the sum itself is differentiable
-            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
-        elif leaf.grad is None:
-            leaf.grad = from_array(gradient.array if fresh else gradient.array.copy())
-        elif leaf.grad.requires_grad:
-            leaf.grad = leaf.grad + gradient
-        else:
-            leaf.grad.array += gradient.array
-            leaf.grad._bump_version()
-        for hook in tuple((leaf.accumulated_hooks or {}).values()):
-            hook(leaf)
-
-
-def gradient_edge(tensor: Tensor) -> Edge:
-    """Where the gradient of `tensor`, which requires one, goes: to the node that made it, or into the leaf itself."""
-    if tensor._node is not None:
-        return tensor._node, tensor._slot
-    # The leaf holds its end of the tape weakly, so that a dropped graph leaves nothing behind.
-    accumulator = tensor._accumulator and tensor._accumulator()
-    if accumulator is None:
-        accumulator = AccumulateGrad(tensor)
-        tensor._accumulator = weakref.ref(accumulator)
-    return accumulator, 0
-
-
-class Saved:
-    """A tensor kept for backward, with the version it had: a later write into it is noticed."""
-
-    __slots__ = ("counter", "slot", "tensor", "version")
-
-    def __init__(self, tensor: Tensor):
-        self.tensor, self.counter, self.version = tensor, tensor._version, tensor._version.value
-        self.slot: int | None = None
-
-    def becomes_output(self, slot: int) -> None:
-        """The tensor is the node's own output: keep its array only, for with its node it would be a cycle."""
-        self.tensor, self.slot = self.tensor._alias(), slot
-        self.version = self.counter.value  # a write by the operation itself is not a later one
-
-    def check(self, node: Node) -> None:
-        """Raise RuntimeError if the tensor has been written into since."""
-        if self.tensor._version is not self.counter or self.counter.value != self.version:
-            raise RuntimeError(
-                f"{node.name()}: one of the variables needed for gradient computation has been modified by an inplace "
-                f"operation: a tensor of shape {list(self.tensor.shape)} is at version "
-                f"{self.tensor._version.value}; expected version {self.version}"
-            )
-
-    def keep_values(self) -> None:
-        """The tensor is about to be written by the very operation that saved it: keep a copy."""
-        original = self.tensor._alias()
-        original.array, original._version = original.array.copy(), Version()
-        self.tensor, self.counter, self.version = original, original._version, 0
-
-    def unpack(self, node: Node) -> Tensor:
-        """The tensor as it was saved."""
-        self.check(node)
-        if self.slot is None:
-            return self.tensor
-        output = self.tensor._alias()
-        output._requires_grad, output._node, output._slot = True, node, self.slot
-        return output
 
 
 forwards: dict[type[Function], Callable[..., Any]] = {}
@@ -246,12 +119,12 @@ class Function(Node):
         for tensor in tensors:
             if not (isinstance(tensor, Tensor) or tensor is None or isinstance(tensor, Number)):
                 raise TypeError(f"save_for_backward can only save tensors, but got {type(tensor).__name__}")
-        self._saved = tuple([Saved(tensor) if isinstance(tensor, Tensor) else tensor for tensor in tensors])
+        self._saved = tuple([keep(tensor) if isinstance(tensor, Tensor) else tensor for tensor in tensors])
 
     def keep_values(self, tensor: Tensor) -> None:
         """Save a copy of `tensor`, which the operation that this node records is about to overwrite."""
         for saved in self._saved:
-            if isinstance(saved, Saved) and saved.tensor is tensor:
+            if isinstance(saved, Saved) and saved.is_of(tensor):
                 saved.keep_values()
 
     @property
@@ -330,7 +203,7 @@ class Function(Node):
             if self._non_differentiable and any([output is tensor for tensor in self._non_differentiable]):
                 continue
             for saved in self._saved:
-                if isinstance(saved, Saved) and saved.tensor is output:
+                if isinstance(saved, Saved) and saved.is_of(output):
                     saved.becomes_output(slot)
             output._requires_grad, output._node, output._slot = True, self, slot
         if self._non_differentiable:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.autograd.backward import grad
-from minigrad.autograd.function import Context, Function, Gradients, Saved
+from minigrad.autograd.function import Context, Function, Gradients
 from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled
+from minigrad.autograd.saved import Saved, keep
 from minigrad.tensor import Tensor
 
 
@@ -59,7 +60,14 @@ class FusedFunction(Function):
 
     def _record(self, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         super()._record(args, outputs)
-        self._arguments = tuple([Saved(a) if isinstance(a, Tensor) else a for a in args])
+        self._arguments = tuple([self._kept(a) if isinstance(a, Tensor) else a for a in args])
+
+    def _kept(self, argument: Tensor) -> Saved:
+        """An argument as forward saved it, else saved now."""
+        for saved in self._saved:
+            if isinstance(saved, Saved) and saved.slot is None and saved.is_of(argument):
+                return saved
+        return keep(argument)
 
     def release(self) -> None:
         """Free the arguments too."""

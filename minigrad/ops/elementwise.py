@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import Function
-from minigrad.autograd.function import NO_EDGE, NOT_A_TENSOR, Context, Gradients
+from minigrad.autograd.function import Context, Gradients
+from minigrad.autograd.node import NO_EDGE, NOT_A_TENSOR
 from minigrad.kernels import implementation, is_dense
 from minigrad.ops.arguments import (
     check_number,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 
-from minigrad.autograd.function import AccumulateGrad
+from minigrad.autograd.node import AccumulateGrad
 from minigrad.record.typeset import plain
 
 G = r"\grad{y}"

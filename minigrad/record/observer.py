@@ -13,8 +13,9 @@ from threading import get_ident
 from time import perf_counter
 from typing import Any
 
-from minigrad.autograd.function import AccumulateGrad, Function, Node
+from minigrad.autograd.function import Function
 from minigrad.autograd.grad_mode import is_grad_enabled
+from minigrad.autograd.node import AccumulateGrad, Node
 from minigrad.autograd.observer import observers, unobserved
 from minigrad.nn.module import Module
 from minigrad.pending import finish

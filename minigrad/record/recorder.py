@@ -7,7 +7,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from minigrad.autograd.function import AccumulateGrad, Function, Node, gradient_edge
+from minigrad.autograd.function import Function
+from minigrad.autograd.node import AccumulateGrad, Node, gradient_edge
 from minigrad.nn.module import Module
 from minigrad.record.formulas import formula_of
 from minigrad.record.observer import ModuleListener

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from typing import Any, overload
 
-from minigrad.autograd.function import Node
+from minigrad.autograd.node import Node
 from minigrad.record.observer import start, stop
 from minigrad.record.recorder import Recorder
 from minigrad.record.records import Operation, Record, Step

@@ -10,7 +10,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn, study
 from minigrad.autograd import Function, checkpoint, grad
-from minigrad.autograd.function import Node, gradient_edge
+from minigrad.autograd.node import Node, gradient_edge
 from minigrad.autograd.observer import observers
 from minigrad.record.recorder import scopes
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import grad
-from minigrad.autograd.function import AccumulateGrad, Node
+from minigrad.autograd.node import AccumulateGrad, Node
 from minigrad.nn import Module
 from minigrad.nn import functional as F
 from minigrad.nn.parameter import Parameter

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from minigrad.autograd.function import AccumulateGrad, Node
+from minigrad.autograd.node import AccumulateGrad, Node
 from minigrad.nn import Module, Parameter
 from minigrad.record.recorder import scopes
 from minigrad.record.records import statistics_of

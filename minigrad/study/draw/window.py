@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.function import Node
+from minigrad.autograd.node import Node
 from minigrad.record.records import Operation
 
 Pair = tuple[int, int]

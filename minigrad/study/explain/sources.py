@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from minigrad.autograd import FusedFunction
-from minigrad.autograd.function import AccumulateGrad
+from minigrad.autograd.node import AccumulateGrad
 
 # 'Ioffe and Szegedy, "Batch normalization" (ICML 2015)', 'Maas et al. (2013)', 'Simard (2006), "High performance"'
 _NAMES = r"[A-Z][\w-]+(?:(?:, | and )[A-Z][\w-]+)*(?: et al\.)?"

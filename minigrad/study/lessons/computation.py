@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.function import AccumulateGrad, Function, Node, Saved
+from minigrad.autograd.function import Function
+from minigrad.autograd.node import AccumulateGrad, Node
+from minigrad.autograd.saved import Saved
 from minigrad.device import to_device
 from minigrad.record.recorder import argument_names
 from minigrad.record.records import Operation, Source, Step

@@ -7,7 +7,7 @@ import textwrap
 from typing import Any
 
 import minigrad
-from minigrad.autograd.function import AccumulateGrad, Node
+from minigrad.autograd.node import AccumulateGrad, Node
 from minigrad.record.trace import trace
 from minigrad.study.draw.arrays import number_text
 from minigrad.study.draw.highlight import highlight

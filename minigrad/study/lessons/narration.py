@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.function import AccumulateGrad
+from minigrad.autograd.node import AccumulateGrad
 from minigrad.record.formulas import FORMULAS
 from minigrad.record.typeset import mathml
 from minigrad.study.draw.arrays import number_text, picture_of, short
