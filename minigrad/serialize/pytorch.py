@@ -70,12 +70,15 @@ class Reading:
         found = _of_pytorch(module, name) or plain_classes.find(module, name)
         if found is not None:
             return found
+        wanted = f"{module}.{name}"
+        if not wanted.isprintable() or len(wanted) > 200:  # a stranger's text: no line breaks, no terminal's codes
+            wanted = repr(wanted[:200])
         if self.skip_unknown:
-            self.skipped[f"{module}.{name}"] = None
-            return Skipped(f"{module}.{name}")
+            self.skipped[wanted] = None
+            return Skipped(wanted)
         if module.partition(".")[0] in ("torch", "torchvision"):
-            raise RefusedGlobal(f"holds PyTorch's {module}.{name}; save the model's state_dict() instead{SKIP}")
-        raise RefusedGlobal(f"asks for {module}.{name}, and only tensors and plain values can be read{SKIP}{RUN}")
+            raise RefusedGlobal(f"holds PyTorch's {wanted}; save the model's state_dict() instead{SKIP}")
+        raise RefusedGlobal(f"asks for {wanted}, and only tensors and plain values can be read{SKIP}{RUN}")
 
     def unpickle(self, file: BinaryIO, persistent_load: Callable[[Any], Any]) -> Any:
         """The value of the next pickle in the file."""
@@ -202,7 +205,7 @@ def _named_errors(reading: Reading) -> Iterator[None]:
     except Exception as error:  # broken bytes can fail anywhere in the zip, the pickle or a tensor's geometry
         if not reading.weights_only and isinstance(error, (AttributeError, ImportError)):
             raise RuntimeError(f"load: {reading.source} holds a class that cannot be imported: {error}") from error
-        line = (str(error) or type(error).__name__).splitlines()[0]
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise RuntimeError(f"load: {reading.source} is broken or truncated: {line}") from None
     if reading.skipped:
         warnings.warn(f"load: {reading.source}: left out {', '.join(reading.skipped)}", stacklevel=5)

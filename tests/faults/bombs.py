@@ -109,6 +109,7 @@ BOMBS = {
     "pickle with a deep key": ("load", lambda: zipped(nested_key(1_000_000, False))),
     "pickle with a wide key": ("load", lambda: zipped(nested_key(60, True))),
     "fraction of a million digits": ("load", lambda: zipped(FRACTION)),
+    "name of several lines": ("load", lambda: zipped(b"\x80\x04\x8c\x05os\n\n\x1b\x8c\x06system\x93.")),
     "IDX that says 2 GB": ("idx", lambda: idx_bomb(2**31 - 1, 100)),
     "IDX of 256 MB": ("idx", lambda: idx_bomb(100, 2**28)),
     "picture of 3 GB": ("picture", lambda: png(32_000, 32_000)),

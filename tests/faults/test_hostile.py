@@ -54,7 +54,7 @@ def test_bombs_are_refused_before_memory_is_taken():
     assert len(results) >= 15
     for result in results:
         name, said = result["name"], result["said"]
-        assert result["seconds"] < 20, name
+        assert result["seconds"] < 20 and said.isprintable(), name
         assert said.startswith("RuntimeError: ") or name == "tensor of one element, 2^60 times", (name, said)
 
 
