@@ -15,6 +15,8 @@ Point = tuple[float, float]
 
 # What a shape is painted in: its colour on white paper, and in the dark.
 # The families' are Okabe and Ito's, told apart by everyone ("Color universal design", 2008).
+ALTERNATIVE = "An autograd graph: operations, and lines from what they use to what they make"  # for screen readers
+
 COLORS = {
     "paper": ("#ffffff", "#15191f"),
     "card": ("#ffffff", "#1f252d"),
@@ -97,7 +99,8 @@ class Drawing:
         width, height = f"{self.width:.0f}", f"{self.height:.0f}"
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="mg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" role="img">{style}{"".join(map(_element, self.shapes))}</svg>'
+            f'viewBox="0 0 {width} {height}" role="img" aria-label="{ALTERNATIVE}">{style}'
+            f"{''.join(map(_element, self.shapes))}</svg>"
         )
 
     def paint(self, path: Any, dpi: float = 144.0) -> None:
