@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from minigrad.command import check, doctor, evaluate, export, models, predict, run, train
+from minigrad.command import check, docs, doctor, evaluate, export, models, predict, run, train
 from minigrad.command.arguments import Parser, UsageError
 from minigrad.command.console import silence
 
@@ -35,7 +35,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
-    for module in (train, evaluate, predict, models, export, run, check, doctor):
+    for module in (train, evaluate, predict, models, export, run, check, docs, doctor):
         module.add_to(commands)
     return parser, commands.choices
 
