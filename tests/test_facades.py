@@ -339,6 +339,24 @@ LINALG = {
     "matrix_power": lambda t, a, b, v: t.linalg.matrix_power(a, 5),
     "matrix_power -2": lambda t, a, b, v: t.linalg.matrix_power(a, -2),
     "matrix_power 0": lambda t, a, b, v: t.linalg.matrix_power(a, 0) * a,
+    "det": lambda t, a, b, v: t.det(a) + a.det() + t.linalg.det(a),
+    "slogdet": lambda t, a, b, v: t.slogdet(a)[0] * t.linalg.slogdet(a).logabsdet,
+    "logdet": lambda t, a, b, v: t.logdet(a @ a.mT) + (a @ a.mT).logdet(),
+    "cholesky": lambda t, a, b, v: t.linalg.cholesky(a @ a.mT) + t.linalg.cholesky(a @ a.mT, upper=True).mT,
+    "eigh": lambda t, a, b, v: (t.linalg.eigh(a @ a.mT)[1] ** 2).sin() * t.linalg.eigvalsh(a @ a.mT)[..., None],
+    "qr": lambda t, a, b, v: (t.linalg.qr(a)[0] ** 2).sin() @ (t.qr(a).R ** 2),
+    "qr of tall ones": lambda t, a, b, v: (t.linalg.qr(b)[0] ** 2).sin() @ (b.qr()[1] ** 2),
+    "svd": lambda t, a, b, v: (t.linalg.svd(a)[0] ** 2).sin() * t.linalg.svd(a).S[:, None] + a.svd()[2] ** 2,
+    "svd of tall ones": lambda t, a, b, v: (t.svd(b).U ** 2).sin() * t.linalg.svdvals(b)[:, None] @ (t.svd(b).V ** 2),
+    "svd of wide ones": lambda t, a, b, v: (t.linalg.svd(b.mT, full_matrices=False).Vh ** 2).sin(),
+    "pinv": lambda t, a, b, v: t.linalg.pinv(a),
+    "pinv of tall ones": lambda t, a, b, v: t.linalg.pinv(b) + b.mT.pinverse().mT,
+    "cond": lambda t, a, b, v: t.linalg.cond(a),
+    "solve_triangular": lambda t, a, b, v: t.linalg.solve_triangular(a, b, upper=True),
+    "solve_triangular from the right": lambda t, a, b, v: t.linalg.solve_triangular(
+        a, b.mT, upper=False, left=False, unitriangular=True
+    ),
+    "matrix_exp": lambda t, a, b, v: t.matrix_exp(a) + t.linalg.matrix_exp(-3 * a) + a.matrix_exp(),
 }
 
 
@@ -384,7 +402,39 @@ def test_linear_algebra_refuses_in_one_line():
             call()
     with pytest.raises(torch.linalg.LinAlgError):
         torch.linalg.inv(singular)
-    with pytest.raises(AttributeError, match=r"torch.linalg.qr is not in minigrad"):
-        torch.linalg.qr(a)
+    with pytest.raises(AttributeError, match=r"torch.linalg.eig is not in minigrad"):
+        torch.linalg.eig(a)
+    for call, said in (
+        (lambda: torch.linalg.svd(torch.ones(2, 3, requires_grad=True)), "full_matrices=True has no derivative"),
+        (lambda: torch.linalg.qr(a, mode="complete"), "got 'complete'"),
+        (lambda: torch.linalg.svd(torch.ones(2)), r"expected matrices .* of shape \[2\]"),
+        (lambda: torch.linalg.cholesky(-a), "linalg.cholesky"),
+        (lambda: torch.linalg.qr(torch.ones(2, 3, requires_grad=True))[1].sum().backward(), "wide matrices"),
+        (lambda: torch.linalg.cond(a, 1), "got 1"),
+        (lambda: torch.matrix_exp(a / 0), "infinite"),
+    ):
+        with pytest.raises(RuntimeError, match=said), np.errstate(all="ignore"):
+            call()
+    assert [part.shape for part in torch.linalg.svd(torch.ones(2, 3))] == [(2, 2), (2,), (3, 3)]
+    assert torch.linalg.matrix_rank(torch.ones(2, 3)).item() == 1
     assert torch.inverse is torch.linalg.inv and torch.matrix_power is torch.linalg.matrix_power
     assert torch.linalg.inv(torch.ones(0, 2, 2)).shape == (0, 2, 2) and torch.linalg.inv(a).dtype == torch.float32
+
+
+def test_functions_in_torch_that_others_are():
+    real = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=(2, 3, 8))
+    for call in (
+        lambda t, a: t.max_pool2d(a, 2),
+        lambda t, a: t.layer_norm(a, (8,)),
+        lambda t, a: t.sin_(a.clone()),
+        lambda t, a: t.relu_(a.clone()),
+        lambda t, a: t.concat([a, a], 1),
+        lambda t, a: t.arctan(a) + a.arctan(),
+        lambda t, a: t.detach(a) + t.true_divide(a, 2),
+        lambda t, a: (a.greater(0) + t.less_equal(a, 1)) * a,
+    ):
+        np.testing.assert_allclose(call(torch, torch.tensor(x)).numpy(), call(real, real.tensor(x)).numpy(), rtol=1e-12)
+    a = torch.ones(2, 3)
+    assert a[0]._is_view() and not a._is_view() and a.ndimension() == 2 and a.is_cpu and a.is_signed()
+    assert not a.is_complex() and a.is_same_size(a + 1) and torch.ones(1).is_nonzero()

@@ -20,6 +20,10 @@ from minigrad.torch import (
     version,
 )
 from minigrad.torch.cuda import amp
+from minigrad.torch.decompositions import cholesky, det, logdet, matrix_exp, qr, slogdet
+from minigrad.torch.decompositions import old_svd as svd
+from minigrad.torch.decompositions import pinv as pinverse
+from minigrad.torch.equations import inv as inverse
 from minigrad.torch.facade import face
 from minigrad.torch.flags import (
     are_deterministic_algorithms_enabled,
@@ -31,13 +35,14 @@ from minigrad.torch.flags import (
     set_num_interop_threads,
     use_deterministic_algorithms,
 )
-from minigrad.torch.linalg import inv as inverse
 from minigrad.torch.linalg import matrix_power
+from minigrad.torch.names import FUNCTIONS
 from minigrad.torch.numbers import NAMES
 from minigrad.torch.old import TYPES, set_default_tensor_type
 from minigrad.torch.version import __version__
 
 globals().update(TYPES)
+globals().update(FUNCTIONS)
 globals().update(NAMES)  # some hide Python's own: nothing below may use those
 
 __getattr__, __dir__ = face(__name__, _engine)

@@ -179,6 +179,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "addmv": lambda: _call(numbers(2), numbers(2, 3), positive(3)),
     "baddbmm": lambda: _call(numbers(1, 2, 2), numbers(1, 2, 3), positive(1, 3, 2)),
     "vdot": lambda: _call(numbers(3), positive(3)),
+    "atleast_1d": lambda: _call(numbers()),
+    "atleast_2d": lambda: _call(numbers(3)),
     "column_stack": lambda: _call([numbers(2), positive(2, 2)]),
     "index_put": lambda: _call(numbers(4, 3), (whole(3, 1),), positive(2, 3)),
     "conv2d": lambda: _call(image(1, 2, 5, 5), taps(3, 2, 3, 3), numbers(3), padding=1),
