@@ -14,7 +14,8 @@ import numpy as np
 
 from minigrad.serialize.files import atomic_write, make_folder, read_bytes
 from minigrad.vision.datasets.cifar_python import read_batch, read_names
-from minigrad.vision.datasets.files import MOST_BYTES, cache_folder, download
+from minigrad.vision.datasets.download import download
+from minigrad.vision.datasets.files import MOST_BYTES, cache_folder
 from minigrad.vision.datasets.vision import VisionDataset
 
 

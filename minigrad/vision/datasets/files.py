@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import lzma
 import math
@@ -15,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.serialize.files import atomic_write, make_folder, read_bytes
+from minigrad.serialize.files import read_bytes
 
-TIMEOUT = 30  # seconds without a byte before the next mirror is tried
 CHUNK = 1 << 16
 MOST_BYTES = 1 << 30  # in an unpacked file; EMNIST's largest has 547 million
 
@@ -76,60 +74,3 @@ def _unpacked(content: bytes) -> Any:
     if content.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=io.BytesIO(content))
     return lzma.LZMAFile(io.BytesIO(content)) if content.startswith(b"\xfd7zXZ") else io.BytesIO(content)
-
-
-def download(name: str, checksum: str, mirrors: Sequence[str], folder: Path, progress: bool = True) -> Path:
-    """Get `name` from the first mirror that has it with the right checksum; it appears whole or not at all.
-
-    `checksum` is SHA-256, or its first digits, or MD5 behind "md5:". The bar of `progress`, and why a mirror was given
-    up, go to standard error.
-    Errors: RuntimeError when every mirror failed.
-    """
-    import http.client
-
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
-    make_folder(folder)
-    columns = (
-        "{task.description}",
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-        for mirror in mirrors:
-            url = mirror.rstrip("/") + "/" + name
-            task = bar.add_task(name, total=None)
-            try:
-                _fetch(url, checksum, folder / name, bar, task)
-                return folder / name
-            # OSError: the network's errors, urllib's among them; ValueError: an address that is none
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                bar.remove_task(task)
-                bar.console.print(f"{url}: {error}; trying the next mirror", markup=False, soft_wrap=True)
-    raise RuntimeError(f"{name} could not be downloaded from any of: {', '.join(mirrors)}")
-
-
-def _fetch(url: str, checksum: str, path: Path, progress: Any, task: Any) -> None:
-    import urllib.request
-
-    request = urllib.request.Request(url, headers={"User-Agent": "minigrad"})
-    kind, expected_digits = ("MD5", checksum[4:]) if checksum.startswith("md5:") else ("SHA-256", checksum)
-    digest = hashlib.new(kind.replace("-", "").lower(), usedforsecurity=False)
-    received = 0
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as response, atomic_write(path) as file:
-        expected = response.headers.get("Content-Length")
-        progress.update(task, total=int(expected) if expected else None)
-        while chunk := response.read(CHUNK):
-            file.write(chunk)
-            digest.update(chunk)
-            received += len(chunk)
-            progress.update(task, completed=received)
-        if expected and received != int(expected):
-            raise ValueError(f"the connection broke off after {received} of {expected} bytes")
-        if not digest.hexdigest().startswith(expected_digits):
-            raise ValueError(
-                f"wrong checksum ({kind} {digest.hexdigest()[:12]}..., expected {expected_digits[:12]}...)"
-            )

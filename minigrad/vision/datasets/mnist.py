@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.tensor import Tensor, from_array
-from minigrad.vision.datasets.files import cache_folder, download, find, read_idx
+from minigrad.vision.datasets.download import download
+from minigrad.vision.datasets.files import cache_folder, find, read_idx
 from minigrad.vision.datasets.vision import VisionDataset
 
 

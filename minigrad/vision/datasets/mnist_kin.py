@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.serialize.files import atomic_write
-from minigrad.vision.datasets.files import MOST_BYTES, download, read_idx
+from minigrad.vision.datasets.download import download
+from minigrad.vision.datasets.files import MOST_BYTES, read_idx
 from minigrad.vision.datasets.mnist import MNIST
 
 

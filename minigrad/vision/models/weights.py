@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from minigrad import nn
 from minigrad.serialize import load
-from minigrad.vision.datasets.files import cache_folder, download
+from minigrad.vision.datasets.download import download
+from minigrad.vision.datasets.files import cache_folder
 
 M = TypeVar("M", bound=nn.Module)
 WeightsFile = str | os.PathLike[str] | None
