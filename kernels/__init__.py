@@ -12,7 +12,7 @@ if __name__ == "kernels":
 
 from .cuda import assertions
 from .cuda.capture import Capture, capturing, into
-from .dispatch import implementation, implementation_on_gpu, use_kernels
+from .dispatch import compiled, implementation, implementation_on_gpu, use_kernels
 from .geometry import is_channels_last, is_dense, output_size
 from .precision import get_float32_matmul_precision, set_float32_matmul_precision
 
@@ -23,6 +23,7 @@ __all__ = [
     "Capture",
     "assertions",
     "capturing",
+    "compiled",
     "cpu",
     "cuda",
     "get_float32_matmul_precision",

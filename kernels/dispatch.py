@@ -2,12 +2,14 @@
 
 An operation is a folder: its `__init__.py` says what it computes, as a Protocol, and three modules compute it,
 `reference.py` (NumPy, to be read), `cpu.py` (Numba) and `cuda.py` (CUDA C++ through CuPy). A module is imported when it
-first runs, so Numba costs nothing until then.
+first runs, so Numba costs nothing until then. Where there is no Numba, as in a browser, the references run.
 """
 
 from __future__ import annotations
 
 import threading
+import warnings
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -101,8 +103,23 @@ def implementation_on_gpu(operation: str) -> Any:
 
 
 def _load(operation: str, name: str) -> Any:
-    module = _loaded[operation, name] = import_module(f"{__package__}.{operation}.{name}")
+    file = "reference" if name == "cpu" and not compiled() else name
+    module = _loaded[operation, name] = import_module(f"{__package__}.{operation}.{file}")
     return module
+
+
+@cache
+def compiled() -> bool:
+    """Whether Numba is here to compile the kernels of `cpu`; if not, one warning says so."""
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        words = (
+            "Numba is not installed: NumPy computes in place of compiled kernels, many times slower (pip install numba)"
+        )
+        warnings.warn(words, stacklevel=2)
+        return False
+    return True
 
 
 class use_kernels:

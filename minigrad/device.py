@@ -161,6 +161,10 @@ def get_num_threads() -> int:
         >>> mg.get_num_threads() >= 1
         True
     """
+    from minigrad.kernels import compiled
+
+    if not compiled():
+        return 1
     from minigrad.kernels import cpu  # here and below: it imports Numba
 
     return cpu.get_num_threads()
@@ -176,6 +180,9 @@ def set_num_threads(count: int) -> None:
         1
         >>> mg.set_num_threads(before)
     """
-    from minigrad.kernels import cpu
+    from minigrad.kernels import compiled
 
-    cpu.set_num_threads(count)
+    if compiled():
+        from minigrad.kernels import cpu
+
+        cpu.set_num_threads(count)

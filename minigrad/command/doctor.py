@@ -84,10 +84,14 @@ def _owner(path: str) -> str:
 
 
 def _kernels() -> Iterator[tuple[str, str]]:
-    import numba
     import numpy as np
 
     from minigrad import kernels
+
+    if not kernels.compiled():
+        yield "Numba", "missing: NumPy computes in place of compiled kernels, many times slower (pip install numba)"
+        return
+    import numba
 
     cpu = kernels.implementation("elementwise", np.empty(0, np.float32))
     mg.zeros(2**20).relu()  # the layer is chosen when the first parallel kernel runs

@@ -11,7 +11,7 @@ from minigrad import dtypes
 from minigrad.autograd import Function
 from minigrad.autograd.function import Context, Gradients
 from minigrad.device import array_module
-from minigrad.kernels import is_channels_last
+from minigrad.kernels import compiled, is_channels_last
 from minigrad.ops.arguments import check_same_device, check_tensor, dimension, dimensions, takes_sizes
 from minigrad.ops.convert import contiguous_format
 from minigrad.ops.indexing import EVERYTHING, narrow, select
@@ -28,7 +28,7 @@ class Cat(Function):
         ctx.dim, ctx.sizes = dim, [tensor.shape[dim] for tensor in tensors]
         arrays = [tensor.array for tensor in tensors if tensor.shape[dim]] or [tensors[0].array]
         xp = array_module(arrays[0])
-        if dim == 1 and xp is np and all([_channels_last(array) for array in arrays]):
+        if dim == 1 and xp is np and all([_channels_last(array) for array in arrays]) and compiled():
             from minigrad.kernels import cpu  # it imports Numba
 
             return from_array(cpu.side_by_side(arrays))
