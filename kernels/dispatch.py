@@ -114,10 +114,8 @@ def compiled() -> bool:
     try:
         import numba  # noqa: F401
     except ImportError:
-        words = (
-            "Numba is not installed: NumPy computes in place of compiled kernels, many times slower (pip install numba)"
-        )
-        warnings.warn(words, stacklevel=2)
+        words = "Numba is not installed: NumPy computes in place of compiled kernels, many times slower"
+        warnings.warn(f"{words} (pip install numba)", stacklevel=2)
         return False
     return True
 

@@ -50,9 +50,8 @@ def test_lenet_trains_to_the_same_numbers_and_one_warning_says_so():
 
 
 def test_the_doctor_says_it_too():
-    program = (
-        "import sys; sys.modules['numba'] = None; from minigrad.command.main import main; sys.exit(main(['doctor']))"
-    )
+    start = "from minigrad.command.main import main; sys.exit(main(['doctor']))"
+    program = f"import sys; sys.modules['numba'] = None; {start}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert "NumPy computes in place of compiled kernels" in " ".join(done.stdout.split())
