@@ -6,6 +6,8 @@ import pytest
 
 from minigrad.kernels.cuda.simulator.compiler import compiler
 
+HANGS = 600  # seconds after which a process is said to hang, on a machine however busy
+
 
 def _missing(find) -> str:
     """Why `find` finds nothing; empty if it does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,29 @@ def test_wheel_holds_the_package_and_its_kernels(tmp_path):
     expected = {path.as_posix() for path in files("minigrad")} - {"minigrad/kernels.py"}
     expected |= {f"minigrad/{path.as_posix()}" for path in files("kernels")}
     assert {name for name in wheel if ".dist-info/" not in name} == expected
+
+
+def test_wheels_are_the_same_bit_for_bit(tmp_path):
+    """From clones that were made at different times, under another umask and another time zone."""
+    pytest.importorskip("hatchling")
+    wheels = []
+    for number, (umask, zone) in enumerate(((0o022, "UTC"), (0o077, "Asia/Tokyo"))):
+        clone = tmp_path / f"clone{number}"
+        before = os.umask(umask)
+        try:
+            for folder in ("minigrad", "kernels"):
+                shutil.copytree(ROOT / folder, clone / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            for name in ("pyproject.toml", "README.md", "LICENSE"):
+                shutil.copyfile(ROOT / name, clone / name)
+        finally:
+            os.umask(before)
+        for path in clone.rglob("*"):
+            os.utime(path, (1e9 + number * 1e8,) * 2)
+        environment = os.environ | {"SOURCE_DATE_EPOCH": "1767225600", "TZ": zone, "PYTHONHASHSEED": str(number)}
+        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(clone / "dist")]
+        subprocess.run(command, cwd=clone, env=environment, check=True, capture_output=True)
+        wheels += [path.read_bytes() for path in (clone / "dist").iterdir()]
+    assert len(wheels) == 2 and wheels[0] == wheels[1]
 
 
 def test_editable_install_copies_nothing(tmp_path):

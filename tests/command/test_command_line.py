@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from needs import posix_signals
+from needs import HANGS, posix_signals
 from PIL import Image
 
 import minigrad as mg
@@ -279,12 +279,12 @@ def test_ctrl_c_says_how_to_go_on_and_the_end_is_the_same(place, run, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "minigrad", *line.split(), str(parts)], stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANGS
     while not (parts / "log.jsonl").exists() or "epoch" not in (parts / "log.jsonl").read_text():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=HANGS)
     assert process.returncode == 130 and err.count("\n") == 1
     assert err.endswith(f"all is saved; go on with: python -m minigrad train --resume --run-dir {parts}\n")
 

@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from needs import HANGS
 
 import minigrad as mg
 from minigrad.torch.finder import INSIDES, facade_of
@@ -38,7 +39,7 @@ def command(where, *words, **options):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     return subprocess.run(
         [sys.executable, "-m", "minigrad", *map(str, words)],
-        cwd=where, capture_output=True, text=True, timeout=300, env=environment, **options,
+        cwd=where, capture_output=True, text=True, timeout=HANGS, env=environment, **options,
     )  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def test_ctrl_c(folder):
     )  # fmt: skip
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HANGS)
     assert process.returncode == -signal.SIGINT
     assert errors.rstrip().endswith("KeyboardInterrupt") and errors.count("File") == 1
 

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from needs import posix_signals
+from needs import HANGS, posix_signals
 
 from minigrad import no_grad
 from minigrad.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
@@ -346,7 +346,7 @@ def run_script(text, *arguments):
         [sys.executable, "-c", text, *arguments],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS,
         env={**os.environ, "PYTHONPATH": path},
     )
 
@@ -387,7 +387,7 @@ print("ended", mg.isfinite(loss).item())
 
 def test_a_script_without_a_guard(tmp_path):
     (tmp_path / "script.py").write_text(UNGUARDED)
-    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=HANGS)
     assert done.stdout == "begun\nended True\n" and done.returncode == 0, done.stderr
 
 
@@ -395,7 +395,7 @@ def test_a_script_without_a_guard(tmp_path):
 def test_where_workers_are_spawned_the_guard_is_explained(tmp_path, method):
     script = tmp_path / "script.py"
     script.write_text(UNGUARDED.replace("T.Lambda(lambda x: x * 2.0)", ""))
-    done = subprocess.run([sys.executable, script, method], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, script, method], capture_output=True, text=True, timeout=HANGS)
     last = done.stderr.rstrip().splitlines()[-1]
     assert done.returncode == 1 and last.startswith("RuntimeError: DataLoader") and "if __name__ == '__main__':" in last
 
@@ -415,7 +415,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     process.kill()
     process.wait()
     with pytest.raises(ProcessLookupError):
-        for _ in range(400):
+        for _ in range(20 * HANGS):
             os.killpg(process.pid, 0)
             time.sleep(0.05)
     process.stdout.close()
@@ -429,7 +429,7 @@ from test_workers import pictures
 if __name__ == "__main__":
     for batch in DataLoader(pictures(), num_workers=2):
         print("begun", flush=True)
-        for _ in range(600):  # a signal that comes just before a nap does not end it
+        while True:  # a signal that comes just before a nap does not end it
             time.sleep(0.1)
 """
 
@@ -449,11 +449,11 @@ def test_ctrl_c_is_clean(tmp_path):
     )
     assert process.stdout.readline() == "begun\n"
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does, to every process of the group
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=HANGS)
     assert errors.count("Traceback") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
     with pytest.raises(ProcessLookupError):
-        for _ in range(200):  # the server of the workers ends with its pipe, a moment later
+        for _ in range(20 * HANGS):  # the server of the workers ends with its pipe, a moment later
             os.killpg(process.pid, 0)
             time.sleep(0.05)
 

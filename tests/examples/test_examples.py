@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from needs import posix_signals
+from needs import HANGS, posix_signals
 
 import minigrad as mg
 
@@ -19,7 +19,7 @@ LENET = [sys.executable, str(EXAMPLES / "lenet_fashion_mnist.py"), "--data", "sa
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=HANGS, check=False)
 
 
 def test_lenet_leaves_weights_and_a_picture(tmp_path):
@@ -41,11 +41,11 @@ def test_lenet_stopped_and_resumed_is_lenet_uninterrupted(tmp_path):
         [*LENET, "--epochs", "3", "--run-dir", "parts"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     parts = tmp_path / "parts"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + HANGS
     while not (parts / "best.safetensors").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(stopped.pid, signal.SIGINT)
-    _, errors = stopped.communicate(timeout=120)
+    _, errors = stopped.communicate(timeout=HANGS)
     if stopped.returncode == 0:
         pytest.skip("the machine was too fast: training ended before it was stopped")
     assert b"go on with --resume" in errors and b"Traceback" not in errors

@@ -11,17 +11,16 @@ from pathlib import Path
 
 import pytest
 from faults import tiny
-from needs import posix_signals
+from needs import HANGS, posix_signals
 
 import minigrad as mg
 
 pytestmark = posix_signals
-PATIENCE = 300  # seconds after which a process hangs, on a machine however busy
 PROGRAM = [sys.executable, tiny.__file__, "train"]
 
 
 def run(*words, **options) -> subprocess.CompletedProcess:
-    return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=PATIENCE, **options)
+    return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=HANGS, **options)
 
 
 class Gated:
@@ -33,7 +32,7 @@ class Gated:
         environment = os.environ | {"TINY_GATE": str(self.gate)}
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         self.process = subprocess.Popen([*PROGRAM, *map(str, words)], text=True, env=environment, **options)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + HANGS
         while not (self.gate / "waiting").exists():
             assert self.process.poll() is None and time.monotonic() < deadline, self.process.communicate()
             time.sleep(0.02)
@@ -41,7 +40,7 @@ class Gated:
     def go(self) -> tuple[int, str]:
         """Let it run to its end: the exit code and what it said on standard error."""
         (self.gate / "go").touch()
-        _, said = self.process.communicate(timeout=PATIENCE)
+        _, said = self.process.communicate(timeout=HANGS)
         return self.process.returncode, said
 
 
@@ -113,7 +112,7 @@ def test_a_pipe_that_nobody_reads_does_not_stop_a_run(tmp_path, whole, closed):
 def test_no_output_at_all_does_not_stop_a_run(tmp_path, whole):
     folder = tmp_path / "run"
     command = " ".join(map(str, [*PROGRAM, *tiny.OPTIONS, "--run-dir", folder]))
-    done = subprocess.run(["sh", "-c", f"exec {command} >&- 2>&-"], timeout=PATIENCE, check=False)
+    done = subprocess.run(["sh", "-c", f"exec {command} >&- 2>&-"], timeout=HANGS, check=False)
     assert done.returncode == 0
     assert_same(folder, whole)
 
@@ -127,7 +126,7 @@ def test_a_second_process_is_refused_while_the_first_lives(tmp_path, whole):
     assert f"{folder} is in use: process {running.process.pid} on " in refused.stderr
     assert {path: path.read_bytes() for path in folder.iterdir()} == files
     running.process.kill()
-    running.process.communicate(timeout=PATIENCE)
+    running.process.communicate(timeout=HANGS)
     done = run("--resume", "--run-dir", folder)
     assert done.returncode == 0, done.stderr
     assert_same(folder, whole)
@@ -137,7 +136,7 @@ def test_of_two_that_begin_at_once_one_is_refused(tmp_path, whole):
     folder = tmp_path / "run"
     command = [*PROGRAM, *tiny.OPTIONS, "--run-dir", str(folder)]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=PATIENCE)[1] for process in both]
+    said = [process.communicate(timeout=HANGS)[1] for process in both]
     codes = [process.returncode for process in both]
     assert sorted(codes) in ([0, 1], [0, 2]), said  # in use, or a run already
     assert " is in use: " in "".join(said) or "holds a run already" in "".join(said)
