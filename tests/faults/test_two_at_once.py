@@ -82,7 +82,7 @@ def test_a_checkpoint_is_read_while_it_is_written(tmp_path):
 
 def test_a_thread_trains_while_another_evaluates_and_both_are_exact(tmp_path):
     whole, loader, validation = scenarios.make(None, checkpoint_every=None, mixup=None)
-    whole.fit(loader, validation, epochs=3)
+    whole.fit(loader, validation, epochs=2)
     other, _, _ = scenarios.make(None, checkpoint_every=None)
     batches = list(
         validation
@@ -97,7 +97,7 @@ def test_a_thread_trains_while_another_evaluates_and_both_are_exact(tmp_path):
 
     thread = threading.Thread(target=evaluate)
     thread.start()
-    fitting.fit(loader, validation, epochs=3)
+    fitting.fit(loader, validation, epochs=2)
     done.set()
     thread.join(HANGS)
     assert set(found) == {wanted}
