@@ -81,7 +81,7 @@ def tensor_text(tensor: Tensor) -> str:
         if array.ndim != 1:
             notes.append(f"size={array.shape}")
     if array.dtype not in obvious:
-        notes.append(f"dtype={array.dtype}")
+        notes.append(f"dtype={tensor.dtype}")
     if tensor.grad_fn is not None:
         notes.append(f"grad_fn=<{tensor.grad_fn.name()}>")
     elif tensor.requires_grad:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from minigrad.torch.facade import missing
+from minigrad.torch.spelling import spell
 
 PACKAGES = ("torch", "torchvision")
 
@@ -89,6 +90,7 @@ def install() -> None:
     if any(isinstance(finder, FacadeFinder) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, FacadeFinder())
+    spell(importlib.import_module("minigrad.torch"))
     children = str(Path(__file__).parent / "children")
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if children not in paths:

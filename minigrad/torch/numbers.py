@@ -10,32 +10,10 @@ import numpy as np
 
 import minigrad as mg
 from minigrad.tensor import Tensor
+from minigrad.torch.spelling import Size
 
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
 dtype = np.dtype  # the class of torch.float32 and its kin
-
-
-class _SizeMeta(type):
-    def __instancecheck__(cls, instance: Any) -> bool:
-        """A tensor's shape is one, which here is a tuple."""
-        return isinstance(instance, tuple) and all([isinstance(size, int) for size in instance])
-
-
-class Size(tuple[int, ...], metaclass=_SizeMeta):
-    """A tuple of sizes that can count its elements."""
-
-    def numel(self) -> int:
-        return math.prod(self)
-
-    def __getitem__(self, index: Any) -> Any:
-        part = super().__getitem__(index)
-        return Size(part) if isinstance(index, slice) else part
-
-    def __add__(self, other: Any) -> Size:
-        return Size(super().__add__(tuple(other)))
-
-    def __repr__(self) -> str:
-        return f"torch.Size({list(self)})"
 
 
 class finfo:
