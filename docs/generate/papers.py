@@ -150,8 +150,8 @@ def page(name: str, paper: Paper) -> str:
     text.append(f"## Its layers\n\n```text\n{mg.summary(model, shape)}\n```\n")
     if paper.recipe:
         text.append(f"## How it was trained: `--recipe {paper.recipe}`\n\n{recipe_table(RECIPES[paper.recipe])}")
-    if paper.result:
-        text.append(f"## On Fashion-MNIST\n\n{reached(paper.result)}")
+    accuracy = reached(paper.result) if paper.result else "Not trained to the end by us.\n"
+    text.append(f"## On Fashion-MNIST\n\n{accuracy}")
     names = ", ".join([f"`{network}`" for network in models.list_models(module)])
     text.append(f"## In the code\n\n`{module.__name__}` builds {names}.\n")
     return "\n".join(text)

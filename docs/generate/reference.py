@@ -45,6 +45,8 @@ SECTIONS: dict[str, tuple[str, str, str]] = {
 AS_IN_PYTORCH = {"operations": "", "functional": ".nn.functional", "nn": ".nn", "optim": ".optim",
                  "schedules": ".optim.lr_scheduler"}  # fmt: skip
 
+WITHOUT_A_PAGE = {"Parameter", "device", "summary"}  # there, or not PyTorch's
+
 
 def public(module: ModuleType) -> dict[str, Any]:
     """The functions and classes that a module offers."""
@@ -72,7 +74,7 @@ def entry(section: str, path: str, called: str, name: str, member: Any) -> str:
     own = not inspect.isclass(member) or section in ("nn", "models", "transforms") and name != "Module"
     members = "" if own else '      members: null\n      inherited_members: false\n      filters: ["!^_"]\n'
     link = ""
-    if section in AS_IN_PYTORCH:
+    if section in AS_IN_PYTORCH and name not in WITHOUT_A_PAGE:
         torch = f"torch{AS_IN_PYTORCH[section]}.{name}"
         link = f"\n*PyTorch: [`{torch}`]({PYTORCH}{AS_IN_PYTORCH[section]}.{name}.html).*\n"
     learn = (
