@@ -15,5 +15,6 @@ from minigrad.nn.normalization import *
 from minigrad.nn.parameter import *
 from minigrad.nn.parameter_container import *
 from minigrad.nn.pooling import *
+from minigrad.nn.rare_activation import *
 from minigrad.nn.sync_batch_norm import *
 from minigrad.nn.upsampling import *

@@ -13,4 +13,5 @@ from minigrad.ops.padding import *
 from minigrad.ops.pointwise import sigmoid as sigmoid
 from minigrad.ops.pointwise import tanh as tanh
 from minigrad.ops.pool import *
+from minigrad.ops.rare_activation import *
 from minigrad.ops.unfold import *

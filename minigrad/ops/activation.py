@@ -142,7 +142,7 @@ def _over_dimension(
     return operation.apply(input, dim)
 
 
-def _maybe_in_place(function: Callable[[Tensor], Tensor], input: Tensor, inplace: bool) -> Tensor:
+def maybe_in_place(function: Callable[[Tensor], Tensor], input: Tensor, inplace: bool) -> Tensor:
     """function(input), written into `input` if `inplace`; backward then uses values of a copy."""
     compute = in_float32(function)
     return write(input, compute(input.clone()), computed=True) if inplace else compute(input)
@@ -181,7 +181,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
         tensor([0., 2., 6.])
     """
     check_tensor("relu6", "input", input)
-    return _maybe_in_place(lambda x: where(x >= 6, 6, plain_relu(x)), input, inplace)
+    return maybe_in_place(lambda x: where(x >= 6, 6, plain_relu(x)), input, inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -202,7 +202,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
         tensor([-0.2000,  3.0000])
     """
     check_floating("leaky_relu", "input", input)
-    return _maybe_in_place(lambda x: where(x > 0, x, x * negative_slope), input, inplace)
+    return maybe_in_place(lambda x: where(x > 0, x, x * negative_slope), input, inplace)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -224,7 +224,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     check_floating("elu", "input", input)
     # The branch not taken has a gradient too, of 0 times what it computes: that must not be infinite.
-    return _maybe_in_place(lambda x: where(x > 0, x, expm1(clamp(x, max=0)) * alpha), input, inplace)
+    return maybe_in_place(lambda x: where(x > 0, x, expm1(clamp(x, max=0)) * alpha), input, inplace)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -247,7 +247,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """
     check_floating("selu", "input", input)
     alpha, scale = 1.6732632423543772, 1.0507009873554805
-    return _maybe_in_place(lambda x: elu(x, alpha) * scale, input, inplace)
+    return maybe_in_place(lambda x: elu(x, alpha) * scale, input, inplace)
 
 
 @in_float32
@@ -295,7 +295,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
         tensor([-0.2689,  0.0000,  0.7311])
     """
     check_floating("silu", "input", input)
-    return _maybe_in_place(lambda x: x * sigmoid(x), input, inplace)
+    return maybe_in_place(lambda x: x * sigmoid(x), input, inplace)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -315,7 +315,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
         tensor([0.0000, 0.5000, 0.7500])
     """
     check_floating("hardsigmoid", "input", input)
-    return _maybe_in_place(lambda x: relu6(x + 3) / 6, input, inplace)
+    return maybe_in_place(lambda x: relu6(x + 3) / 6, input, inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -335,7 +335,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
         tensor([-0.3333,  0.6667,  3.0000])
     """
     check_floating("hardswish", "input", input)
-    return _maybe_in_place(lambda x: x * relu6(x + 3) / 6, input, inplace)
+    return maybe_in_place(lambda x: x * relu6(x + 3) / 6, input, inplace)
 
 
 @in_float32

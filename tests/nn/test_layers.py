@@ -50,6 +50,17 @@ CASES = [
     ("AdaptiveMaxPool2d((2, 3))", (2, 3, 5, 7)),
     *[(f"{name}()", (3, 4)) for name in nn.activation.__all__ if name not in ("Softmax", "LogSoftmax")],
     ("LeakyReLU(0.2)", (3, 4)),
+    *[(f"{name}()", (2, 4, 3, 4)) for name in nn.rare_activation.__all__ if name not in ("Softmin", "Threshold")],
+    ("CELU(1.5)", (3, 4)),
+    ("Hardshrink(0.7)", (3, 4)),
+    ("Softshrink(0.7)", (3, 4)),
+    ("Hardtanh(-0.5, 0.7)", (3, 4)),
+    ("Threshold(0.2, 9.0)", (3, 4)),
+    ("Softmin(dim=1)", (3, 4)),
+    ("Softmax2d()", (2, 3, 4)),
+    ("GLU(1)", (3, 4)),
+    ("PReLU(4, init=0.1)", (3, 4, 2)),
+    ("PReLU()", (5,)),
     ("ELU(1.5)", (3, 4)),
     ("GELU(approximate='tanh')", (3, 4)),
     ("Softplus(2.0, threshold=1.5)", (3, 4)),
@@ -156,7 +167,7 @@ def test_loss_equals_pytorchs(code, shape, target):
     "code",
     [
         *[
-            f"{name}(inplace=True)"
+            f"{name}({'0.1, 20, ' if name == 'Threshold' else ''}inplace=True)"
             for name, layer in LAYERS.items()
             if "inplace" in inspect.signature(layer).parameters
         ],
@@ -171,7 +182,11 @@ def test_repr_equals_pytorchs(code):
     assert repr(build(mg, code)) == repr(build(torch, code))
 
 
-@pytest.mark.parametrize("name", sorted(set(LAYERS) - {"Module", "Parameter", "Sigmoid", "Tanh"}))
+# PyTorch gives these Module's own constructor, which takes anything.
+WITHOUT_ARGUMENTS = {"LogSigmoid", "Sigmoid", "Softmax2d", "Softsign", "Tanh", "Tanhshrink"}
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - {"Module", "Parameter"} - WITHOUT_ARGUMENTS))
 def test_constructor_takes_pytorchs_arguments(name):
     torch = pytest.importorskip("torch")
 
