@@ -37,9 +37,10 @@ def public(module):
 
 
 def members(cls):
-    """The methods and properties that `cls` itself defines."""
+    """The methods and properties that `cls` itself defines, without what the facade adds once it is imported."""
     for name, member in vars(cls).items():
-        if name.startswith("_"):
+        home = getattr(getattr(member, "fget", member), "__module__", "")
+        if name.startswith("_") or str(home).startswith("minigrad.torch"):
             continue
         if isinstance(member, property | staticmethod | classmethod) or inspect.isfunction(member):
             yield name, getattr(cls, name)

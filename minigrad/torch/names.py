@@ -52,6 +52,6 @@ Tensor.svd, Tensor.logdet = decompositions.old_svd, decompositions.logdet  # typ
 Tensor.ndimension, Tensor.is_cpu = Tensor.dim, property(lambda self: not self.is_cuda)  # type: ignore[attr-defined]
 Tensor.is_complex = Tensor.is_conj = lambda self: False  # type: ignore[attr-defined]
 Tensor.is_signed = lambda self: self.dtype.kind in "fi"  # type: ignore[attr-defined]
-Tensor.is_nonzero = Tensor.__bool__  # type: ignore[attr-defined]
+Tensor.is_nonzero = lambda self: bool(self)  # type: ignore[attr-defined]
 Tensor._is_view = lambda self: self._base is not None  # type: ignore[attr-defined]
 Tensor.is_same_size = lambda self, other: self.shape == other.shape  # type: ignore[attr-defined]
