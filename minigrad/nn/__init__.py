@@ -12,8 +12,10 @@ from minigrad.nn.linear import *
 from minigrad.nn.loss import *
 from minigrad.nn.module import *
 from minigrad.nn.normalization import *
+from minigrad.nn.padding import *
 from minigrad.nn.parameter import *
 from minigrad.nn.parameter_container import *
+from minigrad.nn.pixel_shuffle import *
 from minigrad.nn.pooling import *
 from minigrad.nn.rare_activation import *
 from minigrad.nn.sync_batch_norm import *

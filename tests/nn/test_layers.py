@@ -11,6 +11,8 @@ from minigrad import nn
 LAYERS = {name: layer for name, layer in inspect.getmembers(nn, inspect.isclass)}
 
 
+PADS = ("Reflection", "Replication", "Circular", "Zero")
+
 # A constructor call, and the shape of an input.
 CASES = [
     ("Identity(3, x=4)", (2, 3)),
@@ -49,6 +51,13 @@ CASES = [
     ("AdaptiveAvgPool2d((None, 4))", (2, 3, 5, 6)),
     ("AdaptiveMaxPool2d((2, 3))", (2, 3, 5, 7)),
     *[(f"{name}()", (3, 4)) for name in nn.activation.__all__ if name not in ("Softmax", "LogSoftmax")],
+    *[(f"{kind}Pad1d({padding})", (2, 3, 4)) for kind in PADS for padding in ("2", "(1, 2)")],
+    *[(f"{kind}Pad2d({padding})", (2, 4, 5)) for kind in PADS for padding in ("1", "(1, 2, 0, 3)")],
+    ("ConstantPad1d(2, 3.5)", (2, 3, 4)),
+    ("ConstantPad2d((1, -1, 2, 0), 3.5)", (2, 3, 4, 5)),
+    ("PixelShuffle(2)", (2, 8, 3, 4)),
+    ("PixelUnshuffle(2)", (8, 4, 6)),
+    ("ChannelShuffle(2)", (2, 6, 3)),
     ("LeakyReLU(0.2)", (3, 4)),
     *[(f"{name}()", (2, 4, 3, 4)) for name in nn.rare_activation.__all__ if name not in ("Softmin", "Threshold")],
     ("CELU(1.5)", (3, 4)),

@@ -233,6 +233,11 @@ ACTIVATIONS = [
     Case("nn.functional.one_hot", (integers(4, 3), 5), lambda i, n: np.eye(n, dtype=int)[i], differentiable=False),
     case("linear", (normal(2, 3, 4), normal(5, 4), normal(5)), lambda x, w, b: x @ w.T + b),
     case("linear without bias", (normal(3, 4), normal(2, 4)), lambda x, w: x @ w.T),
+    case("pixel_shuffle", (normal(2, 8, 2, 3), 2), lambda x, r: x.reshape(2, 2, r, r, 2, 3).transpose(
+         0, 1, 4, 2, 5, 3).reshape(2, 2, 4, 6)),
+    case("pixel_unshuffle", (normal(3, 4, 6), 2), lambda x, r: np.stack(
+         [x[c, i::r, j::r] for c in range(3) for i in range(r) for j in range(r)])),
+    case("channel_shuffle", (normal(1, 6, 2), 3), lambda x, g: x[:, [0, 2, 4, 1, 3, 5]]),
     case("pad", (normal(2, 3, 4), (1, 2, 0, 1)), lambda x, p: np.pad(x, ((0, 0), (0, 1), (1, 2)))),
     case("pad reflect", (normal(2, 3, 4), (2, 1)), lambda x, p: np.pad(x, ((0, 0), (0, 0), (2, 1)), "reflect"),
          mode="reflect"),
