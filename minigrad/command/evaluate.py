@@ -71,8 +71,6 @@ def evaluate(args: Any) -> None:
     counts = figures["confusion"].numpy()
     names = data.classes
     picture = args.picture or (trained.folder or Path()) / "confusion.png"
-    title = f"{trained.origin}: {figures['top1']:.2%} of {figures['samples']:,} named right"
-    draw_confusion(picture, counts, names, title)
 
     facts = [
         ("top-1", f"{figures['top1']:.2%}   (error {1 - figures['top1']:.2%})"),
@@ -91,6 +89,8 @@ def evaluate(args: Any) -> None:
         shown = sorted(shown, key=lambda place: right[place])[:WORST]
     rows = [_row(names, counts[place], place, right[place]) for place in shown]
     show(table(["class", "pictures", "right", "most often taken for"], rows, "lrrl"))
+    title = f"{trained.origin}: {figures['top1']:.2%} of {figures['samples']:,} named right"
+    draw_confusion(picture, counts, names, title)  # last: a full disk costs no figures
     say(f"\nwhich class is taken for which: {picture}")
 
 

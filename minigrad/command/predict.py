@@ -12,6 +12,7 @@ from minigrad.command.console import say, show, table
 from minigrad.command.picture import draw_predictions
 from minigrad.command.runs import newest_run
 from minigrad.command.trained import open_trained
+from minigrad.vision.pixels import check_pixels
 
 TOP = 5
 
@@ -49,14 +50,13 @@ def predict(args: Any) -> None:
         [(trained.classes[index], share) for index, share in zip(places, shares, strict=True)]
         for places, shares in zip(indices.tolist(), probabilities.tolist(), strict=True)
     ]
-    picture = args.picture or Path("prediction.png")
-    draw_predictions(picture, images, guesses, [path.name for path in args.images], f"by {trained.origin}")
-
     for path, guess in zip(args.images, guesses, strict=True):
         rows = [[name, f"{share:.1%}", "\u2588" * round(20 * share)] for name, share in guess]
         say(str(path), "bold")
         show(table(["class", "probability", ""], rows, "lrl"))
         say()
+    picture = args.picture or Path("prediction.png")  # last: a full disk costs no answer
+    draw_predictions(picture, images, guesses, [path.name for path in args.images], f"by {trained.origin}")
     say(f"by {trained.origin}; picture: {picture}")
 
 
@@ -66,7 +66,8 @@ def _open(path: Path, channels: int, invert: bool) -> Any:
 
     try:
         with Image.open(path) as image:
+            check_pixels(image)
             upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
-    except (OSError, SyntaxError) as error:
+    except Exception as error:  # a decoder raises anything on damaged bytes
         raise UsageError(f"{path} cannot be read as a picture: {error}") from None
     return ImageOps.invert(upright) if invert else upright

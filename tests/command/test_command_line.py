@@ -271,6 +271,20 @@ def test_export_to_onnx_is_compared_with_onnxruntime(run, tmp_path):
     assert [value.name for value in (*session.get_inputs(), *session.get_outputs())] == ["images", "logits"]
 
 
+@pytest.mark.parametrize("line", ["evaluate runs/lenet5-sample", "predict boot.png"])
+def test_a_picture_that_cannot_be_written_costs_no_answer(line, run, monkeypatch, tmp_path):
+    picture = tmp_path / "gone/p.png"
+    picture.parent.mkdir()
+    code, out, err = run(f"{line} --picture {picture}")
+    assert code == 0 and not err
+    picture.unlink()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    code, same, err = run(f"{line} --picture {picture}")
+    assert code == 1 and "".join(out.splitlines()[:-1]).startswith("".join(same.splitlines()))
+    assert err.endswith(f": cannot write '{picture}': No space left on device; free space on that disk\n")
+    assert not list(picture.parent.iterdir())
+
+
 @posix_signals
 def test_ctrl_c_says_how_to_go_on_and_the_end_is_the_same(place, run, tmp_path):
     line = "train lenet5 --data sample --epochs 6 --seed 5 --run-dir"
