@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
+import warnings
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +47,35 @@ def compiled(nvrtc: Any, source: Source, defines: tuple[Any, ...], capability: t
     key = hashlib.sha256("\0".join((source.text, *options, repr(nvrtc.getVersion()))).encode()).hexdigest()
     path = cache_folder("kernels") / f"{Path(source.file).stem}-{key[:20]}.{kind}"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_bytes(_compile(nvrtc, source, options, kind))
-        os.replace(partial, path)  # whole or not at all; another process may have written it meanwhile: the same
+        binary = _compile(nvrtc, source, options, kind)
+        try:
+            _keep(path, binary)
+        except OSError as error:  # a full disk, a folder of another user's: a training goes on without the cache
+            why = f"{path.parent}: {error.strerror or error}"
+            words = f"compiled kernels cannot be kept in {why}; the next start compiles them again"
+            warnings.warn(words, stacklevel=2)
+            path = Path(_scratch().name) / path.name
+            path.write_bytes(binary)
     return path
+
+
+def _keep(path: Path, binary: bytes) -> None:
+    """Write a file whole or not at all; another process may have written it meanwhile: the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}")
+    try:
+        partial.write_bytes(binary)
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+@cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder of this process, which goes with it."""
+    return tempfile.TemporaryDirectory(prefix="minigrad-")
 
 
 def _compile(nvrtc: Any, source: Source, options: tuple[str, ...], kind: str) -> bytes:

@@ -273,3 +273,11 @@ def test_the_stand_in_has_what_cupy_has():
         assert hasattr(real.cuda.MemoryPool, name)
     assert hasattr(real.RawKernel, "max_dynamic_shared_size_bytes") and hasattr(real.cuda.Device, "compute_capability")
     assert issubclass(real.cuda.memory.OutOfMemoryError, MemoryError)
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(cupy, monkeypatch, tmp_path):
+    (tmp_path / "cache").write_text("no folder")
+    n, x, y = np.int32(4), cupy.asarray(np.ones(4, np.float32)), cupy.asarray(np.zeros(4, np.float32))
+    with pytest.warns(UserWarning, match="compiled kernels cannot be kept in .*kernels: Not a directory"):
+        launch(program(TEXT), "add", (1,), (4,), (x, None, y, n), shared=16, defines=(("STEP", 1),))
+    np.testing.assert_array_equal(y.get(), [2, 2, 2, 2])
