@@ -18,5 +18,6 @@ from minigrad.nn.parameter_container import *
 from minigrad.nn.pixel_shuffle import *
 from minigrad.nn.pooling import *
 from minigrad.nn.rare_activation import *
+from minigrad.nn.rare_loss import *
 from minigrad.nn.sync_batch_norm import *
 from minigrad.nn.upsampling import *

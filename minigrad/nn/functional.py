@@ -10,6 +10,7 @@ from minigrad.ops.linear import *
 from minigrad.ops.loss import *
 from minigrad.ops.norm import *
 from minigrad.ops.padding import *
+from minigrad.ops.pair_loss import *
 from minigrad.ops.pixel_shuffle import *
 from minigrad.ops.pointwise import sigmoid as sigmoid
 from minigrad.ops.pointwise import tanh as tanh

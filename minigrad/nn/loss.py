@@ -23,13 +23,13 @@ __all__ = [
 ]
 
 
-class _Loss(Module):
+class Loss(Module):
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = check_reduction(type(self).__name__, size_average, reduce, reduction)
 
 
-class _WeightedLoss(_Loss):
+class _WeightedLoss(Loss):
     """A loss with a buffer `weight` that moves with the module: one weight for each class or element."""
 
     def __init__(self, weight: Tensor | None, size_average: bool | None, reduce: bool | None, reduction: str) -> None:
@@ -181,7 +181,7 @@ class BCEWithLogitsLoss(_WeightedLoss):
         )
 
 
-class MSELoss(_Loss):
+class MSELoss(Loss):
     """Measure the squared error ``(x - y)^2`` of predictions x and targets y of one shape.
 
     Args:
@@ -200,7 +200,7 @@ class MSELoss(_Loss):
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class L1Loss(_Loss):
+class L1Loss(Loss):
     """Measure the absolute error ``|x - y|`` of predictions x and targets y of one shape.
 
     Args:
@@ -219,7 +219,7 @@ class L1Loss(_Loss):
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
-class SmoothL1Loss(_Loss):
+class SmoothL1Loss(Loss):
     """Measure a squared error that grows linearly from `beta` on, for predictions and targets of one shape.
 
     With d = |x - y| the loss is ``d^2 / (2 beta)`` where d < beta, else ``d - beta / 2``.
@@ -253,7 +253,7 @@ class SmoothL1Loss(_Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class KLDivLoss(_Loss):
+class KLDivLoss(Loss):
     """Measure the Kullback-Leibler divergence from log-probabilities to a target distribution of the same shape.
 
     Args:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
-from minigrad.ops.arguments import broadcast_shapes, check_same_device, check_tensor, in_float32, operands
+from minigrad.ops.activation import log1p_exp
+from minigrad.ops.arguments import (
+    broadcast_shapes,
+    check_floating,
+    check_same_device,
+    check_tensor,
+    in_float32,
+    operands,
+)
 from minigrad.ops.arithmetic import xlogy
 from minigrad.ops.choice import where
 from minigrad.ops.loss import check_reduction, reduced
-from minigrad.ops.pointwise import abs, exp, square
+from minigrad.ops.pointwise import abs, exp, log, square
 from minigrad.tensor import Tensor
 
-__all__ = ["kl_div", "l1_loss", "mse_loss", "smooth_l1_loss"]
+__all__ = ["huber_loss", "kl_div", "l1_loss", "mse_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss"]
 
 
 @in_float32
@@ -155,6 +164,113 @@ def smooth_l1_loss(
     if beta == 0:
         return reduced(distance, reduction)
     return reduced(where(distance < beta, square(distance) * (0.5 / beta), distance - 0.5 * beta), reduction)
+
+
+@in_float32
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """Measure a squared error that grows linearly from `delta` on: `smooth_l1_loss` times delta.
+
+    With d = |input - target| the loss is ``d^2 / 2`` where d <= delta, else ``delta (d - delta / 2)``.
+
+    Args:
+        input, target: tensors of one shape (broadcast with a warning otherwise), at least one floating-point.
+        reduction: "mean", "sum", or "none" for a loss per element.
+        delta: where the quadratic part ends, more than 0.
+        weight: a factor per element; the mean is then divided by the sum of the weights.
+
+    Raises:
+        ValueError: `reduction` is none of the three, or the shape of `weight` differs.
+        RuntimeError: `delta` is not positive, the shapes do not broadcast, or dtypes or devices do not fit.
+
+    Source: Huber, "Robust estimation of a location parameter" (1964).
+
+    Examples:
+        >>> F.huber_loss(mg.tensor([1.0, 4.0]), mg.zeros(2), "none", delta=2.0)
+        tensor([0.5000, 6.0000])
+    """
+    reduction = check_reduction("huber_loss", None, None, reduction)
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
+    distance = abs(_difference("huber_loss", input, target))
+    losses = where(distance <= delta, square(distance) * 0.5, (distance - 0.5 * delta) * delta)
+    return _weighted("huber_loss", losses, input, weight, reduction)
+
+
+@in_float32
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Measure ``log(1 + exp(-target input))``, for targets of 1 and -1.
+
+    Args:
+        input: logits, of any shape.
+        target: 1 or -1 for each.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+        RuntimeError: the shapes do not broadcast, or dtypes or devices do not fit.
+
+    Examples:
+        >>> F.soft_margin_loss(mg.tensor([0.0, 200.0]), mg.tensor([1.0, -1.0]), reduction="none")
+        tensor([  0.6931, 200.0000])
+    """
+    reduction = check_reduction("soft_margin_loss", size_average, reduce, reduction)
+    check_floating("soft_margin_loss", "input", input)
+    check_tensor("soft_margin_loss", "target", target)
+    check_same_device("soft_margin_loss", input, target)
+    broadcast_shapes("soft_margin_loss", input.shape, target.shape)
+    return reduced(log1p_exp(-target * input), reduction)
+
+
+@in_float32
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Measure the negative log-likelihood of counts under Poisson distributions of the rates ``exp(input)``.
+
+    Args:
+        input: logarithms of rates, of any shape; with `log_input` False the rates.
+        target: the counts, of a shape that broadcasts with it.
+        log_input: the loss is ``exp(input) - target input``, else ``input - target log(input + eps)``.
+        full: add Stirling's approximation of ``log(target!)`` for counts above 1.
+        eps: keeps a rate of 0 from having a logarithm of minus infinity.
+        size_average, reduce: deprecated; see `reduction`.
+        reduction: "mean", "sum", or "none" for a loss per element.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+        RuntimeError: the shapes do not broadcast, or dtypes or devices do not fit.
+
+    Examples:
+        >>> F.poisson_nll_loss(mg.tensor([0.0, 1.0]), mg.tensor([1.0, 3.0]), reduction="none")
+        tensor([ 1.0000, -0.2817])
+    """
+    reduction = check_reduction("poisson_nll_loss", size_average, reduce, reduction)
+    check_floating("poisson_nll_loss", "input", input)
+    check_tensor("poisson_nll_loss", "target", target)
+    check_same_device("poisson_nll_loss", input, target)
+    broadcast_shapes("poisson_nll_loss", input.shape, target.shape)
+    losses = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if full:
+        counts = where(target > 1, target, 1.0)  # whose logarithm is harmless
+        stirling = counts * log(counts) - counts + 0.5 * log(2 * math.pi * counts)
+        losses = losses + where(target > 1, stirling, 0.0)
+    return reduced(losses, reduction)
 
 
 def _difference(operation: str, input: Tensor, target: Tensor) -> Tensor:

@@ -134,6 +134,7 @@ def test_layer_equals_pytorchs(code, shape):
 
 
 CLASSES = np.array([1, 0, -100, 2])
+SIGNS = np.array([[1, -1, 1], [-1, 1, 1], [-1, -1, 1], [1, 1, -1]])
 LOSSES = [
     ("CrossEntropyLoss()", (4, 3), CLASSES),
     ("CrossEntropyLoss(weight=W, label_smoothing=0.1, reduction='sum')", (4, 3), CLASSES),
@@ -149,7 +150,40 @@ LOSSES = [
     ("L1Loss(reduction='sum')", (4, 3), None),
     ("SmoothL1Loss(beta=0.3)", (4, 3), None),
     ("SmoothL1Loss(reduction='none')", (4, 3), None),
+    ("HuberLoss('sum', delta=0.3)", (4, 3), None),
+    ("SoftMarginLoss()", (4, 3), SIGNS),
+    ("PoissonNLLLoss()", (4, 3), None),
+    ("PoissonNLLLoss(log_input=False, full=True, reduction='none')", (4, 3), SIGNS + 2.5),
+    ("HingeEmbeddingLoss(0.5)", (4, 3), SIGNS),
 ]
+
+
+PAIRS = [
+    ("MarginRankingLoss(0.2)", ((4, 3), (4, 3)), SIGNS),
+    ("CosineEmbeddingLoss(0.1, reduction='sum')", ((4, 3), (4, 3)), SIGNS[:, 0]),
+    ("TripletMarginLoss(0.7)", ((4, 3), (4, 3), (4, 3)), None),
+    ("TripletMarginLoss(0.7, p=1, swap=True, reduction='none')", ((4, 3), (4, 3), (4, 3)), None),
+    ("CosineSimilarity()", ((4, 3), (4, 3)), None),
+    ("CosineSimilarity(0, 1e-3)", ((4, 3), (1, 3)), None),
+    ("PairwiseDistance(1.0, keepdim=True)", ((4, 3), (4, 3)), None),
+]
+
+
+@pytest.mark.parametrize(("code", "shapes", "target"), PAIRS, ids=[code for code, _, _ in PAIRS])
+def test_what_compares_inputs_equals_pytorchs(code, shapes, target):
+    torch = pytest.importorskip("torch")
+    theirs, ours = build(torch, code), build(mg, code)
+    assert repr(ours) == repr(theirs)
+    random = np.random.default_rng(0)
+    values = [random.standard_normal(shape) for shape in shapes]
+    our_x, their_x = ([make(v, requires_grad=True) for v in values] for make in (mg.tensor, torch.tensor))
+    more = () if target is None else (target,)
+    our_y, their_y = ours(*our_x, *map(mg.tensor, more)), theirs(*their_x, *map(torch.tensor, more))
+    np.testing.assert_allclose(our_y.detach().numpy(), their_y.detach().numpy(), rtol=1e-9, atol=1e-12)
+    our_y.sum().backward()
+    their_y.sum().backward()
+    for one, other in zip(our_x, their_x, strict=True):
+        np.testing.assert_allclose(one.grad.numpy(), other.grad.numpy(), rtol=1e-8, atol=1e-11)
 
 
 @pytest.mark.parametrize(("code", "shape", "target"), LOSSES, ids=[code for code, _, _ in LOSSES])

@@ -289,6 +289,11 @@ def smoothed(logits, target, smoothing):
     return (1 - smoothing) * nll(logs, target) + smoothing * -logs.mean()
 
 
+def cosine(a, b):
+    return (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+
+
+SIGNS = np.array([[1, -1], [-1, 1], [1, 1]])
 WEIGHT = positive(4)
 LABELS = integers(4, 5)
 IGNORED = np.where(LABELS[0] == LABELS, -100, LABELS)
@@ -316,6 +321,21 @@ LOSSES = [
     case("mse_loss", (normal(3, 2), normal(3, 2)), lambda x, y: ((x - y) ** 2).mean()),
     case("mse_loss sum", (normal(3, 2), normal(3, 2)), lambda x, y: ((x - y) ** 2).sum(), reduction="sum"),
     case("l1_loss", (normal(3, 2), normal(3, 2)), lambda x, y: np.abs(x - y).mean()),
+    case("huber_loss", (normal(3, 2) * 2, normal(3, 2)), lambda x, y: np.where(
+         np.abs(x - y) < 0.7, (x - y) ** 2 / 2, 0.7 * (np.abs(x - y) - 0.35)).mean(), delta=0.7),
+    case("soft_margin_loss", (normal(3, 2), SIGNS), lambda x, y: np.log1p(np.exp(-y * x)).mean()),
+    case("poisson_nll_loss", (normal(3, 2), positive(3, 2) * 3), lambda x, y: (
+         np.exp(x) - y * x + np.where(y > 1, y * np.log(y) - y + np.log(2 * np.pi * y) / 2, 0)).mean(), full=True),
+    case("hinge_embedding_loss", (normal(3, 2), SIGNS), lambda x, y: np.where(
+         y == 1, x, np.maximum(0.7 - x, 0)).mean(), margin=0.7),
+    case("margin_ranking_loss", (normal(3, 2), normal(3, 2), SIGNS), lambda a, b, y: np.maximum(
+         0.3 - y * (a - b), 0).mean(), margin=0.3),
+    case("cosine_similarity", (normal(3, 4), normal(3, 4)), cosine),
+    case("cosine_embedding_loss", (normal(3, 4), normal(3, 4), SIGNS[:, 0]), lambda a, b, y: np.where(
+         y == 1, 1 - cosine(a, b), np.maximum(cosine(a, b) - 0.1, 0)).mean(), margin=0.1),
+    case("pairwise_distance", (normal(3, 4), normal(3, 4)), lambda a, b: np.linalg.norm(a - b + 1e-6, axis=-1)),
+    case("triplet_margin_loss", (normal(3, 4), normal(3, 4), normal(3, 4)), lambda a, p, n: np.maximum(
+         np.linalg.norm(a - p + 1e-6, axis=1) - np.linalg.norm(a - n + 1e-6, axis=1) + 1.5, 0).mean(), margin=1.5),
     case("kl_div", (normal(3, 2), normal(3, 2)), lambda x, y: (np.exp(y) * (y - x)).sum() / 3,
          reduction="batchmean", log_target=True),
     case("smooth_l1_loss", (normal(3, 2) * 2, normal(3, 2)), lambda x, y: np.where(
