@@ -7,12 +7,14 @@ the one line of error that its users see.
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import io
 import json
 import pickle
 import random
 import resource
+import shutil
 import struct
 import sys
 import tarfile
@@ -29,6 +31,7 @@ from PIL import Image
 import minigrad as mg
 
 PLACE = Path(tempfile.mkdtemp(prefix="minigrad-fuzz-"))
+atexit.register(shutil.rmtree, PLACE, ignore_errors=True)
 MEMORY = 2 << 30  # bytes that a reader may take more than it has: an input is of a few kilobytes
 SLOW = 20.0  # seconds after which an input is a bomb, on a machine however busy
 
