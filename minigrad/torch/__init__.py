@@ -10,6 +10,7 @@ from minigrad.torch import (
     autograd,
     backends,
     cuda,
+    func,
     linalg,
     nn,
     onnx,
@@ -35,6 +36,7 @@ from minigrad.torch.flags import (
     set_num_interop_threads,
     use_deterministic_algorithms,
 )
+from minigrad.torch.func import vmap
 from minigrad.torch.linalg import matrix_power
 from minigrad.torch.names import FUNCTIONS
 from minigrad.torch.numbers import NAMES

@@ -51,8 +51,6 @@ OUT_OF_SCOPE = {
     "torch.hub": DOWNLOADS,
     "torch.profiler": "PyTorch's profiler; study.trace() measures",
     "torch.autograd.profiler": "PyTorch's profiler; study.trace() measures",
-    "torch.func": "function transforms",
-    "torch.vmap": "function transforms",
     "torchvision.ops": DETECTION,
     "torchvision.models.detection": DETECTION,
     "torchvision.models.segmentation": DETECTION,
