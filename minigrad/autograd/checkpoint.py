@@ -13,10 +13,25 @@ from minigrad.autograd.function import Context, Function, Gradients
 from minigrad.autograd.grad_mode import enable_grad, is_grad_enabled
 from minigrad.autograd.node import AccumulateGrad
 from minigrad.generator import default_generator
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, from_array
 
 TENSOR = object()
 """In place of a tensor among the arguments that a node remembers: the tensors it saves, and frees."""
+
+
+class Entrance(Function):
+    """An input of the segment in a recorded pass: the segment's own pass ends here, later ones go on to the input."""
+
+    is_view = True
+    open = False
+
+    @staticmethod
+    def forward(ctx: Context, x: Tensor) -> Tensor:
+        return from_array(x.array)
+
+    @staticmethod
+    def backward(ctx: Context, grad_output: Tensor) -> Gradients:
+        return grad_output if ctx.open else None
 
 
 class Checkpoint(Function):
@@ -44,13 +59,14 @@ class Checkpoint(Function):
     def backward(ctx: Context, *grad_outputs: Tensor) -> Gradients:
         tensors = ctx.saved_tensors
         inputs, leaves = tensors[: ctx.count], tensors[ctx.count :]
-        if not is_grad_enabled():
-            # The segment's own tape ends at its inputs: what lies before them is the outer pass's affair.
-            inputs = tuple([_cut(t) if isinstance(t, Tensor) else t for t in inputs])
+        # The segment's own pass ends at its inputs: what lies before them is the outer pass's affair.
+        cut = Entrance.apply if is_grad_enabled() else _cut
         with enable_grad():
+            inputs = tuple([cut(t) if isinstance(t, Tensor) else t for t in inputs])
             outputs = ctx.rerun(*_fill(ctx.args, inputs))
         needs = ctx.needs_input_grad[4:]
         wanted = [t for t, need in zip((*inputs, *leaves), needs, strict=True) if need]
+        entrances = [t.grad_fn for t in inputs if isinstance(t, Tensor) and isinstance(t.grad_fn, Entrance)]
         pairs = [(o, g) for o, g in zip(outputs, grad_outputs, strict=True) if o.requires_grad]
         gradients = iter(
             grad(
@@ -61,6 +77,8 @@ class Checkpoint(Function):
                 allow_unused=True,
             )
         )
+        for entrance in entrances:
+            entrance.open = True
         return None, None, None, None, *[next(gradients) if need else None for need in needs]
 
 

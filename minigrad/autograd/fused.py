@@ -87,6 +87,11 @@ class FusedFunction(Function):
             return type(ctx).fused_backward(ctx, *grad_outputs)
         arguments = [a.unpack(ctx) if isinstance(a, Saved) else a for a in ctx._arguments]
         with enable_grad():
+            # By views of the arguments, each its own: one argument may be computed from another, or be the same tensor,
+            # and what passes through the one must not count for the other.
+            arguments = [
+                a.view(a.shape) if need else a for a, need in zip(arguments, ctx.needs_input_grad, strict=True)
+            ]
             wanted = [a for a, need in zip(arguments, ctx.needs_input_grad, strict=True) if need]
             output = type(ctx).definition(*arguments)
             gradients = iter(grad(output, wanted, grad_outputs[0], create_graph=True, allow_unused=True))
