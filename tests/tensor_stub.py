@@ -35,7 +35,7 @@ def members() -> dict[str, Any]:
     return {
         name: member
         for name, member in vars(Tensor).items()
-        if not (getattr(member, "__module__", None) or "").startswith("minigrad.torch")
+        if not str(getattr(getattr(member, "fget", member), "__module__", "")).startswith("minigrad.torch")
     }
 
 

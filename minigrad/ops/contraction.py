@@ -53,6 +53,8 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] = 2) -> 
 
 def _sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     """beta input + alpha product; without `input`, which may then be NaN, where beta is 0."""
+    if product.dtype.kind in "iu":  # the factors of integers are integers
+        beta, alpha = int(beta), int(alpha)
     scaled = product if alpha == 1 else alpha * product
     if beta == 0:
         return scaled

@@ -11,6 +11,7 @@ from minigrad.ops.arguments import (
     check_floating,
     check_same_device,
     check_tensor,
+    floating,
     in_float32,
     operands,
 )
@@ -261,7 +262,7 @@ def poisson_nll_loss(
         tensor([ 1.0000, -0.2817])
     """
     reduction = check_reduction("poisson_nll_loss", size_average, reduce, reduction)
-    check_floating("poisson_nll_loss", "input", input)
+    input = floating("poisson_nll_loss", input)
     check_tensor("poisson_nll_loss", "target", target)
     check_same_device("poisson_nll_loss", input, target)
     broadcast_shapes("poisson_nll_loss", input.shape, target.shape)

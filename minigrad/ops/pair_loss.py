@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from minigrad.ops.arguments import broadcast_shapes, check_floating, check_same_device, check_tensor, in_float32
+from minigrad.ops.arguments import (
+    broadcast_shapes,
+    check_floating,
+    check_same_device,
+    check_tensor,
+    floating,
+    in_float32,
+)
 from minigrad.ops.choice import clamp, minimum, where
 from minigrad.ops.loss import check_reduction, reduced
 from minigrad.ops.pointwise import sqrt
@@ -54,13 +61,14 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
         keepdim: keep the last dimension with size 1.
 
     Raises:
-        RuntimeError: the inputs are not floating-point, or their shapes do not broadcast.
+        RuntimeError: the shapes do not broadcast, or the devices differ.
 
     Examples:
         >>> F.pairwise_distance(mg.tensor([[3.0, 4.0]]), mg.zeros(1, 2))
         tensor([5.0000])
     """
-    _check("pairwise_distance", x1=x1, x2=x2)
+    x1, x2 = floating("pairwise_distance", x1), floating("pairwise_distance", x2)
+    check_same_device("pairwise_distance", x1, x2)
     broadcast_shapes("pairwise_distance", x1.shape, x2.shape)
     return norm(x1 - x2 + eps, p, -1, keepdim=keepdim)
 
@@ -129,8 +137,9 @@ def margin_ranking_loss(
         tensor(2.)
     """
     reduction = check_reduction("margin_ranking_loss", size_average, reduce, reduction)
-    _check("margin_ranking_loss", input1=input1, input2=input2)
-    check_tensor("margin_ranking_loss", "target", target)
+    for name, value in (("input1", input1), ("input2", input2), ("target", target)):
+        check_tensor("margin_ranking_loss", name, value)
+    check_same_device("margin_ranking_loss", input1, input2, target)
     if not input1.ndim == input2.ndim == target.ndim:
         raise RuntimeError(
             f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
@@ -168,8 +177,8 @@ def cosine_embedding_loss(
         tensor([0., 1.])
     """
     reduction = check_reduction("cosine_embedding_loss", size_average, reduce, reduction)
-    _check("cosine_embedding_loss", input1=input1, input2=input2)
-    check_tensor("cosine_embedding_loss", "target", target)
+    input1, input2 = floating("cosine_embedding_loss", input1), floating("cosine_embedding_loss", input2)
+    check_same_device("cosine_embedding_loss", input1, input2, check_tensor("cosine_embedding_loss", "target", target))
     if target.ndim > 1 or not input1.ndim == input2.ndim == target.ndim + 1:
         raise RuntimeError(
             f"cosine_embedding_loss: expected inputs (N, D) with a target (N,), or (D,) with a 0-d one, got "
@@ -217,7 +226,8 @@ def triplet_margin_loss(
         tensor(0.5858)
     """
     reduction = check_reduction("triplet_margin_loss", size_average, reduce, reduction)
-    _check("triplet_margin_loss", anchor=anchor, positive=positive, negative=negative)
+    anchor, positive, negative = (floating("triplet_margin_loss", x) for x in (anchor, positive, negative))
+    check_same_device("triplet_margin_loss", anchor, positive, negative)
     if margin <= 0:
         raise ValueError(f"triplet_margin_loss: margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:

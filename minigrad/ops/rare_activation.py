@@ -5,7 +5,7 @@ from __future__ import annotations
 from numpy.typing import DTypeLike
 
 from minigrad.ops.activation import log1p_exp, maybe_in_place, softmax
-from minigrad.ops.arguments import check_floating, dimension, in_float32
+from minigrad.ops.arguments import check_floating, check_tensor, dimension, floating, in_float32
 from minigrad.ops.choice import clamp, where
 from minigrad.ops.joining import chunk
 from minigrad.ops.pointwise import abs, expm1, sigmoid, tanh
@@ -74,16 +74,13 @@ def softsign(input: Tensor) -> Tensor:
     """Apply ``x / (1 + |x|)`` to every element.
 
     Args:
-        input: a floating-point tensor of any shape.
-
-    Raises:
-        RuntimeError: the input is not floating-point.
+        input: a tensor of numbers of any shape.
 
     Examples:
         >>> F.softsign(mg.tensor([-1.0, 0.0, 3.0]))
         tensor([-0.5000,  0.0000,  0.7500])
     """
-    check_floating("softsign", "input", input)
+    input = floating("softsign", input)
     return input / (abs(input) + 1)
 
 
@@ -91,16 +88,13 @@ def tanhshrink(input: Tensor) -> Tensor:
     """Apply ``x - tanh(x)`` to every element.
 
     Args:
-        input: a floating-point tensor of any shape.
-
-    Raises:
-        RuntimeError: the input is not floating-point.
+        input: a tensor of numbers of any shape.
 
     Examples:
         >>> F.tanhshrink(mg.tensor([-1.0, 0.0, 1.0]))
         tensor([-0.2384,  0.0000,  0.2384])
     """
-    check_floating("tanhshrink", "input", input)
+    input = floating("tanhshrink", input)
     return input - tanh(input)
 
 
@@ -164,19 +158,19 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """Cut every element to an interval; the derivative at its ends is 0.
 
     Args:
-        input: a floating-point tensor of any shape.
+        input: a tensor of numbers of any shape.
         min_val, max_val: the interval.
         inplace: overwrite `input` and return it.
 
     Raises:
-        RuntimeError: the input is not floating-point.
         ValueError: the interval is empty.
 
     Examples:
         >>> F.hardtanh(mg.tensor([-2.0, 0.5, 2.0]))
         tensor([-1.0000,  0.5000,  1.0000])
     """
-    check_floating("hardtanh", "input", input)
+    if check_tensor("hardtanh", "input", input).dtype.kind in "iu":
+        min_val, max_val = int(min_val), int(max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val cannot be greater than max_val, got {min_val} and {max_val}")
     return maybe_in_place(lambda x: where(x <= min_val, min_val, where(x >= max_val, max_val, x)), input, inplace)
@@ -186,19 +180,16 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     """Keep the elements above a threshold, and replace the others.
 
     Args:
-        input: a floating-point tensor of any shape.
+        input: a tensor of numbers of any shape.
         threshold: what an element must exceed.
         value: what takes the place of the others.
         inplace: overwrite `input` and return it.
-
-    Raises:
-        RuntimeError: the input is not floating-point.
 
     Examples:
         >>> F.threshold(mg.tensor([-1.0, 0.3, 0.6]), 0.5, 9.0)
         tensor([9.0000, 9.0000, 0.6000])
     """
-    check_floating("threshold", "input", input)
+    check_tensor("threshold", "input", input)
     return maybe_in_place(lambda x: where(x > threshold, x, value), input, inplace)
 
 
@@ -218,6 +209,8 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
         >>> F.softmin(mg.tensor([0.0, 0.0, 1000.0]), dim=0)
         tensor([0.5000, 0.5000, 0.0000])
     """
+    check_tensor("softmin", "input", input)
+    input = input if dtype is None else input.to(dtype)
     check_floating("softmin", "input", input)
     return softmax(-input, dim, _stacklevel + 1, dtype)
 

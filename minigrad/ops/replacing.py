@@ -55,13 +55,17 @@ def scatter_reduce(
     ones = from_array(array_module(index.array).ones(index.shape, np.int64))
     counts = scatter_add(from_array(array_module(index.array).zeros(input.shape, np.int64)), dim, index, ones)
     written = counts > 0
+    if input.dtype == bool and reduce in ("amax", "amin"):
+        return scatter_reduce(input.byte(), dim, index, src.byte(), reduce, include_self=include_self).bool()
     if reduce in ("sum", "mean"):
         start = input if include_self else input.masked_fill(written, 0)
         result = scatter_add(start, dim, index, src)
         if reduce == "sum":
             return result
         parts = (counts + int(include_self)).clamp(min=1)
-        return result / parts.to(input.dtype) if input.dtype.kind == "f" else result.div(parts, rounding_mode="floor")
+        if input.dtype.kind == "f":
+            return result / parts.to(input.dtype)
+        return result.div(parts, rounding_mode="floor").to(input.dtype)
     # What meets at a position is laid in layers, one above the other, which are then reduced.
     neutral = NEUTRAL[reduce](input.dtype)
     shape = input.shape or (1,)
@@ -71,7 +75,7 @@ def scatter_reduce(
     setitem(above, (from_array(layer), *[from_array(part) for part in grid]), _corner(src, index).reshape(layer.shape))
     layers = cat([below, above], 0)
     reduced = layers.prod(0) if reduce == "prod" else layers.amax(0) if reduce == "amax" else layers.amin(0)
-    return reduced.reshape(input.shape)
+    return reduced.reshape(input.shape).to(input.dtype)
 
 
 def _layers(grid: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, int]:

@@ -175,8 +175,10 @@ def diff(
     if n < 0:
         raise RuntimeError(f"diff: order must be non-negative but got {n}")
     dim = dimension("diff", dim, input.ndim)
+    if n == 0:
+        return input.clone()
     parts = [part for part in (prepend, input, append) if part is not None]
-    result = cat(parts, dim) if len(parts) > 1 else input.clone() if n == 0 else input
+    result = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(n):
         count = max(result.shape[dim] - 1, 0)
         later, earlier = narrow(result, dim, min(1, result.shape[dim]), count), narrow(result, dim, 0, count)

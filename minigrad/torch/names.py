@@ -6,6 +6,7 @@ Importing this module also gives `Tensor` the methods.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import minigrad as mg
@@ -30,6 +31,20 @@ _IN_PLACE = (
     "negative", "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "square", "tan",
     "tanh", "trunc", "zero", "detach", "index_put", "fill",
 )  # fmt: skip
+
+
+def _method(name: str) -> Callable[..., Any]:
+    """A method of the engine, as one of the facade's."""
+    engines = getattr(Tensor, name)
+
+    @wraps(engines)
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return engines(self, *args, **kwargs)
+
+    method.__module__ = __name__
+    return method
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: getattr(functional, name) for name in _OF_FUNCTIONAL if hasattr(functional, name)
 }
@@ -41,15 +56,15 @@ for _old, _new in {
     "true_divide": "div", "fix": "trunc",
 }.items():  # fmt: skip
     FUNCTIONS[_old] = getattr(mg, _new)
-    setattr(Tensor, _old, getattr(Tensor, _new))
+    setattr(Tensor, _old, _method(_new))
     if hasattr(Tensor, f"{_new}_"):
-        setattr(Tensor, f"{_old}_", getattr(Tensor, f"{_new}_"))
+        setattr(Tensor, f"{_old}_", _method(f"{_new}_"))
 # The engine does not know these; they are PyTorch's alone.
 for _name in ("det", "slogdet", "cholesky", "qr", "matrix_power", "matrix_exp"):
     setattr(Tensor, _name, getattr(linalg, _name))
 Tensor.inverse, Tensor.pinverse = equations.inv, decompositions.pinv  # type: ignore[attr-defined]
 Tensor.svd, Tensor.logdet = decompositions.old_svd, decompositions.logdet  # type: ignore[attr-defined]
-Tensor.ndimension, Tensor.is_cpu = Tensor.dim, property(lambda self: not self.is_cuda)  # type: ignore[attr-defined]
+Tensor.ndimension, Tensor.is_cpu = _method("dim"), property(lambda self: not self.is_cuda)  # type: ignore[attr-defined]
 Tensor.is_complex = Tensor.is_conj = lambda self: False  # type: ignore[attr-defined]
 Tensor.is_signed = lambda self: self.dtype.kind in "fi"  # type: ignore[attr-defined]
 Tensor.is_nonzero = lambda self: bool(self)  # type: ignore[attr-defined]
