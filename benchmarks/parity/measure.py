@@ -17,7 +17,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 
 import minigrad as mg
 from benchmarks.parity.omissions import OPERATIONS, VALUES_DIFFER, Omitted, check_omitted
-from benchmarks.parity.translate import counterpart, to_minigrad
+from benchmarks.parity.translate import counterpart, engines_method, to_minigrad
 from minigrad import autograd
 from minigrad.tensor import Tensor
 
@@ -54,7 +54,7 @@ def measure(names: list[str] | None = None) -> list[Figures]:
             function = counterpart(op.name, op.variant_test_name)
             if function is not None:
                 results.append(_measure_operation(op, op.name + suffix, op.op, function))
-            in_place = getattr(Tensor, f"{op.name}_", None)
+            in_place = engines_method(f"{op.name}_")
             if in_place is not None and op.inplace_variant is not None:
                 theirs, ours = _on_a_copy(op.inplace_variant), _on_a_copy(in_place)
                 results.append(_measure_operation(op, f"{op.name}_{suffix}", theirs, ours))

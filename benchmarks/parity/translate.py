@@ -37,7 +37,13 @@ def counterpart(name: str, variant: str) -> Callable | None:
         return getattr(mg.nn.functional, name.removeprefix("nn.functional."), None)
     function = getattr(mg, name, None)
     # `mg.float` is a dtype, while the operation `float` is a method.
-    return function if callable(function) and not isinstance(function, type) else getattr(mg.Tensor, name, None)
+    return function if callable(function) and not isinstance(function, type) else engines_method(name)
+
+
+def engines_method(name: str) -> Callable | None:
+    """A method of Tensor, but not one that the facade adds once something has imported that."""
+    method = getattr(mg.Tensor, name, None)
+    return None if str(getattr(method, "__module__", "")).startswith("minigrad.torch") else method
 
 
 def to_minigrad(value: Any) -> Any:

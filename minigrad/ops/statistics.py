@@ -134,7 +134,7 @@ def quantile(
     ordered = sort(flat, axis).values.movedim(axis, -1)
     last = flat.shape[axis] - 1
     has_nan = (ordered != ordered).any(-1, keepdim=True)  # then the last number is NaN
-    places = where(has_nan, float(last), (shares.detach() * last).reshape(-1))
+    places = where(has_nan, float(last), (shares * last).reshape(-1))
     if interpolation in ("lower", "higher", "nearest"):
         chosen = {"lower": floor, "higher": ceil, "nearest": round}[interpolation](places)
         result = gather(ordered, -1, chosen.to(np.int64))

@@ -65,6 +65,7 @@ def test_two_processes(name):
 
 
 @needs_mpi
+@pytest.mark.nightly
 @pytest.mark.parametrize("processes", [3, 4])
 def test_more_processes(processes):
     for name in ("collectives", "gradients_are_those_of_the_joined_batch"):
